@@ -1,0 +1,55 @@
+"""Frozen VGG-16 features: the paper's perceptual loss, and the eyes of the projected discriminator."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from bigprior.errors import WeightsError
+from bigprior.weights import read_tensors
+
+#: Modules of torchvision's ``vgg16().features`` after which features are read, by the name of the convolution.
+TAPS = {"conv1_2": 3, "conv2_2": 8, "conv3_3": 15}
+#: Channels of the features at each tap.
+TAP_CHANNELS = {"conv1_2": 64, "conv2_2": 128, "conv3_3": 256}
+
+
+class VGGFeatures(nn.Module):
+    """The trunk of torchvision's ImageNet VGG-16 up to ``relu3_3`` (the third pool excluded), frozen.
+
+    Args:
+        weights: a local safetensors file with torchvision's names (``features.0.weight``, ...); without it the
+            weights are torchvision's own, which torchvision downloads once and keeps.
+
+    Raises:
+        WeightsError: the file is not such a trunk, or torchvision could not get its own.
+    """
+
+    def __init__(self, weights: Path | str | None = None) -> None:
+        super().__init__()
+        # Imported here: torchvision's models take half a second to import, and only this class needs them.
+        from torchvision.models import VGG16_Weights
+        from torchvision.models.vgg import cfgs, make_layers
+
+        net = make_layers(cfgs["D"][:9])
+        try:
+            state = VGG16_Weights.IMAGENET1K_V1.get_state_dict(progress=False) if weights is None else read_tensors(weights)
+            trunk = {k.removeprefix("features."): v.float() for k, v in state.items() if k.startswith("features.")}
+            net.load_state_dict({k: trunk[k] for k in net.state_dict()})
+        except (OSError, RuntimeError, KeyError) as error:
+            raise WeightsError(f"no VGG-16 weights ({error}): pass a local safetensors file of its trunk") from error
+        self.trunk = net.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+        self.register_buffer("mean", torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1))
+        self.register_buffer("std", torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1))
+
+    def forward(self, image: Tensor) -> dict[str, Tensor]:
+        """Pictures (N, 3, H, W), RGB in [0, 1], to their features at ``conv1_2``, ``conv2_2`` and ``conv3_3``."""
+        x = (image - self.mean) / self.std
+        features, start = {}, 0
+        for name, last in TAPS.items():
+            x = self.trunk[start : last + 1](x)
+            features[name], start = x, last + 1
+        return features
+

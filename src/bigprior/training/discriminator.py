@@ -1,0 +1,82 @@
+"""The projected discriminator (Sauer et al., "Projected GANs Converge Faster", NeurIPS 2021), small."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
+
+from bigprior.perceptual import TAP_CHANNELS
+
+
+class ProjectedDiscriminator(nn.Module):
+    """One light head on each scale of frozen features; each gives a map of logits.
+
+    Features pass a fixed random 1x1 projection, then strided spectral-norm convolutions down to 1/8 of the
+    picture's side, then one 1x1 convolution to logits.
+
+    Args:
+        width: channels of every head.
+    """
+
+    def __init__(self, width: int = 64) -> None:
+        super().__init__()
+        self.heads = nn.ModuleDict()
+        for tap, strided in zip(TAP_CHANNELS, (3, 2, 1), strict=True):
+            projection = nn.Conv2d(TAP_CHANNELS[tap], width, 1, bias=False).requires_grad_(False)
+            nn.init.kaiming_normal_(projection.weight, nonlinearity="linear")
+            blocks: list[nn.Module] = [projection]
+            for _ in range(strided):
+                blocks += [spectral_norm(nn.Conv2d(width, width, 3, stride=2, padding=1)), nn.LeakyReLU(0.2)]
+            blocks.append(spectral_norm(nn.Conv2d(width, 1, 1)))
+            self.heads[tap] = nn.Sequential(*blocks)
+
+    def forward(self, features: dict[str, Tensor]) -> list[Tensor]:
+        """Features by tap to one map of logits (N, 1, h, w) a tap."""
+        return [head(features[tap]) for tap, head in self.heads.items()]
+
+
+def augment(image: Tensor, rng: torch.Generator) -> Tensor:
+    """Differentiable augmentation (Zhao et al., NeurIPS 2020): colour, shift and cut-out, one draw a picture.
+
+    Args:
+        image: (N, 3, H, W), RGB in [0, 1].
+        rng: draws the augmentation; gradients flow to ``image``.
+    """
+    n, _, h, w = image.shape
+
+    def uniform(low: float, high: float) -> Tensor:
+        return (torch.rand(n, 1, 1, 1, generator=rng) * (high - low) + low).to(image.device)
+
+    image = image + uniform(-0.25, 0.25)
+    grey = image.mean(dim=1, keepdim=True)
+    image = (image - grey) * uniform(0.0, 2.0) + grey
+    mean = image.mean(dim=(1, 2, 3), keepdim=True)
+    image = (image - mean) * uniform(0.5, 1.5) + mean
+
+    # Shift by up to an eighth, zeros flowing in; the shift is a whole number of pixels.
+    top = torch.randint(-(h // 8), h // 8 + 1, (n, 1), generator=rng)
+    left = torch.randint(-(w // 8), w // 8 + 1, (n, 1), generator=rng)
+    rows, columns = torch.arange(h) + top, torch.arange(w) + left
+    inside = ((rows >= 0) & (rows < h))[:, :, None] & ((columns >= 0) & (columns < w))[:, None, :]
+    index = (rows.clamp(0, h - 1)[:, :, None] * w + columns.clamp(0, w - 1)[:, None, :]).view(n, 1, -1)
+    image = image.flatten(2).gather(2, index.expand(-1, 3, -1).to(image.device)).view_as(image)
+
+    # Cut out a square of a third of the side.
+    side = h // 3
+    y = torch.randint(0, h, (n, 1), generator=rng) - side // 2
+    x = torch.randint(0, w, (n, 1), generator=rng) - side // 2
+    rows, columns = torch.arange(h) - y, torch.arange(w) - x
+    cut = ((rows >= 0) & (rows < side))[:, :, None] & ((columns >= 0) & (columns < side))[:, None, :]
+    return image * (inside & ~cut)[:, None].to(image)
+
+
+def hinge_discriminator(real: list[Tensor], fake: list[Tensor]) -> Tensor:
+    """Hinge loss of the discriminator, summed over its heads."""
+    return torch.stack([F.relu(1 - r).mean() + F.relu(1 + f).mean() for r, f in zip(real, fake, strict=True)]).sum()
+
+
+def hinge_generator(fake: list[Tensor]) -> Tensor:
+    """Hinge loss of the generator, summed over the discriminator's heads."""
+    return -torch.stack([f.mean() for f in fake]).sum()

@@ -1,0 +1,94 @@
+"""A training run's folder: settings, resumable state, a log, and progress on the terminal.
+
+A run draws all its randomness for step ``s`` from :func:`step_rng`, so that a run that was killed and resumed ends
+exactly like one that was not.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import BaseModel
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from bigprior.atomic import replacing, write_text
+from bigprior.errors import SettingsError
+
+#: Seconds between two saves of the state: the most that a kill can lose.
+SAVE_EVERY_S = 120.0
+
+
+def step_rng(seed: int, step: int) -> torch.Generator:
+    """The random numbers of one step of a run: a function of the seed and the step alone."""
+    return torch.Generator().manual_seed((seed * 1_000_003 + step) & (2**63 - 1))
+
+
+class Run:
+    """One run's folder.
+
+    Args:
+        folder: where ``settings.json``, ``state.pt`` and ``log.jsonl`` live; made if absent.
+        settings: saved beside the state. A folder that holds other settings is refused.
+        quiet: no progress bar.
+
+    Raises:
+        SettingsError: the folder belongs to a run with other settings.
+    """
+
+    def __init__(self, folder: Path | str, settings: BaseModel, quiet: bool = False) -> None:
+        self.folder, self.settings, self.quiet = Path(folder), settings, quiet
+        path, text = self.folder / "settings.json", settings.model_dump_json(indent=2)
+        if path.exists() and path.read_text(encoding="utf-8") != text:
+            raise SettingsError(f"{path} holds other settings than this run's: choose another folder, or delete it")
+        write_text(path, text)
+        self._saved_at = time.monotonic()
+
+    def resume(self) -> dict[str, Any] | None:
+        """The last saved state, or None for a new run."""
+        path = self.folder / "state.pt"
+        return torch.load(path, weights_only=True) if path.exists() else None
+
+    def save(self, state: dict[str, Any]) -> None:
+        """Save ``state`` (tensors, numbers, lists and dicts of them), atomically."""
+        with replacing(self.folder / "state.pt") as temporary:
+            torch.save(state, temporary)
+        self._saved_at = time.monotonic()
+
+    @property
+    def due(self) -> bool:
+        """Whether the last save is :data:`SAVE_EVERY_S` old."""
+        return time.monotonic() - self._saved_at > SAVE_EVERY_S
+
+    def log(self, **values: float | int | str) -> None:
+        """Append one JSON line to ``log.jsonl``."""
+        with open(self.folder / "log.jsonl", "a", encoding="utf-8") as file:
+            file.write(json.dumps(values) + "\n")
+
+    def steps(self, start: int, stop: int, batch: int, state: Callable[[], dict[str, Any]]) -> Iterator[int]:
+        """Count from ``start`` to ``stop``, show images a second and the time left, and save when due and at the end.
+
+        ``state`` is called between two steps; it must hold ``step``, the number of finished steps.
+        """
+        columns = [
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("images, {task.fields[rate]:.1f}/s"),
+            TimeRemainingColumn(),
+        ]
+        with Progress(*columns, console=Console(stderr=True), disable=self.quiet) as progress:
+            task = progress.add_task(self.folder.name, total=stop * batch, completed=start * batch, rate=0.0)
+            began = time.monotonic()
+            for step in range(start, stop):
+                yield step
+                rate = (step + 1 - start) * batch / (time.monotonic() - began)
+                progress.update(task, completed=(step + 1) * batch, rate=rate)
+                if self.due:
+                    self.save(state())
+        self.save(state())
