@@ -14,7 +14,9 @@ class ProjectedDiscriminator(nn.Module):
     """One light head on each scale of frozen features; each gives a map of logits.
 
     Features pass a fixed random 1x1 projection, then strided spectral-norm convolutions down to 1/8 of the
-    picture's side, then one 1x1 convolution to logits.
+    picture's side, then one 1x1 convolution to logits, which also sees how much the pictures of a batch differ.
+
+    Deviates: projected GANs have no such statistic; without it this generator made one picture for every code.
 
     Args:
         width: channels of every head.
@@ -29,12 +31,22 @@ class ProjectedDiscriminator(nn.Module):
             blocks: list[nn.Module] = [projection]
             for _ in range(strided):
                 blocks += [spectral_norm(nn.Conv2d(width, width, 3, stride=2, padding=1)), nn.LeakyReLU(0.2)]
-            blocks.append(spectral_norm(nn.Conv2d(width, 1, 1)))
+            blocks += [_BatchSpread(), spectral_norm(nn.Conv2d(width + 1, 1, 1))]
             self.heads[tap] = nn.Sequential(*blocks)
 
     def forward(self, features: dict[str, Tensor]) -> list[Tensor]:
         """Features by tap to one map of logits (N, 1, h, w) a tap."""
         return [head(features[tap]) for tap, head in self.heads.items()]
+
+
+class _BatchSpread(nn.Module):
+    """Append Progressive GAN's minibatch standard deviation, over groups of up to eight pictures, as a channel."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        n, _, h, w = x.shape
+        group = next(g for g in range(min(8, n), 0, -1) if n % g == 0)
+        deviation = x.unflatten(0, (group, -1)).var(dim=0, unbiased=False).add(1e-8).sqrt().mean(dim=(1, 2, 3))
+        return torch.cat([x, deviation.repeat(group).view(n, 1, 1, 1).expand(n, 1, h, w)], dim=1)
 
 
 def augment(image: Tensor, rng: torch.Generator) -> Tensor:

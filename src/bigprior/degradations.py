@@ -1,0 +1,183 @@
+"""What happened to the picture: ``f``, a deepinv ``Physics``, with its bijection ``g`` / ``g_inv`` (Section III-A).
+
+``f`` is what the prior is matched through (Eq. 11). ``g_inv`` is the strict, lossless data fidelity of Eq. 5: nothing
+is lost from the measurement ``y``, so ``g(g_inv(y))`` is ``y`` bit for bit.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+import deepinv as dinv
+import torch
+from torch import Tensor
+
+from bigprior.errors import ImageError, MaskError, SettingsError, UnknownNameError
+
+#: Luminance as the paper's data has it.
+LUMINANCE = (0.299, 0.587, 0.114)
+
+
+class Degradation(dinv.physics.Physics):
+    """A deepinv ``Physics`` that knows a bijection of its measurement.
+
+    Subclasses are final; each is registered in :data:`DEGRADATIONS` and so meets the tests of all.
+    """
+
+    name: ClassVar[str]
+    #: Channels of a measurement.
+    channels: ClassVar[int] = 3
+    #: How a prior of fixed size meets a picture of any size: in tiles, as a whole, or through a square around the hole.
+    placement: ClassVar[Literal["tiles", "whole", "hole"]]
+
+    def f(self, x: Tensor) -> Tensor:
+        """The degradation without its noise: a picture (N, 3, H, W) to (N, ``channels``, H, W)."""
+        return self.A(x)
+
+    def g_inv(self, y: Tensor) -> Tensor:
+        """The fidelity term: a measurement (N, ``channels``, H, W) to a picture (N, 3, H, W), losing nothing."""
+        return y
+
+    def g(self, x: Tensor) -> Tensor:
+        """The inverse of :meth:`g_inv`: ``g(g_inv(y)) == y`` bit for bit."""
+        return x
+
+    def consistent(self, prior: Tensor, y: Tensor) -> Tensor:
+        """The prior's picture (N, 3, H, W) with what ``y`` says of every pixel put in place; here: as it is."""
+        return prior
+
+    def known_phi(self, y: Tensor) -> Tensor | None:
+        """``phi`` (N, 1, H, W) where it is explicitly known (Table I), else None."""
+        return None
+
+    def check(self, y: Tensor) -> Tensor:
+        """Return ``y`` if it is a measurement of this degradation.
+
+        Raises:
+            ImageError: not a float tensor (N, ``channels``, H, W) of finite numbers with at least one pixel.
+        """
+        shape = tuple(y.shape)
+        if not y.is_floating_point() or y.ndim != 4 or shape[1] != self.channels or 0 in shape:
+            kind = str(y.dtype).removeprefix("torch.")
+            raise ImageError(f"{self.name} takes a float tensor (N, {self.channels}, H, W): this one is {kind} {shape}")
+        if not torch.isfinite(y).all():
+            raise ImageError("the measurement holds NaN or infinity: expected finite numbers, nominally in [0, 1]")
+        return y
+
+
+class Colorization(Degradation, dinv.physics.Decolorize):
+    """Colour lost: ``f`` is luminance, 0.299 R + 0.587 G + 0.114 B; ``g_inv`` copies the grey into three channels."""
+
+    name = "colorization"
+    channels = 1
+    placement = "whole"
+
+    def __init__(self, **kwargs: object) -> None:
+        super().__init__(srf=LUMINANCE, **kwargs)
+
+    def A(self, x: Tensor, **kwargs: object) -> Tensor:
+        # deepinv's own A goes through the operator's singular vectors and rounds differently.
+        return (x * self.srf).sum(dim=1, keepdim=True)
+
+    def g_inv(self, y: Tensor) -> Tensor:
+        # Not A_dagger: the least-squares inverse of luminance is a green picture.
+        return y.expand(-1, 3, -1, -1).contiguous()
+
+    def g(self, x: Tensor) -> Tensor:
+        return x[:, :1]
+
+    def consistent(self, prior: Tensor, y: Tensor) -> Tensor:
+        """The measurement's luminance with the prior's chroma, as in the released code.
+
+        Deviates: chroma that would leave [0, 1] at this luminance is scaled towards grey, so that ``f`` of the
+        result is ``y`` (the released code clips, which changes the luminance).
+        """
+        chroma = prior - self.f(prior)
+        room = torch.where(chroma > 0, (1 - y).clamp_min(0), y.clamp_min(0))
+        scale = (room / chroma.abs().clamp_min(1e-6)).amin(dim=1, keepdim=True).clamp_max(1)
+        return y + scale * chroma
+
+
+class Inpainting(Degradation, dinv.physics.Inpainting):
+    """Pixels lost: ``f`` multiplies by a mask, 1 = known, 0 = hole; ``g_inv`` is the identity.
+
+    Args:
+        mask: (1 or N, 1, H, W) of 0 and 1; None when nobody knows where the hole is. Then ``f`` takes the exactly
+            black pixels of ``y`` for the hole, and ``phi`` has to find it by itself, as in the paper.
+
+    Raises:
+        MaskError: values other than 0 and 1, or a mask that is all hole or all known.
+    """
+
+    name = "inpainting"
+    placement = "hole"
+
+    def __init__(self, mask: Tensor | None = None, **kwargs: object) -> None:
+        if mask is not None:
+            if mask.ndim != 4 or mask.shape[1] != 1:
+                raise MaskError(f"mask is {tuple(mask.shape)}: expected (1 or N, 1, H, W)")
+            mask = mask.float()
+            if not ((mask == 0) | (mask == 1)).all():
+                raise MaskError("mask holds values other than 0 and 1: expected 1 = known, 0 = hole")
+            flat = mask.flatten(1)
+            if bool((flat.amin(1) == 1).any()) or bool((flat.amax(1) == 0).any()):
+                kind = "known" if bool((flat.amin(1) == 1).any()) else "hole"
+                raise MaskError(f"mask is all {kind}: expected both known pixels (1) and a hole (0)")
+        super().__init__(img_size=(3, *mask.shape[2:]) if mask is not None else (3, 1, 1), mask=mask, **kwargs)
+
+    def for_measurement(self, y: Tensor) -> Inpainting:
+        """This degradation with a mask: its own, or the exactly black pixels of ``y``.
+
+        Raises:
+            MaskError: no mask was given and ``y`` has no black pixel, or nothing else.
+        """
+        if self.mask is not None:
+            return self
+        try:
+            return Inpainting((y != 0).any(dim=1, keepdim=True))
+        except MaskError:
+            raise MaskError("no mask was given and the picture has no black hole to find: pass a mask") from None
+
+    def known_phi(self, y: Tensor) -> Tensor | None:
+        return None if self.mask is None else (1 - self.mask).expand(len(y), -1, -1, -1)
+
+    def check(self, y: Tensor) -> Tensor:
+        super().check(y)
+        if self.mask is not None and (self.mask.shape[2:] != y.shape[2:] or len(self.mask) not in (1, len(y))):
+            (h, w), (hy, wy) = self.mask.shape[2:], y.shape[2:]
+            raise MaskError(f"mask is {w}x{h} but the image is {wy}x{hy}: pass a mask of the image's size")
+        return y
+
+
+class Denoising(Degradation, dinv.physics.Denoising):
+    """White Gaussian noise added: ``f`` and ``g_inv`` are the identity (the noise has mean zero).
+
+    Args:
+        sigma: noise level in [0, 1], used to simulate a measurement; a blind restoration does not read it.
+
+    Raises:
+        SettingsError: ``sigma`` outside [0, 1].
+    """
+
+    name = "denoising"
+    placement = "tiles"
+
+    def __init__(self, sigma: float = 0.0, **kwargs: object) -> None:
+        if not 0 <= sigma <= 1:
+            raise SettingsError(f"sigma is {sigma}: expected a noise level in [0, 1] (25 of 255 is {25 / 255:.3f})")
+        super().__init__(noise_model=dinv.physics.GaussianNoise(sigma), **kwargs)
+
+
+#: Every degradation by name.
+DEGRADATIONS: dict[str, type[Degradation]] = {c.name: c for c in (Colorization, Inpainting, Denoising)}
+
+
+def degradation(name: str, **settings: object) -> Degradation:
+    """Build the degradation called ``name``.
+
+    Raises:
+        UnknownNameError: no such degradation.
+    """
+    if name not in DEGRADATIONS:
+        raise UnknownNameError("task", name, list(DEGRADATIONS))
+    return DEGRADATIONS[name](**settings)

@@ -1,0 +1,381 @@
+"""Pictures, masks and layers on disk: the only place where ranges and colour orders change.
+
+Values are taken as stored: colour profiles and gamma are not applied. Everything outside this file is float32 NCHW RGB in [0, 1].
+"""
+
+from __future__ import annotations
+
+import logging
+import struct
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import imagecodecs
+import numpy as np
+import numpy.typing as npt
+import tifffile
+import torch
+from PIL import Image
+from PIL.BmpImagePlugin import BmpImageFile
+from PIL.GifImagePlugin import GifImageFile
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile
+from PIL.TiffImagePlugin import TiffImageFile
+from PIL.WebPImagePlugin import WebPImageFile
+from torch import Tensor
+
+from bigprior.atomic import replacing
+from bigprior.errors import ImageError, MaskError, OutputError, SettingsError
+
+MAX_PIXELS = 200_000_000  # 2.4 GB as float32 RGB
+
+Array = npt.NDArray[Any]
+
+_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # the last two are BigTIFF
+# Pillow's classes are called directly: Image.open() would warn or refuse by its own global limit, and would try every format it
+# knows, some of which run other programs.
+_PILLOW: dict[bytes, Callable[[BinaryIO], Image.Image]] = {
+    b"\x89PNG": PngImageFile,
+    b"\xff\xd8\xff": JpegImageFile,
+    b"RIFF": WebPImageFile,
+    b"BM": BmpImageFile,
+    b"GIF8": GifImageFile,
+}
+_GREY_MODES = ("1", "L", "LA", "La")
+_COLOUR_MODES = ("P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr")
+_WRITERS = {".png": "PNG", ".tif": "TIFF", ".tiff": "TIFF", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
+_ORIENTATION = 274  # the tag of EXIF and TIFF
+_TURNS: dict[int, Callable[[Array], Array]] = {  # orientation -> how an HWC array is turned upright
+    2: lambda a: a[:, ::-1],
+    3: lambda a: a[::-1, ::-1],
+    4: lambda a: a[::-1],
+    5: lambda a: a.swapaxes(0, 1),
+    6: lambda a: a.swapaxes(0, 1)[:, ::-1],
+    7: lambda a: a.swapaxes(0, 1)[::-1, ::-1],
+    8: lambda a: a.swapaxes(0, 1)[::-1],
+}
+_SILENT = logging.NullHandler()
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """A picture as read, upright.
+
+    ``image`` is float32 (1, 3, H, W), RGB in [0, 1]. ``alpha`` is float32 (1, 1, H, W) in [0, 1], or None if the file had none;
+    it is kept aside for :func:`write_picture` to put back. ``bits`` is 8 or 16 per channel: what the file held, rounded up
+    (16 for floats). ``is_grey`` tells that the file held one channel, of which ``image`` then has three copies: ``image[:, :1]``
+    writes a grey file again.
+    """
+
+    image: Tensor
+    alpha: Tensor | None
+    bits: int
+    is_grey: bool
+
+    def __repr__(self) -> str:
+        height, width = self.image.shape[-2:]
+        kind = ("grey" if self.is_grey else "RGB") + ("" if self.alpha is None else "+alpha")
+        return f"<Picture {width}x{height} {kind} {self.bits}-bit>"
+
+
+def read_picture(path: Path | str) -> Picture:
+    """Read a PNG, TIFF, JPEG, WebP, BMP or GIF: its first page or frame, turned as its orientation tag says.
+
+    The format is told by the contents, not by the suffix. Palettes and CMYK become RGB; a float TIFF must be in [0, 1].
+
+    Raises:
+        ImageError: no such file, not readable, not a picture, damaged, above ``MAX_PIXELS``, or of a kind with no plain range.
+    """
+    with _reading(path) as file:
+        values, bits = _decode_tiff(file) if _is_tiff(file) else _decode(file)
+    tensor = torch.from_numpy(np.ascontiguousarray(values.transpose(2, 0, 1)))[None]
+    colours = 1 if tensor.shape[1] < 3 else 3
+    image = tensor[:, :colours].expand(-1, 3, -1, -1).contiguous()
+    alpha = tensor[:, colours:].contiguous() if tensor.shape[1] > colours else None
+    return Picture(image, alpha, bits, is_grey=colours == 1)
+
+
+def read_mask(path: Path | str) -> Tensor:
+    """Read a mask from any picture: float32 (1, 1, H, W), 1 = known where the mean of the channels is at least half, 0 = hole.
+
+    The alpha of the picture is ignored.
+
+    Raises:
+        ImageError: as :func:`read_picture`.
+        MaskError: nothing to keep, or nothing to fill.
+    """
+    mask = (read_picture(path).image.mean(1, keepdim=True) >= 0.5).float()
+    if mask.min() == mask.max():
+        what = "known (white): nothing to fill; paint the holes black" if mask.min() else "hole (black): nothing to keep"
+        raise MaskError(f"mask {path} is all {what}: expected white where the picture is known and black in the holes")
+    return mask
+
+
+def write_picture(path: Path | str, image: Tensor, *, bits: int = 8, alpha: Tensor | None = None) -> None:
+    """Write ``image`` atomically, in the format of the suffix: .png, .tif, .tiff, .jpg, .jpeg (quality 95) or .webp (lossless).
+
+    Args:
+        path: where to; an old file stays as it was if anything fails.
+        image: float (1, 3, H, W) or (3, H, W), RGB in [0, 1]; or (1, 1, H, W) for a grey file. Clipped to [0, 1] and rounded.
+        bits: 8, or 16 in PNG and TIFF, per channel.
+        alpha: float (1, 1, H, W) in [0, 1], or None; not in JPEG.
+
+    Raises:
+        ImageError: not such a tensor, NaN or infinite values, or an alpha of another size.
+        SettingsError: an unknown suffix, or bits or an alpha that the format cannot hold.
+        OutputError: the place cannot be written, or the encoder failed.
+    """
+    path = Path(path)
+    kind = _WRITERS.get(path.suffix.lower())
+    if kind is None:
+        raise SettingsError(f"{path} ends in {path.suffix!r}: expected one of {', '.join(_WRITERS)}")
+    if bits not in (8, 16):
+        raise SettingsError(f"bits is {bits}: expected 8 or 16")
+    if bits == 16 and kind not in ("PNG", "TIFF"):
+        raise SettingsError(f"{path}: {kind} holds 8 bits, not 16: write .png or .tif, or pass bits=8")
+    if alpha is not None and kind == "JPEG":
+        raise SettingsError(f"{path}: JPEG holds no alpha: write .png, .tif or .webp, or pass alpha=None")
+    samples = _quantise(image, bits)
+    if alpha is not None:
+        plane = _quantise(alpha, bits)
+        if plane.shape != (*samples.shape[:2], 1):
+            came, wanted = ("x".join(map(str, s)) for s in (alpha.shape, (1, 1, *samples.shape[:2])))
+            raise ImageError(f"alpha is {came} but the image needs {wanted}: pass an alpha of the image's size")
+        samples = np.concatenate([samples, plane], axis=2)
+    if samples.shape[2] == 1:
+        samples = samples[:, :, 0]
+    with _writing(path) as temporary:
+        if kind == "PNG":
+            temporary.write_bytes(imagecodecs.png_encode(samples))
+        elif kind == "TIFF":
+            _write_page(temporary, samples, extrasamples=None if alpha is None else ["unassalpha"])
+        elif kind == "JPEG":  # no chroma subsampling: colour is what some restorations are about
+            Image.fromarray(samples).save(temporary, "JPEG", quality=95, subsampling=0)
+        else:  # exact: colours under a transparent pixel are kept
+            Image.fromarray(samples).save(temporary, "WEBP", lossless=True, exact=True)
+
+
+def write_layers(path: Path | str, layers: dict[str, Tensor]) -> None:
+    """Write float32 tensors, (1, 1, H, W) or (1, 3, H, W) of any range, as the named pages of one .tif, bit for bit, atomically.
+
+    Raises:
+        ImageError: a tensor of another shape or type.
+        SettingsError: no layer, a suffix other than .tif or .tiff, or a name that is not plain printable ASCII.
+        OutputError: the place cannot be written.
+    """
+    path = Path(path)
+    if _WRITERS.get(path.suffix.lower()) != "TIFF":
+        raise SettingsError(f"{path} ends in {path.suffix!r}: layers are written to .tif or .tiff")
+    if not layers:
+        raise SettingsError(f"no layers for {path}: pass at least one")
+    for name, layer in layers.items():
+        if not name or name != name.strip() or not (name.isascii() and name.isprintable()):
+            raise SettingsError(f"layer name {name!r}: expected printable ASCII without spaces around it")
+        if layer.dtype != torch.float32 or layer.ndim != 4 or layer.shape[:2] not in ((1, 1), (1, 3)) or not layer.numel():
+            raise ImageError(f"layer {name!r} is {_describe(layer)}: expected float32 (1, 1, H, W) or (1, 3, H, W)")
+    with _writing(path) as temporary, tifffile.TiffWriter(temporary) as tiff:
+        for name, layer in layers.items():
+            samples = layer.detach().cpu()[0].permute(1, 2, 0).contiguous().numpy()
+            # ImageDescription is what bigprior reads; PageName (285) is what picture editors show.
+            extratags = [(285, "s", 0, name, True)]
+            _write_page(tiff, samples[:, :, 0] if samples.shape[2] == 1 else samples, description=name, extratags=extratags)
+
+
+def read_layers(path: Path | str) -> dict[str, Tensor]:
+    """Read what :func:`write_layers` wrote: name -> float32 (1, 1, H, W) or (1, 3, H, W), in the order of the pages.
+
+    Raises:
+        ImageError: no such file, not readable, damaged, or not a TIFF of named float32 pages.
+    """
+    layers: dict[str, Tensor] = {}
+    with _reading(path) as file:
+        if not _is_tiff(file):
+            raise ImageError(f"{path} is not a TIFF: expected a file that write_layers wrote")
+        with tifffile.TiffFile(file) as tiff:
+            for number, page in enumerate(tiff.pages):
+                name, samples = str(page.aspage().description), _samples(page.aspage(), path)
+                if not name or name in layers or samples.dtype != np.float32 or samples.shape[2] not in (1, 3):
+                    what = f"{samples.dtype}, {samples.shape[2]} channels, named {name!r}"
+                    raise ImageError(f"page {number} of {path} is {what}: expected a file that write_layers wrote")
+                layers[name] = torch.from_numpy(np.ascontiguousarray(samples.transpose(2, 0, 1)))[None]
+    return layers
+
+
+def to_uint8(image: Tensor) -> Array:
+    """Bytes of float (1, 3, H, W), (3, H, W) or (1, 1, H, W) in [0, 1], clipped and rounded: HWC uint8, C = 3 (RGB) or 1.
+
+    Raises:
+        ImageError: not such a tensor, or NaN or infinite values.
+    """
+    return _quantise(image, 8)
+
+
+def _quantise(image: Tensor, bits: int) -> Array:
+    """HWC uint8 or uint16 of a float picture in [0, 1]."""
+    batch = image[None] if image.ndim == 3 else image
+    if batch.ndim != 4 or tuple(batch.shape[:2]) not in ((1, 1), (1, 3)) or not batch.numel() or not batch.is_floating_point():
+        raise ImageError(f"image is {_describe(image)}: expected floats in [0, 1], (1, 3, H, W) or (1, 1, H, W)")
+    batch = batch.detach().float().cpu()
+    if not batch.isfinite().all():
+        raise ImageError("image has NaN or infinite values: expected floats in [0, 1]")
+    samples = (batch.clamp(0, 1) * (2**bits - 1)).round()[0].permute(1, 2, 0).contiguous().numpy()
+    return samples.astype(np.uint8 if bits == 8 else np.uint16)
+
+
+def _decode(file: BinaryIO) -> tuple[Array, int]:
+    """HWC float32 in [0, 1] (grey, grey+alpha, RGB or RGBA) and bits, of anything but a TIFF."""
+    head = file.read(32)
+    file.seek(0)
+    reader = next((r for magic, r in _PILLOW.items() if head.startswith(magic)), None)
+    if reader is None or (reader is WebPImageFile and head[8:12] != b"WEBP"):
+        raise ImageError(f"{file.name} is not a picture: expected a PNG, TIFF, JPEG, WebP, BMP or GIF file")
+    if reader is not PngImageFile:
+        return _decode_pillow(file, reader)
+    width, height, bits = struct.unpack_from(">IIB", head, 16)
+    _check_size(file.name, width, height)
+    return _decode_pillow(file, reader, deep=bits == 16)
+
+
+def _decode_pillow(file: BinaryIO, reader: Callable[[BinaryIO], Image.Image], deep: bool = False) -> tuple[Array, int]:
+    picture = reader(file)
+    _check_size(file.name, *picture.size)
+    picture.load()
+    turn = _TURNS.get(_orientation(picture), np.asarray)  # after load(): some files end with their tags
+    if deep:  # a PNG of 16 bits, of which Pillow keeps 8
+        file.seek(0)
+        samples = imagecodecs.png_decode(file.read())
+        return turn(_scale(np.atleast_3d(samples), 2**16 - 1)), 16
+    if picture.mode not in _GREY_MODES + _COLOUR_MODES:
+        raise ImageError(f"{file.name} has Pillow mode {picture.mode!r}: expected grey or colour; save it as RGB")
+    plain = "L" if picture.mode in _GREY_MODES else "RGB"
+    if picture.has_transparency_data:
+        plain = {"L": "LA", "RGB": "RGBA"}[plain]
+    return turn(_scale(np.atleast_3d(np.asarray(picture.convert(plain))), 2**8 - 1)), 8
+
+
+def _decode_tiff(file: BinaryIO) -> tuple[Array, int]:
+    """HWC float32 in [0, 1] (grey, grey+alpha, RGB or RGBA) and bits, of the first page."""
+    with tifffile.TiffFile(file) as tiff:
+        page = tiff.pages.first
+        kind = tifffile.PHOTOMETRIC(page.photometric)
+        _check_page(page, file.name)
+        if kind.name in ("PALETTE", "SEPARATED", "YCBCR") and page.bitspersample <= 8:
+            file.seek(0)
+            return _decode_pillow(file, TiffImageFile)
+        colours = {"MINISWHITE": 1, "MINISBLACK": 1, "RGB": 3}.get(kind.name)
+        if colours is None or page.samplesperpixel < colours:
+            what = f"{kind.name}, {page.samplesperpixel} samples of {page.bitspersample} bits"
+            raise ImageError(f"{file.name} is a TIFF of kind {what}: expected grey or RGB; save it as RGB")
+        if page.dtype is None or page.dtype.kind not in "buf" or (page.dtype.kind == "u" and page.bitspersample > 16):
+            raise ImageError(f"{file.name} holds {page.dtype} values: expected 8 or 16 bits, or floats in [0, 1]; save it as 16-bit")
+        samples, peak = _samples(page, file.name), 1 if page.dtype.kind == "f" else 2**page.bitspersample - 1
+        extras, orientation = page.extrasamples, page.tags.valueof(_ORIENTATION, 1)
+    has_alpha = bool(extras) and extras[0] in (tifffile.EXTRASAMPLE.ASSOCALPHA, tifffile.EXTRASAMPLE.UNASSALPHA)
+    values = _scale(samples[:, :, : colours + has_alpha], peak)
+    if not (values.min() >= 0 and values.max() <= 1):  # false for NaN too; only floats can be out of range
+        came = f"{np.nanmin(values):g} to {np.nanmax(values):g}" if np.isfinite(values).all() else "NaN or infinite"
+        raise ImageError(f"{file.name} has values {came}: expected floats in [0, 1]; scale them first")
+    if kind == tifffile.PHOTOMETRIC.MINISWHITE:
+        values[:, :, :1] = _scale(peak - samples[:, :, :1].astype(np.float32), peak)
+    if has_alpha and extras[0] == tifffile.EXTRASAMPLE.ASSOCALPHA:  # colours were stored times alpha
+        alpha = values[:, :, colours:]
+        np.divide(values[:, :, :colours], alpha, out=values[:, :, :colours], where=alpha > 0)
+        np.minimum(values, 1, out=values)
+    return _TURNS.get(orientation, np.asarray)(values), 8 if page.bitspersample <= 8 else 16
+
+
+def _samples(page: tifffile.TiffPage, path: Path | str) -> Array:
+    """The page as stored: (H, W, samples)."""
+    _check_page(page, path)
+    samples = page.asarray()
+    if page.axes == "SYX":
+        samples = np.moveaxis(samples, 0, 2)
+    return samples.reshape(page.imagelength, page.imagewidth, page.samplesperpixel)
+
+
+def _check_page(page: tifffile.TiffPage, path: Path | str) -> None:
+    _check_size(path, page.imagewidth, page.imagelength)
+    _check_size(path, page.tilewidth, page.tilelength)
+    if page.imagedepth != 1 or page.samplesperpixel > 8:
+        raise ImageError(f"{path} has depth {page.imagedepth} and {page.samplesperpixel} samples a pixel: expected a flat picture")
+
+
+def _check_size(path: Path | str, width: int, height: int) -> None:
+    if width * height > MAX_PIXELS:
+        raise ImageError(
+            f"{path} says it is {width}x{height}: expected at most {MAX_PIXELS // 10**6} megapixels; make it smaller or crop it"
+        )
+
+
+def _scale(samples: Array, peak: int) -> Array:
+    return np.divide(samples, np.float32(peak), dtype=np.float32)
+
+
+def _orientation(picture: Image.Image) -> int:
+    try:
+        return int(picture.getexif().get(_ORIENTATION, 1))
+    except Exception:  # a damaged tag raises many types, and says nothing about the pixels
+        return 1
+
+
+def _is_tiff(file: BinaryIO) -> bool:
+    head = file.read(4)
+    file.seek(0)
+    # tifffile logs what it also raises, and Python prints a log that nobody handles: handle it, so that one line is said.
+    logging.getLogger("tifffile").addHandler(_SILENT)
+    return head in _TIFF
+
+
+def _describe(tensor: Tensor) -> str:
+    return f"{str(tensor.dtype).removeprefix('torch.')} {tuple(tensor.shape)}"
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _write_page(target: Any, samples: Array, **options: Any) -> None:
+    photometric, planar = ("rgb", "contig") if samples.ndim == 3 and samples.shape[2] > 2 else ("minisblack", None)
+    writer = target.write if isinstance(target, tifffile.TiffWriter) else lambda *a, **k: tifffile.imwrite(target, *a, **k)
+    planar = "contig" if samples.ndim == 3 else planar
+    writer(samples, photometric=photometric, planarconfig=planar, compression="zlib", predictor=True, metadata=None, **options)
+
+
+@contextmanager
+def _reading(path: Path | str) -> Iterator[BinaryIO]:
+    """An open file; whatever a decoder raises in the block becomes one ImageError with one line."""
+    path = Path(path)
+    try:
+        if path.exists() and not path.is_file():  # also keeps open() from waiting on a pipe
+            raise ImageError(f"{path} is {'a folder' if path.is_dir() else 'not a plain file'}: pass one picture file")
+        file = path.open("rb")
+    except FileNotFoundError as error:
+        raise ImageError(f"no picture {path}: check the name") from error
+    except (OSError, ValueError) as error:  # ValueError: a name that no file can have
+        raise ImageError(f"cannot read {path} ({_one_line(error)}): check its name and permissions") from error
+    with file:
+        if not path.stat().st_size:
+            raise ImageError(f"{path} is empty (0 bytes): expected a picture")
+        try:
+            yield file
+        except ImageError:
+            raise
+        except Image.DecompressionBombError as error:
+            raise ImageError(f"{path} is too large ({_one_line(error)}): make it smaller or crop it") from error
+        except Exception as error:  # the decoders have dozens of types for a damaged file
+            raise ImageError(f"{path} is truncated or damaged ({_one_line(error)}): get a whole copy of it") from error
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[Path]:
+    """A temporary file that takes the place of ``path``; whatever an encoder raises in the block becomes one OutputError."""
+    try:
+        with replacing(path) as temporary:
+            yield temporary
+    except OutputError:
+        raise
+    except Exception as error:  # each encoder has its own types
+        raise OutputError(f"cannot write {path} ({_one_line(error)}): choose another place or format") from error

@@ -1,0 +1,47 @@
+"""Masks of the paper's inpainting protocols: 1 = known, 0 = hole."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from bigprior.errors import MaskError
+
+
+def centre_hole(height: int, width: int, side: int | None = None) -> Tensor:
+    """A square hole in the middle: float32 (1, 1, height, width).
+
+    Args:
+        side: of the hole in pixels; by default a quarter of the shorter side (64 in the paper's 256).
+
+    Raises:
+        MaskError: the hole leaves nothing known, or is empty.
+    """
+    side = min(height, width) // 4 if side is None else side
+    if not 0 < side < max(height, width) or side > min(height, width):
+        raise MaskError(f"a centre hole of side {side} does not fit a {width}x{height} picture: pass a smaller, positive side")
+    top, left = (height - side) // 2, (width - side) // 2
+    mask = torch.ones(1, 1, height, width)
+    mask[:, :, top : top + side, left : left + side] = 0
+    return mask
+
+
+def random_boxes(height: int, width: int, rng: torch.Generator) -> Tensor:
+    """Two to four random boxes (Section IV-C, randomized masking): float32 (1, 1, height, width).
+
+    A corner is uniform over the picture; sides are ``|N(64, 32)|`` of a 256-pixel side, rounded. Lengths scale with
+    the picture's shorter side.
+
+    Deviates: where the paper draws the sides again until the box fits, the corner is drawn again too: from a corner
+    near the far edges no box fits.
+    """
+    scale = min(height, width) / 256
+    mask = torch.ones(1, 1, height, width)
+    for _ in range(int(torch.randint(2, 5, (), generator=rng))):
+        while True:
+            top, left = (int(torch.randint(side, (), generator=rng)) for side in (height, width))
+            h, w = torch.randn(2, generator=rng).mul(32).add(64).abs().mul(scale).round().int().tolist()
+            if min(h, w) > 8 * scale and top + h <= height and left + w <= width:
+                break
+        mask[:, :, top : top + h, left : left + w] = 0
+    return mask

@@ -1,0 +1,1 @@
+"""Priors: what is believed of pictures before one is measured."""

@@ -1,0 +1,156 @@
+"""A prior of fixed size on pictures of any size.
+
+Denoising goes in overlapping tiles that blend smoothly; colorization as a whole, at the prior's size, since chroma is
+smooth; inpainting through a square context around the hole.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from bigprior.degradations import Degradation, Inpainting
+from bigprior.errors import SettingsError
+from bigprior.priors.base import Prior, Progress, Projection
+
+
+class AnySize:
+    """Wraps a prior that works at ``resolution`` only; itself a prior that takes any size from 1x1.
+
+    Args:
+        prior: what works at its own size.
+        resolution: that size, in pixels.
+        overlap: of neighbouring tiles, in pixels; by default a quarter of the tile.
+        batch: tiles inverted at once; bounds the memory.
+
+    Raises:
+        SettingsError: an overlap that leaves no progress from tile to tile.
+    """
+
+    def __init__(self, prior: Prior, resolution: int, *, overlap: int | None = None, batch: int = 32) -> None:
+        self.prior, self.resolution, self.batch = prior, resolution, batch
+        self.overlap = resolution // 4 if overlap is None else overlap
+        if not 0 <= self.overlap < resolution:
+            raise SettingsError(f"overlap is {overlap}: expected 0 to {resolution - 1}, less than the tile")
+
+    def project(
+        self, y: Tensor, degradation: Degradation, *, seed: int = 0, progress: Progress | None = None
+    ) -> Projection:
+        """Measurements (N, C, H, W), any H and W, to pictures (N, 3, H, W); codes only where one tile was enough."""
+        degradation.check(y)
+        if isinstance(degradation, Inpainting):
+            degradation = degradation.for_measurement(y)
+        if y.shape[2:] == (self.resolution, self.resolution):
+            return self._in_batches(y, degradation, seed, progress)
+        place = {"tiles": self._tiles, "whole": self._whole, "hole": self._hole}[degradation.placement]
+        return Projection(place(y, degradation, seed, progress))
+
+    def _in_batches(self, y: Tensor, degradation: Degradation, seed: int, progress: Progress | None) -> Projection:
+        parts = []
+        for start in range(0, len(y), self.batch):
+            chunk = slice(start, start + self.batch)
+            part = degradation
+            if isinstance(degradation, Inpainting) and len(degradation.mask) > 1:
+                part = Inpainting(degradation.mask[chunk])
+            parts.append(self.prior.project(y[chunk], part, seed=seed, progress=_shifted(progress, start, self.batch, len(y))))
+        if len(parts) == 1:
+            return parts[0]
+        codes = {k: torch.cat([p.codes[k] for p in parts]) for k in parts[0].codes}
+        history = torch.cat([p.history for p in parts], dim=1) if parts[0].history is not None else None
+        return Projection(torch.cat([p.image for p in parts]), codes, history)
+
+    def _whole(self, y: Tensor, degradation: Degradation, seed: int, progress: Progress | None) -> Tensor:
+        small = _resized(y, (self.resolution, self.resolution))
+        return _resized(self._in_batches(small, degradation, seed, progress).image, y.shape[2:])
+
+    def _tiles(self, y: Tensor, degradation: Degradation, seed: int, progress: Progress | None) -> Tensor:
+        tile = self.resolution
+        height, width = y.shape[2:]
+        padded = _padded(y, (max(height, tile), max(width, tile)))
+        corners = [
+            (n, top, left)
+            for n in range(len(y))
+            for top in _starts(padded.shape[2], tile, tile - self.overlap)
+            for left in _starts(padded.shape[3], tile, tile - self.overlap)
+        ]
+        window = _window(tile, self.overlap).to(y)
+        total = y.new_zeros(len(y), 3, *padded.shape[2:])
+        weight = y.new_zeros(len(y), 1, *padded.shape[2:])
+        for start in range(0, len(corners), self.batch):
+            chunk = corners[start : start + self.batch]
+            tiles = torch.cat([padded[n : n + 1, :, t : t + tile, l : l + tile] for n, t, l in chunk])
+            shifted = _shifted(progress, start, self.batch, len(corners))
+            images = self.prior.project(tiles, degradation, seed=seed, progress=shifted).image
+            for image, (n, t, l) in zip(images, chunk, strict=True):
+                total[n, :, t : t + tile, l : l + tile] += image * window
+                weight[n, :, t : t + tile, l : l + tile] += window
+        return total.div_(weight)[:, :, :height, :width].clamp_(0, 1)
+
+    def _hole(self, y: Tensor, degradation: Degradation, seed: int, progress: Progress | None) -> Tensor:
+        """Outside the square around the hole, the prior is the measurement itself: nothing needs to be invented."""
+        assert isinstance(degradation, Inpainting) and degradation.mask is not None
+        masks = degradation.mask.expand(len(y), -1, -1, -1)
+        size = (self.resolution, self.resolution)
+        boxes = [_context(mask, self.resolution) for mask in masks]
+        crops, holes = [], []
+        for picture, mask, (top, left, side) in zip(y, masks, boxes, strict=True):
+            window = (slice(None), slice(None), slice(top, top + side), slice(left, left + side))
+            square = (side, side)
+            known = _padded(mask[None][window], square)
+            small = _resized(known, size)
+            # A small pixel is known where all that it covers is; its colour is the mean of what is known.
+            holes.append((small > 0.999).to(y))
+            crops.append(_resized(_padded(picture[None][window], square) * known, size) / small.clamp_min(1e-3) * holes[-1])
+        mask = torch.cat(holes)
+        if bool((mask.flatten(1).amax(1) == 0).any()):
+            raise SettingsError(f"the hole leaves no known pixel at the prior's size of {size[0]}: widen the picture around it")
+        images = self._in_batches(torch.cat(crops), Inpainting(mask), seed, progress).image
+        out = y.clamp(0, 1)
+        for result, image, (top, left, side) in zip(out, images, boxes, strict=True):
+            h, w = result[:, top : top + side, left : left + side].shape[1:]
+            result[:, top : top + side, left : left + side] = _resized(image[None], (side, side))[0, :, :h, :w]
+        return out
+
+
+def _context(mask: Tensor, resolution: int) -> tuple[int, int, int]:
+    """Corner and side of the square around the hole of ``mask`` (1, H, W): twice the hole, at least the prior's size."""
+    height, width = mask.shape[1:]
+    rows, columns = ((mask[0] == 0).any(dim=d).nonzero().flatten() for d in (1, 0))
+    extent = max(int(rows[-1] - rows[0]), int(columns[-1] - columns[0])) + 1
+    side = max(2 * extent, resolution)
+    top = (int(rows[0] + rows[-1]) + 1 - side) // 2
+    left = (int(columns[0] + columns[-1]) + 1 - side) // 2
+    return max(0, min(top, height - side)), max(0, min(left, width - side)), side
+
+
+def _starts(length: int, tile: int, stride: int) -> list[int]:
+    """Where tiles begin, so that they cover ``length`` and the last one ends at it."""
+    return [*range(0, length - tile, stride), length - tile]
+
+
+def _window(tile: int, overlap: int) -> Tensor:
+    """Blending weights (tile, tile): 1 inside, a raised cosine over ``overlap`` pixels at each side, never 0."""
+    ramp = torch.ones(tile)
+    if overlap:
+        edge = 0.5 - 0.5 * torch.cos(torch.pi * (torch.arange(overlap) + 0.5) / overlap)
+        ramp[:overlap] = torch.minimum(ramp[:overlap], edge)
+        ramp[-overlap:] = torch.minimum(ramp[-overlap:], edge.flip(0))
+    return ramp[:, None] * ramp
+
+
+def _padded(x: Tensor, size: tuple[int, int]) -> Tensor:
+    """Grow (N, C, H, W) to ``size`` by repeating the last row and column."""
+    return F.pad(x, (0, size[1] - x.shape[3], 0, size[0] - x.shape[2]), mode="replicate")
+
+
+def _resized(x: Tensor, size: tuple[int, int] | torch.Size) -> Tensor:
+    return F.interpolate(x, size=tuple(size), mode="bilinear", antialias=True, align_corners=False)
+
+
+def _shifted(progress: Progress | None, start: int, batch: int, total: int) -> Progress | None:
+    """Progress over the chunks of a batch as one count of pictures times steps."""
+    if progress is None:
+        return None
+    count = min(batch, total - start)
+    return lambda done, steps: progress(start * steps + done * count, total * steps)

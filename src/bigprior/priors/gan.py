@@ -1,0 +1,164 @@
+"""Multi-code inversion of a frozen generator (Gu et al., CVPR 2020; Eq. 11 to 13).
+
+A batch of measurements and all its codes are optimised at once, the target's features are computed once, and the
+frozen weights carry no gradient.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
+from torch import Tensor
+
+from bigprior.degradations import Degradation, Inpainting
+from bigprior.errors import ImageError, SettingsError
+from bigprior.generators.base import Generator
+from bigprior.perceptual import VGGFeatures
+from bigprior.priors.base import Progress, Projection
+from bigprior.priors.losses import InversionLoss, PerceptualTerm, PyramidTerm, VGGTerm
+
+#: Any torch optimiser that takes parameter groups with a step size can be added here by name.
+OPTIMIZERS: dict[str, Any] = {
+    "adam": lambda groups: torch.optim.Adam(groups),
+    "sgd": lambda groups: torch.optim.SGD(groups),
+    "lbfgs": lambda groups: torch.optim.LBFGS([p for g in groups for p in g["params"]], lr=groups[0]["lr"], max_iter=4),
+}
+
+
+class InversionSettings(BaseModel):
+    """How a generator is inverted.
+
+    Attributes:
+        codes: ``N``; 1 is single-code inversion.
+        layer: ``l``, the composing layer: maps of each code entering it are weighted by ``alpha`` and summed.
+        steps: of the optimiser.
+        optimizer: a name in :data:`OPTIMIZERS`.
+        lr, alpha_lr: step sizes of ``z`` and of ``alpha``.
+        decay: the step sizes fall to nothing along a half cosine.
+        l2, l1, perceptual: weights of the loss.
+        perceptual_term: ``vgg`` (the paper's; needs VGG-16 weights), or ``pyramid`` (needs nothing).
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    codes: PositiveInt = 30
+    layer: int = Field(default=2, ge=0)
+    steps: PositiveInt = 100
+    optimizer: str = "adam"
+    lr: PositiveFloat = 0.05
+    alpha_lr: PositiveFloat = 0.05
+    decay: bool = True
+    l2: float = Field(default=1.0, ge=0)
+    l1: float = Field(default=0.0, ge=0)
+    perceptual: float = Field(default=0.1, ge=0)
+    perceptual_term: Literal["vgg", "pyramid"] = "pyramid"
+
+
+def paper_settings(task: str) -> InversionSettings:
+    """The paper's own settings for a task (Section IV): plain gradient descent at step size 1.
+
+    Raises:
+        SettingsError: not one of the paper's tasks.
+    """
+    descent: dict[str, Any] = {
+        "optimizer": "sgd",
+        "lr": 1.0,
+        "alpha_lr": 1.0,
+        "decay": False,
+        "perceptual_term": "vgg",
+    }
+    if task == "colorization":
+        return InversionSettings(codes=20, layer=6, steps=1500, perceptual=1e-3, **descent)
+    if task in ("inpainting", "denoising"):
+        return InversionSettings(codes=30, layer=4, steps=3000, perceptual=1e-4, **descent)
+    raise SettingsError(f"the paper has no settings for {task!r}: it treats colorization, inpainting and denoising")
+
+
+class GANPrior:
+    """A generator's own pictures, reached by inversion; works at the generator's size.
+
+    Args:
+        generator: set to evaluation and frozen, since its weights are never trained here.
+        settings: one for all tasks.
+        vgg: local VGG-16 trunk for ``perceptual_term="vgg"``; torchvision's weights by default.
+
+    Raises:
+        SettingsError: unknown optimiser, or a layer that the generator does not have.
+    """
+
+    def __init__(self, generator: Generator, settings: InversionSettings | None = None, *, vgg: str | None = None) -> None:
+        self.settings = s = settings or InversionSettings()
+        if s.optimizer not in OPTIMIZERS:
+            raise SettingsError(f"optimizer is {s.optimizer!r}: the known ones are {', '.join(OPTIMIZERS)}")
+        if s.layer > generator.layers:
+            raise SettingsError(f"composing layer is {s.layer}: this generator splits at 0 to {generator.layers}")
+        if isinstance(generator, torch.nn.Module):
+            generator.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+        self.generator = generator
+        self.resolution = generator.resolution
+        self.term: PerceptualTerm = VGGTerm(VGGFeatures(vgg)) if s.perceptual_term == "vgg" else PyramidTerm()
+
+    def project(
+        self, y: Tensor, degradation: Degradation, *, seed: int = 0, progress: Progress | None = None
+    ) -> Projection:
+        """Invert the generator: measurements (N, C, R, R), R its resolution, to pictures with ``f(G(z)) ~ y``.
+
+        Raises:
+            ImageError: a measurement of another size.
+        """
+        degradation.check(y)
+        if y.shape[2:] != (self.resolution, self.resolution):
+            h, w = y.shape[2:]
+            raise ImageError(f"measurement is {w}x{h} but the generator makes {self.resolution}x{self.resolution}: use AnySize")
+        if isinstance(degradation, Inpainting):
+            degradation = degradation.for_measurement(y)
+        s = self.settings
+        z, alpha = self._start(len(y), seed, y)
+        loss_of = InversionLoss(y, s.l2, s.l1, s.perceptual, self.term)
+        groups = [{"params": [z], "lr": s.lr}, {"params": [alpha], "lr": s.alpha_lr}]
+        optimizer = OPTIMIZERS[s.optimizer](groups)
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, s.steps) if s.decay else None
+        history = y.new_zeros(s.steps, len(y))
+
+        with torch.enable_grad():
+            for step in range(s.steps):
+
+                def closure(step: int = step) -> Tensor:
+                    optimizer.zero_grad()
+                    losses = loss_of(degradation.f(self.compose(z, alpha)))
+                    # A sum, not a mean: a picture's gradient must not depend on the size of its batch.
+                    total = losses.sum()
+                    total.backward()
+                    history[step] = losses.detach()
+                    return total
+
+                optimizer.step(closure)
+                if schedule is not None:
+                    schedule.step()
+                if progress is not None:
+                    progress(step + 1, s.steps)
+        with torch.no_grad():
+            image = self.compose(z, alpha).clamp(0, 1).contiguous()
+        return Projection(image, {"z": z.detach(), "alpha": alpha.detach()}, history)
+
+    def compose(self, z: Tensor, alpha: Tensor) -> Tensor:
+        """Codes (B, N, z_dim) and channel weights (B, N, C) to pictures (B, 3, R, R) (Eq. 13).
+
+        The sum over codes is divided by N, as in the released code; the paper's equation is the sum alone.
+        """
+        layer = self.settings.layer
+        batch, n = z.shape[:2]
+        features = self.generator.first(z.flatten(0, 1), layer)
+        weighted = features * alpha.flatten(0, 1)[:, :, None, None]
+        composed = weighted.unflatten(0, (batch, n)).sum(dim=1) / n
+        return self.generator.second(composed.contiguous(memory_format=torch.channels_last), layer)
+
+    def _start(self, batch: int, seed: int, like: Tensor) -> tuple[Tensor, Tensor]:
+        """``z`` normal and ``alpha`` 1/N; the same for every picture, so that none depends on its batch."""
+        n, layer = self.settings.codes, self.settings.layer
+        rng = torch.Generator().manual_seed(seed)
+        z = torch.randn(1, n, self.generator.z_dim, generator=rng).to(like).repeat(batch, 1, 1)
+        alpha = like.new_full((batch, n, self.generator.channels_at(layer)), 1 / n)
+        return z.requires_grad_(), alpha.requires_grad_()
