@@ -153,7 +153,7 @@ class Denoising(Degradation, dinv.physics.Denoising):
     """White Gaussian noise added: ``f`` and ``g_inv`` are the identity (the noise has mean zero).
 
     Args:
-        sigma: noise level in [0, 1], used to simulate a measurement; a blind restoration does not read it.
+        sigma: noise level in [0, 1]; None when nobody knows it. A prior that knows it can stop before it fits the noise.
 
     Raises:
         SettingsError: ``sigma`` outside [0, 1].
@@ -162,10 +162,11 @@ class Denoising(Degradation, dinv.physics.Denoising):
     name = "denoising"
     placement = "tiles"
 
-    def __init__(self, sigma: float = 0.0, **kwargs: object) -> None:
-        if not 0 <= sigma <= 1:
+    def __init__(self, sigma: float | None = None, **kwargs: object) -> None:
+        if sigma is not None and not 0 <= sigma <= 1:
             raise SettingsError(f"sigma is {sigma}: expected a noise level in [0, 1] (25 of 255 is {25 / 255:.3f})")
-        super().__init__(noise_model=dinv.physics.GaussianNoise(sigma), **kwargs)
+        super().__init__(noise_model=dinv.physics.GaussianNoise(sigma or 0.0), **kwargs)
+        self.sigma = sigma
 
 
 #: Every degradation by name.

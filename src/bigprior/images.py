@@ -1,11 +1,12 @@
 """Pictures, masks and layers on disk: the only place where ranges and colour orders change.
 
-Values are taken as stored: colour profiles and gamma are not applied. Everything outside this file is float32 NCHW RGB in [0, 1].
+Everywhere else a picture is float32 NCHW RGB in [0, 1]. Values are taken as stored: colour profiles are not applied.
 """
 
 from __future__ import annotations
 
 import logging
+import math
 import struct
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -35,8 +36,8 @@ MAX_PIXELS = 200_000_000  # 2.4 GB as float32 RGB
 Array = npt.NDArray[Any]
 
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # the last two are BigTIFF
-# Pillow's classes are called directly: Image.open() would warn or refuse by its own global limit, and would try every format it
-# knows, some of which run other programs.
+# Pillow's classes are called directly: Image.open() would warn or refuse by its own global limit, and would try every
+# format it knows, some of which run other programs.
 _PILLOW: dict[bytes, Callable[[BinaryIO], Image.Image]] = {
     b"\x89PNG": PngImageFile,
     b"\xff\xd8\xff": JpegImageFile,
@@ -64,10 +65,11 @@ _SILENT = logging.NullHandler()
 class Picture:
     """A picture as read, upright.
 
-    ``image`` is float32 (1, 3, H, W), RGB in [0, 1]. ``alpha`` is float32 (1, 1, H, W) in [0, 1], or None if the file had none;
-    it is kept aside for :func:`write_picture` to put back. ``bits`` is 8 or 16 per channel: what the file held, rounded up
-    (16 for floats). ``is_grey`` tells that the file held one channel, of which ``image`` then has three copies: ``image[:, :1]``
-    writes a grey file again.
+    Attributes:
+        image: float32 (1, 3, H, W), RGB in [0, 1].
+        alpha: float32 (1, 1, H, W) in [0, 1], or None if the file had none; kept aside for :func:`write_picture`.
+        bits: 8 or 16 per channel: what the file held, rounded up (16 for floats).
+        is_grey: the file held one channel, of which ``image`` has three copies; ``image[:, :1]`` writes it back.
     """
 
     image: Tensor
@@ -76,6 +78,7 @@ class Picture:
     is_grey: bool
 
     def __repr__(self) -> str:
+        """``<Picture 640x480 RGB+alpha 8-bit>``: width x height."""
         height, width = self.image.shape[-2:]
         kind = ("grey" if self.is_grey else "RGB") + ("" if self.alpha is None else "+alpha")
         return f"<Picture {width}x{height} {kind} {self.bits}-bit>"
@@ -87,7 +90,7 @@ def read_picture(path: Path | str) -> Picture:
     The format is told by the contents, not by the suffix. Palettes and CMYK become RGB; a float TIFF must be in [0, 1].
 
     Raises:
-        ImageError: no such file, not readable, not a picture, damaged, above ``MAX_PIXELS``, or of a kind with no plain range.
+        ImageError: no such file, not readable, not a picture, damaged, above ``MAX_PIXELS``, or of an unclear range.
     """
     with _reading(path) as file:
         values, bits = _decode_tiff(file) if _is_tiff(file) else _decode(file)
@@ -99,9 +102,9 @@ def read_picture(path: Path | str) -> Picture:
 
 
 def read_mask(path: Path | str) -> Tensor:
-    """Read a mask from any picture: float32 (1, 1, H, W), 1 = known where the mean of the channels is at least half, 0 = hole.
+    """Read a mask from any picture: float32 (1, 1, H, W), 1 = known, 0 = hole.
 
-    The alpha of the picture is ignored.
+    Known is where the mean of the channels is at least half; the alpha of the picture is ignored.
 
     Raises:
         ImageError: as :func:`read_picture`.
@@ -109,17 +112,17 @@ def read_mask(path: Path | str) -> Tensor:
     """
     mask = (read_picture(path).image.mean(1, keepdim=True) >= 0.5).float()
     if mask.min() == mask.max():
-        what = "known (white): nothing to fill; paint the holes black" if mask.min() else "hole (black): nothing to keep"
-        raise MaskError(f"mask {path} is all {what}: expected white where the picture is known and black in the holes")
+        what = "known (white), with nothing to fill" if mask.min() else "hole (black), with nothing to keep"
+        raise MaskError(f"mask {path} is all {what}: paint what is known white and the holes black")
     return mask
 
 
 def write_picture(path: Path | str, image: Tensor, *, bits: int = 8, alpha: Tensor | None = None) -> None:
-    """Write ``image`` atomically, in the format of the suffix: .png, .tif, .tiff, .jpg, .jpeg (quality 95) or .webp (lossless).
+    """Write ``image`` atomically as .png, .tif, .tiff, .jpg, .jpeg (quality 95) or .webp (lossless).
 
     Args:
         path: where to; an old file stays as it was if anything fails.
-        image: float (1, 3, H, W) or (3, H, W), RGB in [0, 1]; or (1, 1, H, W) for a grey file. Clipped to [0, 1] and rounded.
+        image: float (1, 3, H, W) RGB, or (1, 1, H, W) for a grey file; clipped to [0, 1] and rounded.
         bits: 8, or 16 in PNG and TIFF, per channel.
         alpha: float (1, 1, H, W) in [0, 1], or None; not in JPEG.
 
@@ -140,10 +143,10 @@ def write_picture(path: Path | str, image: Tensor, *, bits: int = 8, alpha: Tens
         raise SettingsError(f"{path}: JPEG holds no alpha: write .png, .tif or .webp, or pass alpha=None")
     samples = _quantise(image, bits)
     if alpha is not None:
-        plane = _quantise(alpha, bits)
+        plane = _quantise(alpha, bits, "alpha")
         if plane.shape != (*samples.shape[:2], 1):
-            came, wanted = ("x".join(map(str, s)) for s in (alpha.shape, (1, 1, *samples.shape[:2])))
-            raise ImageError(f"alpha is {came} but the image needs {wanted}: pass an alpha of the image's size")
+            came, wanted = tuple(alpha.shape), (1, 1, *samples.shape[:2])
+            raise ImageError(f"alpha is {came} but the image needs {wanted}: pass one of the image's size")
         samples = np.concatenate([samples, plane], axis=2)
     if samples.shape[2] == 1:
         samples = samples[:, :, 0]
@@ -151,7 +154,8 @@ def write_picture(path: Path | str, image: Tensor, *, bits: int = 8, alpha: Tens
         if kind == "PNG":
             temporary.write_bytes(imagecodecs.png_encode(samples))
         elif kind == "TIFF":
-            _write_page(temporary, samples, extrasamples=None if alpha is None else ["unassalpha"])
+            with tifffile.TiffWriter(temporary) as tiff:
+                _write_page(tiff, samples, extrasamples=None if alpha is None else ["unassalpha"])
         elif kind == "JPEG":  # no chroma subsampling: colour is what some restorations are about
             Image.fromarray(samples).save(temporary, "JPEG", quality=95, subsampling=0)
         else:  # exact: colours under a transparent pixel are kept
@@ -159,7 +163,11 @@ def write_picture(path: Path | str, image: Tensor, *, bits: int = 8, alpha: Tens
 
 
 def write_layers(path: Path | str, layers: dict[str, Tensor]) -> None:
-    """Write float32 tensors, (1, 1, H, W) or (1, 3, H, W) of any range, as the named pages of one .tif, bit for bit, atomically.
+    """Write named tensors as the pages of one .tif, bit for bit, atomically.
+
+    Args:
+        path: where to; an old file stays as it was if anything fails.
+        layers: name -> float32 (1, 1, H, W) or (1, 3, H, W), of any range and each of its own size.
 
     Raises:
         ImageError: a tensor of another shape or type.
@@ -174,14 +182,14 @@ def write_layers(path: Path | str, layers: dict[str, Tensor]) -> None:
     for name, layer in layers.items():
         if not name or name != name.strip() or not (name.isascii() and name.isprintable()):
             raise SettingsError(f"layer name {name!r}: expected printable ASCII without spaces around it")
-        if layer.dtype != torch.float32 or layer.ndim != 4 or layer.shape[:2] not in ((1, 1), (1, 3)) or not layer.numel():
+        if layer.dtype != torch.float32 or not _is_picture(layer):
             raise ImageError(f"layer {name!r} is {_describe(layer)}: expected float32 (1, 1, H, W) or (1, 3, H, W)")
     with _writing(path) as temporary, tifffile.TiffWriter(temporary) as tiff:
         for name, layer in layers.items():
             samples = layer.detach().cpu()[0].permute(1, 2, 0).contiguous().numpy()
-            # ImageDescription is what bigprior reads; PageName (285) is what picture editors show.
-            extratags = [(285, "s", 0, name, True)]
-            _write_page(tiff, samples[:, :, 0] if samples.shape[2] == 1 else samples, description=name, extratags=extratags)
+            samples = samples[:, :, 0] if samples.shape[2] == 1 else samples
+            # ImageDescription is what read_layers reads; PageName (285) is what picture editors show.
+            _write_page(tiff, samples, description=name, extratags=[(285, "s", 0, name, True)])
 
 
 def read_layers(path: Path | str) -> dict[str, Tensor]:
@@ -205,7 +213,7 @@ def read_layers(path: Path | str) -> dict[str, Tensor]:
 
 
 def to_uint8(image: Tensor) -> Array:
-    """Bytes of float (1, 3, H, W), (3, H, W) or (1, 1, H, W) in [0, 1], clipped and rounded: HWC uint8, C = 3 (RGB) or 1.
+    """HWC uint8 (C = 3, RGB, or 1) of float (1, 3, H, W), (3, H, W) or (1, 1, H, W) in [0, 1], clipped and rounded.
 
     Raises:
         ImageError: not such a tensor, or NaN or infinite values.
@@ -213,16 +221,17 @@ def to_uint8(image: Tensor) -> Array:
     return _quantise(image, 8)
 
 
-def _quantise(image: Tensor, bits: int) -> Array:
+def _quantise(image: Tensor, bits: int, name: str = "image") -> Array:
     """HWC uint8 or uint16 of a float picture in [0, 1]."""
     batch = image[None] if image.ndim == 3 else image
-    if batch.ndim != 4 or tuple(batch.shape[:2]) not in ((1, 1), (1, 3)) or not batch.numel() or not batch.is_floating_point():
-        raise ImageError(f"image is {_describe(image)}: expected floats in [0, 1], (1, 3, H, W) or (1, 1, H, W)")
+    if not batch.is_floating_point() or not _is_picture(batch):
+        raise ImageError(f"{name} is {_describe(image)}: expected floats in [0, 1], (1, 3, H, W) or (1, 1, H, W)")
     batch = batch.detach().float().cpu()
     if not batch.isfinite().all():
-        raise ImageError("image has NaN or infinite values: expected floats in [0, 1]")
-    samples = (batch.clamp(0, 1) * (2**bits - 1)).round()[0].permute(1, 2, 0).contiguous().numpy()
-    return samples.astype(np.uint8 if bits == 8 else np.uint16)
+        raise ImageError(f"{name} has NaN or infinite values: expected floats in [0, 1]; mend what computed it")
+    samples = (batch.clamp(0, 1) * (2**bits - 1)).round()[0].permute(1, 2, 0)
+    array: Array = samples.contiguous().numpy().astype(np.uint8 if bits == 8 else np.uint16)
+    return array
 
 
 def _decode(file: BinaryIO) -> tuple[Array, int]:
@@ -269,18 +278,19 @@ def _decode_tiff(file: BinaryIO) -> tuple[Array, int]:
         if colours is None or page.samplesperpixel < colours:
             what = f"{kind.name}, {page.samplesperpixel} samples of {page.bitspersample} bits"
             raise ImageError(f"{file.name} is a TIFF of kind {what}: expected grey or RGB; save it as RGB")
-        if page.dtype is None or page.dtype.kind not in "buf" or (page.dtype.kind == "u" and page.bitspersample > 16):
-            raise ImageError(f"{file.name} holds {page.dtype} values: expected 8 or 16 bits, or floats in [0, 1]; save it as 16-bit")
-        samples, peak = _samples(page, file.name), 1 if page.dtype.kind == "f" else 2**page.bitspersample - 1
-        extras, orientation = page.extrasamples, page.tags.valueof(_ORIENTATION, 1)
-    has_alpha = bool(extras) and extras[0] in (tifffile.EXTRASAMPLE.ASSOCALPHA, tifffile.EXTRASAMPLE.UNASSALPHA)
+        is_float = page.dtype is not None and page.dtype.kind == "f"
+        if page.dtype is None or page.dtype.kind not in "buf" or (page.bitspersample > 16 and not is_float):
+            raise ImageError(f"{file.name} holds {page.dtype}: expected 8 or 16 bits, or floats in [0, 1]; save it so")
+        samples, peak = _samples(page, file.name), 1 if is_float else 2**page.bitspersample - 1
+        extra, orientation = page.extrasamples[:1], page.tags.valueof(_ORIENTATION, 1)
+    has_alpha = extra in ((tifffile.EXTRASAMPLE.ASSOCALPHA,), (tifffile.EXTRASAMPLE.UNASSALPHA,))
     values = _scale(samples[:, :, : colours + has_alpha], peak)
     if not (values.min() >= 0 and values.max() <= 1):  # false for NaN too; only floats can be out of range
         came = f"{np.nanmin(values):g} to {np.nanmax(values):g}" if np.isfinite(values).all() else "NaN or infinite"
         raise ImageError(f"{file.name} has values {came}: expected floats in [0, 1]; scale them first")
     if kind == tifffile.PHOTOMETRIC.MINISWHITE:
         values[:, :, :1] = _scale(peak - samples[:, :, :1].astype(np.float32), peak)
-    if has_alpha and extras[0] == tifffile.EXTRASAMPLE.ASSOCALPHA:  # colours were stored times alpha
+    if extra == (tifffile.EXTRASAMPLE.ASSOCALPHA,):  # colours were stored times alpha
         alpha = values[:, :, colours:]
         np.divide(values[:, :, :colours], alpha, out=values[:, :, :colours], where=alpha > 0)
         np.minimum(values, 1, out=values)
@@ -290,6 +300,11 @@ def _decode_tiff(file: BinaryIO) -> tuple[Array, int]:
 def _samples(page: tifffile.TiffPage, path: Path | str) -> Array:
     """The page as stored: (H, W, samples)."""
     _check_page(page, path)
+    counts = page.databytecounts
+    ends = [start + count for start, count in zip(page.dataoffsets, counts, strict=False)]
+    # tifffile fills what a file lacks with zeros.
+    if len(ends) < math.prod(page.chunked) or 0 in counts or max(ends) > page.parent.filehandle.size:
+        raise ImageError(f"{path} is truncated or damaged (a part is missing): get a whole copy of it")
     samples = page.asarray()
     if page.axes == "SYX":
         samples = np.moveaxis(samples, 0, 2)
@@ -300,18 +315,19 @@ def _check_page(page: tifffile.TiffPage, path: Path | str) -> None:
     _check_size(path, page.imagewidth, page.imagelength)
     _check_size(path, page.tilewidth, page.tilelength)
     if page.imagedepth != 1 or page.samplesperpixel > 8:
-        raise ImageError(f"{path} has depth {page.imagedepth} and {page.samplesperpixel} samples a pixel: expected a flat picture")
+        what = f"depth {page.imagedepth} and {page.samplesperpixel} samples a pixel"
+        raise ImageError(f"{path} has {what}: expected a flat picture; save it as RGB")
 
 
 def _check_size(path: Path | str, width: int, height: int) -> None:
     if width * height > MAX_PIXELS:
-        raise ImageError(
-            f"{path} says it is {width}x{height}: expected at most {MAX_PIXELS // 10**6} megapixels; make it smaller or crop it"
-        )
+        limit = f"{MAX_PIXELS // 10**6} megapixels"
+        raise ImageError(f"{path} says it is {width}x{height}: expected at most {limit}; make it smaller or crop it")
 
 
 def _scale(samples: Array, peak: int) -> Array:
-    return np.divide(samples, np.float32(peak), dtype=np.float32)
+    values: Array = np.divide(samples, np.float32(peak), dtype=np.float32)
+    return values
 
 
 def _orientation(picture: Image.Image) -> int:
@@ -324,9 +340,11 @@ def _orientation(picture: Image.Image) -> int:
 def _is_tiff(file: BinaryIO) -> bool:
     head = file.read(4)
     file.seek(0)
-    # tifffile logs what it also raises, and Python prints a log that nobody handles: handle it, so that one line is said.
-    logging.getLogger("tifffile").addHandler(_SILENT)
     return head in _TIFF
+
+
+def _is_picture(tensor: Tensor) -> bool:
+    return tensor.ndim == 4 and tuple(tensor.shape[:2]) in ((1, 1), (1, 3)) and tensor.numel() > 0
 
 
 def _describe(tensor: Tensor) -> str:
@@ -337,11 +355,12 @@ def _one_line(error: Exception) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
-def _write_page(target: Any, samples: Array, **options: Any) -> None:
-    photometric, planar = ("rgb", "contig") if samples.ndim == 3 and samples.shape[2] > 2 else ("minisblack", None)
-    writer = target.write if isinstance(target, tifffile.TiffWriter) else lambda *a, **k: tifffile.imwrite(target, *a, **k)
-    planar = "contig" if samples.ndim == 3 else planar
-    writer(samples, photometric=photometric, planarconfig=planar, compression="zlib", predictor=True, metadata=None, **options)
+def _write_page(tiff: tifffile.TiffWriter, samples: Array, **options: Any) -> None:
+    """Add (H, W) or (H, W, samples), losslessly compressed."""
+    flat = samples.ndim == 2
+    photometric = "minisblack" if flat or samples.shape[2] == 2 else "rgb"
+    options |= {"planarconfig": None if flat else "contig", "compression": "zlib", "predictor": True, "metadata": None}
+    tiff.write(samples, photometric=photometric, **options)
 
 
 @contextmanager
@@ -356,6 +375,8 @@ def _reading(path: Path | str) -> Iterator[BinaryIO]:
         raise ImageError(f"no picture {path}: check the name") from error
     except (OSError, ValueError) as error:  # ValueError: a name that no file can have
         raise ImageError(f"cannot read {path} ({_one_line(error)}): check its name and permissions") from error
+    # tifffile logs what it also raises, and Python prints a log that nobody handles: one line should be said, not two.
+    logging.getLogger("tifffile").addHandler(_SILENT)
     with file:
         if not path.stat().st_size:
             raise ImageError(f"{path} is empty (0 bytes): expected a picture")
@@ -371,7 +392,7 @@ def _reading(path: Path | str) -> Iterator[BinaryIO]:
 
 @contextmanager
 def _writing(path: Path) -> Iterator[Path]:
-    """A temporary file that takes the place of ``path``; whatever an encoder raises in the block becomes one OutputError."""
+    """A temporary file that takes the place of ``path``; whatever an encoder raises becomes one OutputError."""
     try:
         with replacing(path) as temporary:
             yield temporary

@@ -93,7 +93,7 @@ class Restorer(dinv.models.Reconstructor):
             network = network[degradation.name]
         fidelity = degradation.g_inv(y)
         projection = self.prior.project(y, degradation, seed=seed, progress=progress)
-        prior = degradation.consistent(projection.image, y)
+        prior = projection.image
         phi = degradation.known_phi(y)
         if phi is None:
             phi = predict_phi(network, fidelity, prior)

@@ -6,6 +6,8 @@ smooth; inpainting through a square context around the hole.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -37,14 +39,18 @@ class AnySize:
     def project(
         self, y: Tensor, degradation: Degradation, *, seed: int = 0, progress: Progress | None = None
     ) -> Projection:
-        """Measurements (N, C, H, W), any H and W, to pictures (N, 3, H, W); codes only where one tile was enough."""
+        """Measurements (N, C, H, W), any H and W, to pictures (N, 3, H, W), consistent with what was measured.
+
+        Codes and history are kept only for pictures of the prior's own size.
+        """
         degradation.check(y)
         if isinstance(degradation, Inpainting):
             degradation = degradation.for_measurement(y)
         if y.shape[2:] == (self.resolution, self.resolution):
-            return self._in_batches(y, degradation, seed, progress)
+            own = self._in_batches(y, degradation, seed, progress)
+            return replace(own, image=degradation.consistent(own.image, y))
         place = {"tiles": self._tiles, "whole": self._whole, "hole": self._hole}[degradation.placement]
-        return Projection(place(y, degradation, seed, progress))
+        return Projection(degradation.consistent(place(y, degradation, seed, progress), y))
 
     def _in_batches(self, y: Tensor, degradation: Degradation, seed: int, progress: Progress | None) -> Projection:
         parts = []

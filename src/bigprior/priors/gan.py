@@ -12,7 +12,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
 from torch import Tensor
 
-from bigprior.degradations import Degradation, Inpainting
+from bigprior.degradations import Degradation, Denoising, Inpainting
 from bigprior.errors import ImageError, SettingsError
 from bigprior.generators.base import Generator
 from bigprior.perceptual import VGGFeatures
@@ -121,27 +121,42 @@ class GANPrior:
         optimizer = OPTIMIZERS[s.optimizer](groups)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, s.steps) if s.decay else None
         history = y.new_zeros(s.steps, len(y))
+        # The discrepancy principle: at a known noise level, a residual as large as the noise is all there is to explain.
+        enough = degradation.sigma**2 if isinstance(degradation, Denoising) and degradation.sigma else None
+        kept = {"z": z.detach().clone(), "alpha": alpha.detach().clone()}
+        running = torch.ones(len(y), dtype=torch.bool)
 
-        with torch.enable_grad():
-            for step in range(s.steps):
+        def closure() -> Tensor:
+            nonlocal losses, squared
+            optimizer.zero_grad()
+            losses, squared = loss_of(degradation.f(self.compose(z, alpha)))
+            # A sum, not a mean: a picture's gradient must not depend on the size of its batch.
+            total = losses.sum()
+            total.backward()
+            return total
 
-                def closure(step: int = step) -> Tensor:
-                    optimizer.zero_grad()
-                    losses = loss_of(degradation.f(self.compose(z, alpha)))
-                    # A sum, not a mean: a picture's gradient must not depend on the size of its batch.
-                    total = losses.sum()
-                    total.backward()
-                    history[step] = losses.detach()
-                    return total
-
+        losses = squared = history[0]
+        for step in range(s.steps):
+            before = {"z": z.detach().clone(), "alpha": alpha.detach().clone()}
+            with torch.enable_grad():
                 optimizer.step(closure)
-                if schedule is not None:
-                    schedule.step()
-                if progress is not None:
-                    progress(step + 1, s.steps)
+            if schedule is not None:
+                schedule.step()
+            history[step] = losses.detach()
+            if enough is not None:
+                done = running & (squared <= enough).cpu()
+                for name, value in kept.items():
+                    value[done] = before[name][done]
+                running &= ~done
+                if not running.any():
+                    history = history[: step + 1]
+                    break
+            if progress is not None:
+                progress(step + 1, s.steps)
+        kept["z"][running], kept["alpha"][running] = z.detach()[running], alpha.detach()[running]
         with torch.no_grad():
-            image = self.compose(z, alpha).clamp(0, 1).contiguous()
-        return Projection(image, {"z": z.detach(), "alpha": alpha.detach()}, history)
+            image = self.compose(**kept).clamp(0, 1).contiguous()
+        return Projection(image, kept, history)
 
     def compose(self, z: Tensor, alpha: Tensor) -> Tensor:
         """Codes (B, N, z_dim) and channel weights (B, N, C) to pictures (B, 3, R, R) (Eq. 13).

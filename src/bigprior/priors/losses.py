@@ -74,11 +74,13 @@ class InversionLoss:
         with torch.no_grad():
             self.target = term.target(y) if term is not None and perceptual else None
 
-    def __call__(self, image: Tensor) -> Tensor:
+    def __call__(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """The loss, and the mean squared residual alone."""
         residual = (image - self.y).flatten(1)
-        loss = self.l2 * residual.square().mean(1)
+        squared = residual.square().mean(1)
+        loss = self.l2 * squared
         if self.l1:
             loss = loss + self.l1 * residual.abs().mean(1)
         if self.target is not None and self.term is not None:
             loss = loss + self.perceptual * self.term.distance(image, self.target)
-        return loss
+        return loss, squared.detach()

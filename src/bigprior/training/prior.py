@@ -20,7 +20,7 @@ from bigprior.atomic import replacing
 from bigprior.generators.pggan import PGGAN
 from bigprior.perceptual import VGGFeatures
 from bigprior.training.data import list_pictures, load_square
-from bigprior.training.discriminator import ProjectedDiscriminator, augment, hinge_discriminator, hinge_generator
+from bigprior.training.discriminator import ProjectedDiscriminator, augment, hinge_discriminator, hinge_generator, moment_distance
 from bigprior.training.run import Run, step_rng
 from bigprior.weights import read_weights, save_weights
 
@@ -41,6 +41,8 @@ class PriorSettings(BaseModel):
     generator_lr: float = 3e-3
     discriminator_lr: float = 5e-4
     betas: tuple[float, float] = (0.0, 0.99)
+    #: Weight of the feature moments in the generator's loss.
+    moments: float = 3.0
     #: Half-life of the moving average, at most; a run that has seen fewer images averages over a twentieth of them.
     ema_kimg: float = 10.0
     snapshot_kimg: float = 8.0
@@ -146,7 +148,8 @@ class _Trainer:
 
         # eval: the power iteration of the spectral norm moves once a step.
         self.discriminator.eval().requires_grad_(False)
-        loss_g = hinge_generator(self.discriminator(fake_features))
+        moments = moment_distance(real_features, fake_features)
+        loss_g = hinge_generator(self.discriminator(fake_features)) + s.moments * moments
         self.generator_step.zero_grad()
         loss_g.backward()
         self.generator_step.step()
@@ -156,7 +159,7 @@ class _Trainer:
         with torch.no_grad():
             for slow, fast in zip(self.ema.parameters(), self.generator.parameters(), strict=True):
                 slow.lerp_(fast, 1 - 0.5 ** (s.batch / half_life))
-        return {"loss_d": round(loss_d.item(), 4), "loss_g": round(loss_g.item(), 4)}
+        return {"loss_d": round(loss_d.item(), 4), "loss_g": round(loss_g.item(), 4), "moments": round(moments.item(), 4)}
 
     def start_from(self, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> None:
         """Begin with a trained generator's layers, where they fit, and a fresh discriminator."""

@@ -1,0 +1,112 @@
+"""What a person sees of a restoration: pictures, the phi heat map with its scale, a panel, JSON."""
+
+from __future__ import annotations
+
+import json
+import platform
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from bigprior.atomic import replacing, write_text
+from bigprior.images import to_uint8, write_layers, write_picture
+from bigprior.restoration import Restoration
+
+#: Longest side of a picture inside a panel, in pixels.
+PANEL_PX = 480
+
+
+def save_restoration(
+    restoration: Restoration, folder: Path | str, *, bits: int = 8, alpha: Tensor | None = None, suffix: str = ".png"
+) -> dict[str, Path]:
+    """Write a restoration of one picture into ``folder`` and return the files by what they hold.
+
+    ``restored``, ``fidelity`` and ``prior`` in the picture's own bit depth, its alpha put back on ``restored``;
+    ``phi`` as a heat map with its scale; ``panel``, all of them side by side; ``layers``, a float32 TIFF of
+    fidelity, prior, phi and restored that recompose exactly; ``json``, how it was made.
+
+    Raises:
+        OutputError: the folder cannot be written.
+    """
+    folder = Path(folder)
+    paths = {k: folder / f"{k}{suffix}" for k in ("restored", "fidelity", "prior")}
+    paths |= {"phi": folder / "phi.png", "panel": folder / "panel.png"}
+    paths |= {"layers": folder / "layers.tif", "json": folder / "restoration.json"}
+    write_picture(paths["restored"], restoration.restored, bits=bits, alpha=alpha)
+    write_picture(paths["fidelity"], restoration.fidelity, bits=bits)
+    write_picture(paths["prior"], restoration.prior, bits=bits)
+    _save_figure(phi_figure(restoration.phi), paths["phi"])
+    _save_figure(panel_figure(restoration), paths["panel"])
+    layers = ("fidelity", "prior", "phi", "restored")
+    write_layers(paths["layers"], {k: getattr(restoration, k) for k in layers})
+    write_text(paths["json"], json.dumps(description(restoration), indent=2) + "\n")
+    return paths
+
+
+def description(restoration: Restoration) -> dict[str, Any]:
+    """What ``restoration.json`` holds: settings, seed, versions, weight hashes, mean phi."""
+    height, width = restoration.restored.shape[2:]
+    return {
+        "width": width,
+        "height": height,
+        "mean_phi": round(restoration.mean_phi, 6),
+        **restoration.provenance,
+        "versions": {"python": platform.python_version()} | {k: version(k) for k in ("bigprior", "torch", "deepinv")},
+    }
+
+
+def phi_figure(phi: Tensor) -> Figure:
+    """Heat map of ``phi`` (1, C, H, W), averaged over its channels, with its scale from 0 to 1."""
+    values = _shrunk(phi.mean(dim=1, keepdim=True))[0, 0]
+    figure = Figure(figsize=(6, 5 * max(0.2, min(2.0, values.shape[0] / values.shape[1])) + 0.4), layout="constrained")
+    axes = figure.add_subplot()
+    axes.set_axis_off()
+    heat = axes.imshow(values.numpy(), vmin=0, vmax=1, cmap="inferno", interpolation="nearest")
+    axes.set_title(f"share of the prior (phi), mean {float(phi.mean()):.2f}")
+    figure.colorbar(heat, ax=axes, label="0 = measured, 1 = made up")
+    return figure
+
+
+def panel_figure(restoration: Restoration) -> Figure:
+    """Measurement, fidelity, prior, phi and restored picture side by side, with the equation that joins them."""
+    measurement = restoration.measurement.expand(-1, 3, -1, -1)
+    shown = {
+        "measurement  y": measurement,
+        "fidelity  g_inv(y)": restoration.fidelity,
+        "prior  G(z*)": restoration.prior,
+        f"phi, mean {restoration.mean_phi:.2f}": restoration.phi.mean(dim=1, keepdim=True),
+        "restored": restoration.restored,
+    }
+    height, width = measurement.shape[2:]
+    aspect = max(0.3, min(3.0, height / width))
+    figure = Figure(figsize=(3 * len(shown) + 0.6, 3 * aspect + 0.6), layout="constrained")
+    for axes, (title, image) in zip(figure.subplots(1, len(shown)), shown.items(), strict=True):
+        axes.set_axis_off()
+        axes.set_title(title)
+        small = _shrunk(image)
+        if image.shape[1] == 3:
+            axes.imshow(to_uint8(small), interpolation="nearest")
+        else:
+            heat = axes.imshow(small[0, 0].numpy(), vmin=0, vmax=1, cmap="inferno", interpolation="nearest")
+            figure.colorbar(heat, ax=axes, fraction=0.046 * aspect, pad=0.02)
+    figure.suptitle(f"{restoration.task}:  restored = (1 - phi) * fidelity + phi * prior", fontsize=11)
+    return figure
+
+
+def _shrunk(image: Tensor) -> Tensor:
+    """At most :data:`PANEL_PX` on the longer side."""
+    scale = PANEL_PX / max(image.shape[2:])
+    if scale >= 1:
+        return image
+    size = [max(1, round(side * scale)) for side in image.shape[2:]]
+    return torch.nn.functional.interpolate(image, size=size, mode="bilinear", antialias=True)
+
+
+def _save_figure(figure: Figure, path: Path) -> None:
+    with replacing(path) as temporary:
+        FigureCanvasAgg(figure).print_png(str(temporary), metadata={"Software": None})

@@ -1,0 +1,226 @@
+"""``bigprior train phi``: the fusion weight, learned without a guide (Eq. 14), resumable to the bit."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from pydantic import BaseModel, ConfigDict
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from bigprior.atomic import replacing
+from bigprior.degradations import Degradation, Inpainting
+from bigprior.fusion import fuse, phi_network
+from bigprior.priors.base import Prior, Progress
+from bigprior.simulation import simulate
+from bigprior.training.run import Run, step_rng
+from bigprior.weights import save_weights
+
+
+class PhiSettings(BaseModel):
+    """Everything that decides how a phi network is trained; saved beside its weights.
+
+    Attributes:
+        network, network_settings: a name in :data:`bigprior.fusion.PHI_NETWORKS`, and its arguments.
+        rho: weight of the mean of ``phi`` (Eq. 14): favours the measurement where the prior is no better.
+        crop_px: side of the random crops.
+        lr: the peak of a one-cycle schedule of AdamW.
+        validate_every: steps between two scores on the validation pictures; the best weights are kept.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    network: str = "unet"
+    network_settings: dict[str, Any] = {}
+    rho: float = 1e-5
+    steps: int = 3000
+    batch: int = 16
+    crop_px: int = 64
+    lr: float = 2e-3
+    weight_decay: float = 1e-4
+    validate_every: int = 250
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Triples:
+    """What Eq. 14 needs of each picture: ``g_inv(y)``, ``G(z*)`` and the truth, each (N, 3, H, W) in [0, 1]."""
+
+    fidelity: Tensor
+    prior: Tensor
+    truth: Tensor
+
+    def __len__(self) -> int:
+        return len(self.truth)
+
+    def parts(self) -> tuple[Tensor, Tensor, Tensor]:
+        return self.fidelity, self.prior, self.truth
+
+
+def make_triples(
+    prior: Prior,
+    protocols: Sequence[str],
+    truth: Tensor,
+    names: Sequence[str],
+    *,
+    draws: int = 1,
+    key: str,
+    cache: Path | str,
+    batch: int = 50,
+    progress: Progress | None = None,
+) -> Triples:
+    """Simulate and invert every picture; inversions are kept on disk, so that a second training starts at once.
+
+    Args:
+        prior: projects the measurements.
+        protocols: of :data:`bigprior.simulation.PROTOCOLS`; each picture is measured by each.
+        truth: (N, 3, H, W), RGB in [0, 1].
+        names: of the pictures; they seed the measurements.
+        draws: measurements of each picture and protocol.
+        key: what the prior depends on (weights, settings); the measurement itself is added here.
+        cache: folder of the inversions.
+        batch: pictures inverted at once.
+    """
+    fidelity, images, truths = [], [], []
+    chunks = [(p, d, i) for p in protocols for d in range(draws) for i in range(0, len(truth), batch)]
+    for done, (protocol, draw, start) in enumerate(chunks):
+        x = truth[start : start + batch]
+        y, physics = simulate(protocol, x, names[start : start + batch], draw)
+        image = _cached_projection(prior, y, physics, key, Path(cache))
+        fidelity.append(physics.g_inv(y))
+        images.append(image)
+        truths.append(x)
+        if progress is not None:
+            progress(done + 1, len(chunks))
+    return Triples(torch.cat(fidelity), torch.cat(images), torch.cat(truths))
+
+
+def train_phi(
+    out: Path | str,
+    settings: PhiSettings,
+    train: Triples,
+    validation: Triples | None = None,
+    *,
+    header: Mapping[str, Any] | None = None,
+    quiet: bool = False,
+) -> Path:
+    """Train a phi network; a run that was interrupted goes on where its last save was.
+
+    Args:
+        out: the run's folder: state, log, and ``phi.safetensors``.
+        train: what to learn from.
+        validation: what to choose the best weights on; without it the last ones are exported.
+        header: added to the weights' settings.
+
+    Returns:
+        The path of the exported weights.
+
+    Raises:
+        SettingsError: ``out`` belongs to a run with other settings.
+        UnknownNameError: no such network.
+    """
+    run = Run(out, settings, quiet=quiet)
+    trainer = _Trainer(settings)
+    saved = run.resume()
+    if saved is not None:
+        trainer.load_state(saved)
+    for step in run.steps(trainer.step, settings.steps, settings.batch, trainer.state):
+        loss = trainer.train_step(train)
+        last = step + 1 == settings.steps
+        if (step + 1) % settings.validate_every == 0 or last:
+            score = trainer.validate(validation) if validation is not None else loss
+            trainer.keep_if_best(score if validation is not None else -float(step))
+            run.log(step=step + 1, loss=loss, validation=score)
+    extra = {"kind": settings.network, "network": trainer.network.settings, "recipe": settings.model_dump()}
+    weights = run.folder / "phi.safetensors"
+    save_weights(weights, trainer.best, {**extra, **(header or {})})
+    return weights
+
+
+def objective(network: nn.Module, fidelity: Tensor, prior: Tensor, truth: Tensor, rho: float) -> Tensor:
+    """Eq. 14: squared error of the fused picture, and the l1 norm of ``phi``; both as means."""
+    phi = network(fidelity, prior)
+    return F.mse_loss(fuse(fidelity, prior, phi), truth) + rho * phi.abs().mean()
+
+
+class _Trainer:
+    def __init__(self, settings: PhiSettings) -> None:
+        self.settings = settings
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(settings.seed)
+            self.network = phi_network(settings.network, **settings.network_settings)
+        self.network.to(memory_format=torch.channels_last)
+        self.optimizer = torch.optim.AdamW(self.network.parameters(), settings.lr, weight_decay=settings.weight_decay)
+        self.schedule = torch.optim.lr_scheduler.OneCycleLR(self.optimizer, settings.lr, total_steps=settings.steps)
+        self.step = 0
+        self.best_score = float("inf")
+        self.best = self._snapshot()
+
+    def train_step(self, data: Triples) -> float:
+        s, rng = self.settings, step_rng(self.settings.seed, self.step)
+        height, width = data.truth.shape[2:]
+        ch, cw = min(s.crop_px, height), min(s.crop_px, width)
+        crops: tuple[list[Tensor], ...] = ([], [], [])
+        for _ in range(s.batch):
+            n = int(torch.randint(len(data), (), generator=rng))
+            top = int(torch.randint(height - ch + 1, (), generator=rng))
+            left = int(torch.randint(width - cw + 1, (), generator=rng))
+            flip = bool(torch.randint(2, (), generator=rng))
+            for out, part in zip(crops, data.parts(), strict=True):
+                crop = part[n, :, top : top + ch, left : left + cw]
+                out.append(crop.flip(2) if flip else crop)
+        parts = [torch.stack(c).contiguous(memory_format=torch.channels_last) for c in crops]
+        self.network.train()
+        loss = objective(self.network, *parts, rho=s.rho)
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        self.schedule.step()
+        self.step += 1
+        return loss.item()
+
+    @torch.no_grad()
+    def validate(self, data: Triples) -> float:
+        self.network.eval()
+        losses = [objective(self.network, *p, rho=self.settings.rho).item() for p in _singles(data)]
+        return sum(losses) / len(losses)
+
+    def keep_if_best(self, score: float) -> None:
+        if score < self.best_score:
+            self.best_score, self.best = score, self._snapshot()
+
+    def state(self) -> dict[str, Any]:
+        parts = {k: getattr(self, k).state_dict() for k in ("network", "optimizer", "schedule")}
+        return {**parts, "step": self.step, "best_score": self.best_score, "best": self.best}
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        for k in ("network", "optimizer", "schedule"):
+            getattr(self, k).load_state_dict(state[k])
+        self.step, self.best_score, self.best = state["step"], state["best_score"], dict(state["best"])
+
+    def _snapshot(self) -> dict[str, Tensor]:
+        return {k: v.detach().clone() for k, v in self.network.state_dict().items()}
+
+
+def _singles(data: Triples) -> list[list[Tensor]]:
+    return [[part[i : i + 1] for part in data.parts()] for i in range(len(data))]
+
+
+def _cached_projection(prior: Prior, y: Tensor, physics: Degradation, key: str, cache: Path) -> Tensor:
+    digest = hashlib.sha256(f"{key}/{physics.name}/{tuple(y.shape)}".encode())
+    digest.update(y.contiguous().numpy().tobytes())
+    if isinstance(physics, Inpainting) and physics.mask is not None:
+        digest.update(physics.mask.numpy().tobytes())
+    path = cache / f"{digest.hexdigest()}.safetensors"
+    if path.exists():
+        return load_file(path)["image"]
+    image = prior.project(y, physics).image
+    with replacing(path) as temporary:
+        save_file({"image": image.contiguous()}, temporary)
+    return image

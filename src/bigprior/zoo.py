@@ -1,0 +1,233 @@
+"""Named presets: a folder with ``preset.json`` and the weights that it names.
+
+Some are embedded in the package; ``bigprior priors import`` makes others in the user's own folder.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from bigprior.atomic import replacing, write_text
+from bigprior.degradations import DEGRADATIONS
+from bigprior.errors import SettingsError, UnknownNameError, WeightsError
+from bigprior.fusion import phi_network
+from bigprior.generators import architecture
+from bigprior.priors.anysize import AnySize
+from bigprior.priors.gan import GANPrior, InversionSettings, paper_settings
+from bigprior.restoration import Restorer
+from bigprior.weights import read_tensors, read_weights, save_weights, sha256
+
+#: The preset that ``restore`` uses when none is named.
+DEFAULT = "rooms"
+
+
+class Preset(BaseModel):
+    """A prior by name: which weights, their SHA-256, what they were trained on, under what terms, what they score.
+
+    Attributes:
+        inversion: settings by task; a task without any uses the defaults.
+        scores: figures by name, each with the command that prints it in the model card.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    summary: str
+    architecture: str
+    licence: str
+    trained_on: str
+    images_seen: int = 0
+    sha256: dict[str, str]
+    inversion: dict[str, InversionSettings] = {}
+    scores: dict[str, float] = {}
+
+
+def home() -> Path:
+    """The user's own presets: ``$BIGPRIOR_HOME``, or ``~/.local/share/bigprior``."""
+    return Path(os.environ.get("BIGPRIOR_HOME") or Path.home() / ".local" / "share" / "bigprior")
+
+
+def preset_names() -> list[str]:
+    """Every known preset, embedded or the user's own."""
+    return sorted(folder.name for root in _roots() if root.is_dir() for folder in root.iterdir() if _is_preset(folder))
+
+
+def preset(name: str) -> Preset:
+    """The preset called ``name``.
+
+    Raises:
+        UnknownNameError: no such preset.
+        WeightsError: its description cannot be read.
+    """
+    path = folder_of(name) / "preset.json"
+    try:
+        return Preset.model_validate_json(path.read_text(encoding="utf-8"))
+    except (OSError, ValidationError) as error:
+        raise WeightsError(f"{path} does not describe a preset ({str(error).splitlines()[0]})") from error
+
+
+def folder_of(name: str) -> Path:
+    """Where the preset called ``name`` lives; the user's own come before the embedded ones.
+
+    Raises:
+        UnknownNameError: no such preset.
+    """
+    for root in _roots():
+        if _is_preset(root / name) and Path(name).name == name:
+            return root / name
+    raise UnknownNameError("preset", name, preset_names())
+
+
+def load_generator(name: str) -> Any:
+    """The frozen generator of a preset.
+
+    Raises:
+        UnknownNameError: no such preset.
+        WeightsError: its weights are missing, or not the ones that it names.
+    """
+    tensors, _ = read_weights(_checked(name, "generator"))
+    return architecture(preset(name).architecture).from_state_dict(tensors).requires_grad_(False).eval()
+
+
+def load_prior(
+    name: str, task: str, *, steps: int | None = None, paper: bool = False, vgg: str | None = None
+) -> tuple[GANPrior, str]:
+    """A preset's prior with its settings for a task, at the generator's own size, and a key of all it depends on.
+
+    Args:
+        name: of the preset.
+        task: a degradation's name.
+        steps: of the inversion, in place of the preset's.
+        paper: the paper's own settings in place of the preset's.
+        vgg: local VGG-16 trunk, for the paper's perceptual loss.
+
+    Raises:
+        SettingsError: ``steps`` is not positive.
+    """
+    if steps is not None and steps < 1:
+        raise SettingsError(f"steps is {steps}: expected at least 1")
+    chosen = paper_settings(task) if paper else preset(name).inversion.get(task, InversionSettings())
+    if steps is not None:
+        chosen = chosen.model_copy(update={"steps": steps})
+    prior = GANPrior(load_generator(name), chosen, vgg=vgg)
+    return prior, f"{preset(name).sha256['generator']}/{chosen.model_dump_json()}"
+
+
+def load_restorer(
+    name: str = DEFAULT, task: str = "denoising", *, steps: int | None = None, paper: bool = False, vgg: str | None = None
+) -> Restorer:
+    """A restorer for pictures of any size.
+
+    A preset without a phi network for ``task`` borrows the embedded default's, which sees the prior that it weighs.
+
+    Raises:
+        UnknownNameError: no such preset or task.
+        WeightsError: weights are missing or foreign.
+    """
+    if task not in DEGRADATIONS:
+        raise UnknownNameError("task", task, list(DEGRADATIONS))
+    prior, _ = load_prior(name, task, steps=steps, paper=paper, vgg=vgg)
+    lender = name if f"phi-{task}" in preset(name).sha256 else DEFAULT
+    network = load_phi(_checked(lender, f"phi-{task}"))
+    provenance = {
+        "preset": name,
+        "weights": {"generator": preset(name).sha256["generator"], "phi": preset(lender).sha256[f"phi-{task}"]},
+        "inversion": prior.settings.model_dump(),
+    }
+    return Restorer(AnySize(prior, prior.resolution), network, provenance=provenance)
+
+
+def load_phi(path: Path | str) -> Any:
+    """A phi network from a file that training wrote, or from one of the paper's released ``.pth`` files.
+
+    Raises:
+        WeightsError: neither.
+    """
+    path = Path(path)
+    if path.suffix == ".safetensors":
+        tensors, header = read_weights(path)
+        if "kind" not in header:
+            raise WeightsError(f"{path} is not a phi network: its header names no kind")
+        network = phi_network(header["kind"], **header["network"])
+    else:
+        tensors = {k.removeprefix("module.backbone."): v for k, v in read_tensors(path).items()}
+        if "dncnn.0.weight" not in tensors:
+            raise WeightsError(f"{path} is not one of the released phi networks: it has no tensor 'dncnn.0.weight'")
+        network = phi_network("dncnn", channels_in=tensors["dncnn.0.weight"].shape[1], bounded=False)
+    try:
+        network.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise WeightsError(f"{path} does not fit a {type(network).__name__} ({str(error).splitlines()[-1].strip()})") from error
+    return network.eval().requires_grad_(False)
+
+
+def import_preset(
+    name: str,
+    generator: Path | str,
+    *,
+    phi: Mapping[str, Path | str] | None = None,
+    into: Path | str | None = None,
+    kind: str = "pggan",
+    **description: Any,
+) -> Path:
+    """Make a preset from weights: a generator's file (ours, or a foreign state dict) and phi networks by task.
+
+    Args:
+        name: of the new preset; an older one of that name is replaced.
+        generator: ``.safetensors`` or ``.pth``; a foreign file is read without running anything in it.
+        phi: file by task.
+        into: folder of presets; the user's own by default.
+        kind: the generator's architecture.
+        description: other fields of :class:`Preset`.
+
+    Returns:
+        The preset's folder.
+
+    Raises:
+        WeightsError: a file that is missing, carries code, or does not fit.
+        UnknownNameError: no such task or architecture.
+        SettingsError: a name that is not one plain word.
+    """
+    if not name.replace("-", "").replace("_", "").isalnum():
+        raise SettingsError(f"preset name is {name!r}: expected letters, digits, - and _")
+    network = architecture(kind).from_state_dict(read_tensors(generator))
+    for task, path in (phi or {}).items():
+        if task not in DEGRADATIONS:
+            raise UnknownNameError("task", task, list(DEGRADATIONS))
+        load_phi(path)
+    folder = Path(into or home()) / name
+    header = read_weights(generator)[1] if Path(generator).suffix == ".safetensors" else {}
+    save_weights(folder / "generator.safetensors", network.state_dict(), {"architecture": kind, **header})
+    for task, path in (phi or {}).items():
+        with replacing(folder / f"phi-{task}.safetensors") as temporary:
+            shutil.copyfile(path, temporary)
+    hashes = {p.stem: sha256(p) for p in sorted(folder.glob("*.safetensors"))}
+    fields = {"summary": f"imported from {Path(generator).name}", "licence": "unknown", "trained_on": "unknown"}
+    fields |= {"images_seen": header.get("images", 0), **description}
+    described = Preset(name=name, architecture=kind, sha256=hashes, **fields)
+    write_text(folder / "preset.json", described.model_dump_json(indent=2) + "\n")
+    return folder
+
+
+def _roots() -> list[Path]:
+    return [home(), Path(str(files("bigprior") / "presets"))]
+
+
+def _is_preset(folder: Path) -> bool:
+    return (folder / "preset.json").is_file()
+
+
+def _checked(name: str, part: str) -> Path:
+    path, expected = folder_of(name) / f"{part}.safetensors", preset(name).sha256.get(part)
+    if expected is None:
+        raise WeightsError(f"preset {name} has no {part}")
+    if not path.is_file() or sha256(path) != expected:
+        raise WeightsError(f"{path} is missing or is not the file that {name} names: import or install it again")
+    return path
