@@ -1,1 +1,48 @@
-"""bigprior"""
+"""Restores pictures, and says pixel by pixel how much was measured and how much was made up.
+
+>>> import bigprior
+>>> bigprior.__version__.count(".")
+2
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from bigprior.degradations import Colorization, Denoising, Inpainting
+    from bigprior.fusion import fuse
+    from bigprior.images import read_mask, read_picture, write_picture
+    from bigprior.priors.anysize import AnySize
+    from bigprior.priors.gan import GANPrior, InversionSettings
+    from bigprior.restoration import Restoration, Restorer
+    from bigprior.zoo import load_restorer
+
+__version__ = version("bigprior")
+
+_HOME = {
+    "AnySize": "priors.anysize",
+    "Colorization": "degradations",
+    "Denoising": "degradations",
+    "GANPrior": "priors.gan",
+    "Inpainting": "degradations",
+    "InversionSettings": "priors.gan",
+    "Restoration": "restoration",
+    "Restorer": "restoration",
+    "fuse": "fusion",
+    "load_restorer": "zoo",
+    "read_mask": "images",
+    "read_picture": "images",
+    "write_picture": "images",
+}
+
+__all__ = sorted(_HOME)
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first asked for: importing bigprior itself imports no torch."""
+    if name not in _HOME:
+        raise AttributeError(f"module 'bigprior' has no attribute {name!r}")
+    return getattr(import_module(f"bigprior.{_HOME[name]}"), name)

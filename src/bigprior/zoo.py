@@ -12,6 +12,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import torch
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from bigprior.atomic import replacing, write_text
@@ -97,7 +98,7 @@ def load_generator(name: str) -> Any:
 
 
 def load_prior(
-    name: str, task: str, *, steps: int | None = None, paper: bool = False, vgg: str | None = None
+    name: str, task: str, *, steps: int | None = None, paper: bool = False, vgg: Path | str | None = None
 ) -> tuple[GANPrior, str]:
     """A preset's prior with its settings for a task, at the generator's own size, and a key of all it depends on.
 
@@ -121,7 +122,13 @@ def load_prior(
 
 
 def load_restorer(
-    name: str = DEFAULT, task: str = "denoising", *, steps: int | None = None, paper: bool = False, vgg: str | None = None
+    name: str = DEFAULT,
+    task: str = "denoising",
+    *,
+    steps: int | None = None,
+    paper: bool = False,
+    vgg: Path | str | None = None,
+    device: torch.device | str = "cpu",
 ) -> Restorer:
     """A restorer for pictures of any size.
 
@@ -141,7 +148,7 @@ def load_restorer(
         "weights": {"generator": preset(name).sha256["generator"], "phi": preset(lender).sha256[f"phi-{task}"]},
         "inversion": prior.settings.model_dump(),
     }
-    return Restorer(AnySize(prior, prior.resolution), network, provenance=provenance)
+    return Restorer(AnySize(prior.to(device), prior.resolution), network, provenance=provenance).to(device)
 
 
 def load_phi(path: Path | str) -> Any:

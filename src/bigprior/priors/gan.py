@@ -6,7 +6,8 @@ frozen weights carry no gradient.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any, Literal, Self
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
@@ -88,7 +89,7 @@ class GANPrior:
         SettingsError: unknown optimiser, or a layer that the generator does not have.
     """
 
-    def __init__(self, generator: Generator, settings: InversionSettings | None = None, *, vgg: str | None = None) -> None:
+    def __init__(self, generator: Generator, settings: InversionSettings | None = None, *, vgg: Path | str | None = None) -> None:
         self.settings = s = settings or InversionSettings()
         if s.optimizer not in OPTIMIZERS:
             raise SettingsError(f"optimizer is {s.optimizer!r}: the known ones are {', '.join(OPTIMIZERS)}")
@@ -99,6 +100,14 @@ class GANPrior:
         self.generator = generator
         self.resolution = generator.resolution
         self.term: PerceptualTerm = VGGTerm(VGGFeatures(vgg)) if s.perceptual_term == "vgg" else PyramidTerm()
+
+    def to(self, device: torch.device | str) -> Self:
+        """Move the frozen networks; measurements have to be there too."""
+        if isinstance(self.generator, torch.nn.Module):
+            self.generator.to(device)
+        if isinstance(self.term, VGGTerm):
+            self.term.features.to(device)
+        return self
 
     def project(
         self, y: Tensor, degradation: Degradation, *, seed: int = 0, progress: Progress | None = None

@@ -19,7 +19,7 @@ from torchvision.utils import make_grid, save_image
 from bigprior.atomic import replacing
 from bigprior.generators.pggan import PGGAN
 from bigprior.perceptual import VGGFeatures
-from bigprior.training.data import list_pictures, load_square
+from bigprior.folders import list_pictures, load_square
 from bigprior.training.discriminator import ProjectedDiscriminator, augment, hinge_discriminator, hinge_generator, moment_distance
 from bigprior.training.run import Run, step_rng
 from bigprior.weights import read_weights, save_weights

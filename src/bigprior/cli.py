@@ -1,0 +1,322 @@
+"""The command line: thin, no science. Torch is imported by the commands that need it, never for ``--help``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from bigprior.errors import BigpriorError, MaskError, OutputError, SettingsError
+
+if TYPE_CHECKING:
+    from bigprior.restoration import Restoration
+
+app = typer.Typer(
+    help="Restore pictures, and see pixel by pixel what was measured and what was made up.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+train = typer.Typer(help="Train a generative prior, or the network that weighs it.", no_args_is_help=True)
+priors = typer.Typer(help="The priors that can be named with --preset.", no_args_is_help=True)
+app.add_typer(train, name="train")
+app.add_typer(priors, name="priors")
+
+_OUT = Console()
+_ERR = Console(stderr=True)
+
+
+class Task(StrEnum):
+    """What is wrong with the picture."""
+
+    denoise = "denoise"
+    colorize = "colorize"
+    inpaint = "inpaint"
+
+    @property
+    def degradation(self) -> str:
+        """The degradation's name in the library."""
+        return {"denoise": "denoising", "colorize": "colorization", "inpaint": "inpainting"}[self.value]
+
+
+Preset = Annotated[str, typer.Option(help="A prior by name; `bigprior priors list` shows them.")]
+Steps = Annotated[int | None, typer.Option(help="Steps of the inversion, in place of the preset's.")]
+Seed = Annotated[int, typer.Option(help="Of the inversion's start; the same seed gives the same picture.")]
+Device = Annotated[str, typer.Option(help="Where to compute: cpu, cuda, cuda:1, mps.")]
+Vgg = Annotated[Path | None, typer.Option(help="VGG-16 trunk as safetensors; torchvision's own by default.")]
+
+
+@app.command()
+def restore(
+    photo: Annotated[Path, typer.Argument(help="PNG, TIFF, JPEG or WebP; 8 or 16 bits; grey, RGB, with alpha.")],
+    task: Annotated[Task, typer.Option(help="What is wrong with it.")],
+    mask: Annotated[Path | None, typer.Option(help="Inpainting: white = known, black = hole, the photo's size.")] = None,
+    find_hole: Annotated[bool, typer.Option(help="Inpainting without a mask: black pixels are taken for the hole.")] = False,
+    sigma: Annotated[float | None, typer.Option(help="Noise level on the 0..255 scale, if known; else blind.")] = None,
+    preset: Preset = "rooms",
+    steps: Steps = None,
+    paper: Annotated[bool, typer.Option(help="Invert with the paper's own settings (slow).")] = False,
+    vgg: Vgg = None,
+    seed: Seed = 0,
+    device: Device = "cpu",
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="Folder for the results.")] = None,
+) -> None:
+    """Restore one picture; write it with its layers, the phi map, a panel and how it was made."""
+    if mask is not None and task is not Task.inpaint:
+        raise SettingsError(f"--mask goes with --task inpaint, not {task.value}: leave it out")
+    if task is Task.inpaint and mask is None and not find_hole:
+        raise MaskError("inpainting needs to know the hole: pass --mask FILE, or --find-hole if the hole is black")
+    if sigma is not None and task is not Task.denoise:
+        raise SettingsError(f"--sigma goes with --task denoise, not {task.value}: leave it out")
+    if sigma is not None and not 0 < sigma <= 255:
+        raise SettingsError(f"--sigma is {sigma:g}: expected a noise level above 0, up to 255")
+    folder = output or photo.with_name(f"{photo.stem}-restored")
+    if folder.exists() and not folder.is_dir():
+        raise OutputError(f"{folder} is a file: pass a folder with -o")
+
+    with _working("loading"):
+        from bigprior.images import read_mask, read_picture
+        from bigprior.zoo import load_restorer
+
+        picture = read_picture(photo)
+        known = read_mask(mask) if mask is not None else None
+        where = _device(device)
+        restorer = load_restorer(preset, task.degradation, steps=steps, paper=paper, vgg=vgg, device=where)
+    degradation = _degradation(task, known, sigma)
+    if known is not None:
+        degradation.check(picture.image)
+    y = picture.image if task is not Task.colorize and known is None else degradation.f(picture.image)
+    with _progress(task.value) as progress:
+        result = restorer.restore(y.to(where), degradation.to(where), seed=seed, progress=progress)
+    _save(result, folder, picture.bits, picture.alpha, photo.suffix)
+    _OUT.print(f"{result!r} -> {folder}", soft_wrap=True)
+    if picture.bits == 16:
+        _OUT.print("16 bits a channel, as the photo")
+
+
+@app.command()
+def demo(
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the results.")] = Path("bigprior-demo"),
+    preset: Preset = "rooms",
+    steps: Steps = None,
+    seed: Seed = 0,
+) -> None:
+    """Denoise, colorize and inpaint a photograph that scikit-image carries (coffee, CC0), and show how it went."""
+    with _working("loading"):
+        from bigprior.evaluation.demo import run_demo
+    table = Table("task", "mean phi", "dB measured", "dB prior", "dB restored", "seconds", "panel", title="bigprior demo")
+    for row in run_demo(output, preset=preset, steps=steps, seed=seed, progress=_progress):
+        decibels = [f"{row[k]:.2f}" for k in ("fidelity", "prior", "restored")]
+        panel = str(row["panel"])
+        table.add_row(str(row["task"]), f"{row['mean_phi']:.2f}", *decibels, f"{row['seconds']:.1f}", panel)
+    _OUT.print(table)
+    _OUT.print(f"pictures are in {output.resolve()}", soft_wrap=True)
+
+
+@app.command()
+def evaluate(
+    name: Annotated[str, typer.Argument(help="What to measure; an unknown name lists the known ones.")],
+    data: Annotated[Path, typer.Option(help="Folder of pictures.")],
+    index: Annotated[str, typer.Option(help="Which of them, in the order of their names: A-B, both included.")] = "",
+    preset: Preset = "rooms",
+    steps: Steps = None,
+    prior_dir: Annotated[Path | None, typer.Option(help="Priors computed elsewhere: one picture a measurement.")] = None,
+    phi: Annotated[Path | None, typer.Option(help="A phi network in place of the preset's.")] = None,
+    vgg: Vgg = None,
+    set_name: Annotated[str, typer.Option("--set", help="What the pictures are called in the results.")] = "",
+    json_file: Annotated[Path | None, typer.Option("--json", help="Also write the figures to this file.")] = None,
+) -> None:
+    """Measure a prior and a restorer on pictures whose truth is known."""
+    with _working("loading"):
+        from bigprior.atomic import write_text
+        from bigprior.evaluation.protocols import Request, evaluation
+
+        measure = evaluation(name)
+        request = Request(data, _index(index), preset=preset, steps=steps, prior_dir=prior_dir, phi=phi, vgg=vgg)
+    with _progress(name) as progress:
+        results = measure(request, progress)
+    if json_file is not None:
+        write_text(json_file, json.dumps(results, indent=2) + "\n")
+    _OUT.print(f"{name} {set_name}".strip(), style="bold")
+    for line in _flat(results):
+        _OUT.print(line, highlight=False)
+
+
+@train.command("prior")
+def train_prior(
+    data: Annotated[Path, typer.Option(help="Folder of training photographs.")],
+    out: Annotated[Path, typer.Option(help="The run's folder; the same command again resumes it.")],
+    resolution: Annotated[int, typer.Option(help="Side of the pictures, a power of two.")] = 64,
+    kimg: Annotated[float, typer.Option(help="Thousands of images to see.")] = 400.0,
+    batch: Annotated[int, typer.Option(help="Images a step.")] = 32,
+    init: Annotated[Path | None, typer.Option(help="Weights to start from; a smaller generator's grow.")] = None,
+    vgg: Vgg = None,
+    seed: Seed = 0,
+) -> None:
+    """Train a generator with a projected discriminator. Interrupt it at will."""
+    with _working("loading"):
+        from bigprior.training.prior import PriorSettings
+        from bigprior.training.prior import train_prior as run
+
+        settings = PriorSettings(resolution=resolution, total_kimg=kimg, batch=batch, seed=seed)
+    weights = run(data, out, settings, vgg=vgg, init=init)
+    _OUT.print(f"weights: {weights}", soft_wrap=True)
+
+
+@train.command("phi")
+def train_phi(
+    task: Annotated[Task, typer.Option(help="Which task's network.")],
+    data: Annotated[Path, typer.Option(help="Folder of pictures whose truth is known.")],
+    out: Annotated[Path, typer.Option(help="The run's folder; the same command again resumes it.")],
+    index: Annotated[str, typer.Option(help="Pictures to learn from: A-B, both included.")] = "0-199",
+    validation: Annotated[str, typer.Option(help="Pictures to choose the weights on.")] = "200-249",
+    preset: Preset = "rooms",
+    inversion_steps: Annotated[int | None, typer.Option(help="Steps of the inversion, in place of the preset's.")] = None,
+    network: Annotated[str, typer.Option(help="unet (sees y and the prior) or dncnn (the paper's, y alone).")] = "unet",
+    steps: Annotated[int, typer.Option(help="Training steps.")] = 3000,
+    rho: Annotated[float, typer.Option(help="Weight of the mean of phi (Eq. 14).")] = 1e-5,
+    seed: Seed = 0,
+) -> None:
+    """Train a phi network for a preset (Eq. 14). Inversions are kept in OUT/cache."""
+    with _working("loading"):
+        from bigprior.training.phi import PhiSettings
+        from bigprior.training.recipes import train_task_phi
+
+        settings = PhiSettings(network=network, rho=rho, steps=steps, seed=seed)
+    with _progress("inversions") as progress:
+        weights = train_task_phi(
+            task.degradation,
+            data,
+            _index(index),
+            _index(validation),
+            out,
+            preset,
+            settings,
+            steps=inversion_steps,
+            progress=progress,
+        )
+    _OUT.print(f"weights: {weights}", soft_wrap=True)
+
+
+@priors.command("list")
+def list_priors() -> None:
+    """Every preset with a line about it."""
+    from bigprior.zoo import preset, preset_names
+
+    table = Table("preset", "summary", "images seen", "licence")
+    for name in preset_names():
+        p = preset(name)
+        table.add_row(p.name, p.summary, f"{p.images_seen:,}", p.licence)
+    _OUT.print(table)
+
+
+@priors.command("show")
+def show_prior(name: Annotated[str, typer.Argument(help="A preset's name.")]) -> None:
+    """All that is recorded of a preset, as JSON."""
+    from bigprior.zoo import preset
+
+    _OUT.print_json(preset(name).model_dump_json())
+
+
+@priors.command("import")
+def import_prior(
+    name: Annotated[str, typer.Argument(help="What to call it.")],
+    generator: Annotated[Path, typer.Argument(help="A Progressive GAN generator: .safetensors or .pth.")],
+    phi: Annotated[list[str] | None, typer.Option(help="TASK=FILE: a phi network; may be repeated.")] = None,
+    into: Annotated[Path | None, typer.Option(help="Folder of presets; your own by default.")] = None,
+    summary: Annotated[str | None, typer.Option(help="A line about it.")] = None,
+    licence: Annotated[str | None, typer.Option(help="Terms of the weights.")] = None,
+    trained_on: Annotated[str | None, typer.Option(help="The training data.")] = None,
+) -> None:
+    """Make a preset from weights of your own, or from the released Progressive GAN files."""
+    from bigprior.zoo import import_preset
+
+    networks = {}
+    for item in phi or []:
+        task, sign, file = item.partition("=")
+        if not sign or task not in set(Task):
+            raise SettingsError(f"--phi is {item!r}: expected TASK=FILE, TASK one of {', '.join(Task)}")
+        networks[Task(task).degradation] = file
+    given = {"summary": summary, "licence": licence, "trained_on": trained_on}
+    folder = import_preset(name, generator, phi=networks, into=into, **{k: v for k, v in given.items() if v is not None})
+    _OUT.print(f"preset {name}: {folder}", soft_wrap=True)
+
+
+def main() -> None:
+    """Entry point: an error that bigprior raises on purpose is one line, and exit code 2."""
+    try:
+        app()
+    except BigpriorError as error:
+        print(f"bigprior: {' '.join(str(error).split())}", file=sys.stderr)
+        raise SystemExit(2) from None
+    except KeyboardInterrupt:
+        print("bigprior: interrupted", file=sys.stderr)
+        raise SystemExit(130) from None
+
+
+def _degradation(task: Task, mask: Any, sigma: float | None) -> Any:
+    from bigprior.degradations import degradation
+
+    if task is Task.inpaint:
+        return degradation("inpainting", mask=mask)
+    return degradation(task.degradation, **({"sigma": sigma / 255 if sigma else None} if task is Task.denoise else {}))
+
+
+def _device(name: str) -> Any:
+    import torch
+
+    try:
+        return torch.empty(0, device=name).device
+    except (RuntimeError, AssertionError) as error:
+        raise SettingsError(f"device is {name!r}: not usable here ({str(error).splitlines()[0]}); cpu always is") from None
+
+
+def _save(result: Restoration, folder: Path, bits: int, alpha: Any, suffix: str) -> None:
+    from bigprior.report import save_restoration
+
+    lossless = suffix.lower() if suffix.lower() in (".png", ".tif", ".tiff") else ".png"
+    save_restoration(result, folder, bits=bits, alpha=alpha, suffix=lossless)
+
+
+def _index(text: str) -> tuple[int, int] | None:
+    if not text:
+        return None
+    first, sign, last = text.partition("-")
+    if not (sign and first.isdigit() and last.isdigit() and int(first) <= int(last)):
+        raise SettingsError(f"index is {text!r}: expected A-B with A <= B, such as 200-249")
+    return int(first), int(last)
+
+
+def _flat(results: Any, path: tuple[str, ...] = ()) -> Iterator[str]:
+    if isinstance(results, dict):
+        for name, value in results.items():
+            yield from _flat(value, (*path, name))
+    else:
+        yield f"{'.'.join(path)} = {results:.4f}" if isinstance(results, float) else f"{'.'.join(path)} = {results}"
+
+
+@contextmanager
+def _working(what: str) -> Iterator[None]:
+    with _ERR.status(what):
+        yield
+
+
+@contextmanager
+def _progress(what: str) -> Iterator[Callable[[int, int], None]]:
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    columns = ["{task.description}", BarColumn(), TaskProgressColumn(), TimeElapsedColumn(), TimeRemainingColumn()]
+    with Progress(*columns, console=_ERR, transient=True) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+__all__ = ["app", "main"]

@@ -1,0 +1,141 @@
+"""What can be measured of a prior and a restorer, by name. Figures come as ``{method: {metric: mean}}``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from bigprior.degradations import Denoising
+from bigprior.errors import SettingsError, UnknownNameError
+from bigprior.evaluation.frechet import frechet_distance, vgg_statistics
+from bigprior.metrics import METRICS
+from bigprior.priors.base import Prior, Progress
+from bigprior.priors.precomputed import PrecomputedPrior
+from bigprior.restoration import Restorer
+from bigprior.simulation import simulate
+from bigprior.folders import list_pictures, load_set, load_square
+from bigprior.zoo import load_generator, load_phi, load_prior, load_restorer
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to measure on.
+
+    Attributes:
+        data: folder of pictures.
+        index: first and last of them, both included; all by default.
+        preset: the prior and the phi networks.
+        steps: of the inversion, in place of the preset's.
+        prior_dir: priors computed elsewhere, in place of the preset's.
+        phi: a phi network in place of the preset's.
+        vgg: local VGG-16 trunk.
+    """
+
+    data: Path
+    index: tuple[int, int] | None = None
+    preset: str = "rooms"
+    steps: int | None = None
+    prior_dir: Path | None = None
+    phi: Path | None = None
+    vgg: Path | None = None
+
+
+#: Nested figures: names down to numbers.
+Results = dict[str, Any]
+
+
+def inversion(request: Request, progress: Progress) -> Results:
+    """How well the generator reaches undegraded pictures at its own size."""
+    prior, _ = load_prior(request.preset, "denoising", steps=request.steps)
+    truth = load_set(request.data, request.index, prior.resolution).images
+    # No degradation and no noise to stop at: the plain distance of photographs from the generator's range.
+    image = prior.project(truth, Denoising(), progress=progress).image
+    return {"prior": _scores(image, truth, ("psnr", "ssim", "lpips"))}
+
+
+def tasks(request: Request, progress: Progress) -> Results:
+    """The three tasks at the generator's own size: the fidelity term, the prior, and their fusion."""
+    protocols = {"denoising": "denoising-25", "inpainting": "inpainting-centre", "colorization": "colorization"}
+    results: Results = {}
+    for done, (task, protocol) in enumerate(protocols.items()):
+        restorer = load_restorer(request.preset, task, steps=request.steps)
+        resolution = load_generator(request.preset).resolution
+        pictures = load_set(request.data, request.index, resolution)
+        y, physics = simulate(protocol, pictures.images, pictures.names)
+        result = restorer.restore(y, physics, progress=_part(progress, done, len(protocols)))
+        metrics = ("psnr", "ssim", "lpips", "auc") if task == "colorization" else ("psnr", "ssim", "lpips")
+        rows = {"input": result.fidelity, "prior": result.prior, "ours": result.restored}
+        results[task] = {row: _scores(image, pictures.images, metrics) for row, image in rows.items()}
+        results[task]["ours"]["mean_phi"] = result.mean_phi
+    return results
+
+
+def table2(request: Request, progress: Progress) -> Results:
+    """Colorization at the pictures' own size (Table II)."""
+    pictures = load_set(request.data, request.index)
+    y, physics = simulate("colorization", pictures.images, pictures.names)
+    if request.prior_dir is None:
+        restorer = load_restorer(request.preset, "colorization", steps=request.steps)
+    else:
+        if request.phi is None:
+            raise SettingsError("priors computed elsewhere need a network that weighs them: pass --phi FILE")
+        restorer = Restorer(_precomputed(request.prior_dir, request.index), load_phi(request.phi))
+    result = restorer.restore(y, physics, progress=progress)
+    rows = {"input": result.fidelity, "prior": result.prior, "ours": result.restored}
+    results = {row: _scores(image, pictures.images, ("auc", "psnr", "ssim", "lpips")) for row, image in rows.items()}
+    outside = ((result.phi < 0) | (result.phi > 1)).double().mean()
+    results["ours"] |= {"mean_phi": result.mean_phi, "phi_outside": float(outside)}
+    results["ours"]["mse"] = float((result.restored - pictures.images).double().square().mean())
+    return results
+
+
+def generator(request: Request, progress: Progress) -> Results:
+    """Fréchet distance between 5,000 samples of the generator and the pictures, on VGG-16 conv3_3 features."""
+    network = load_generator(request.preset)
+    truth = load_square(list_pictures(request.data, request.index), network.resolution)
+    rng, count = torch.Generator().manual_seed(0), 5000
+    codes = torch.randn(count, network.z_dim, generator=rng)
+    with torch.no_grad():
+        samples = torch.cat([network(z).clamp(0, 1).mul(255).round().byte() for z in codes.split(100)])
+    real = vgg_statistics(truth, request.vgg, _part(progress, 0, 2))
+    fake = vgg_statistics(samples, request.vgg, _part(progress, 1, 2))
+    half = truth[torch.randperm(len(truth), generator=rng)[: len(truth) // 2]]
+    floor = frechet_distance(vgg_statistics(half, request.vgg), real)
+    return {"prior": {"frechet": frechet_distance(fake, real)}, "half_of_data": {"frechet": floor}}
+
+
+#: Every evaluation by name.
+EVALUATIONS: dict[str, Callable[[Request, Progress], Results]] = {
+    "inversion": inversion,
+    "tasks": tasks,
+    "table2": table2,
+    "generator": generator,
+}
+
+
+def evaluation(name: str) -> Callable[[Request, Progress], Results]:
+    """The evaluation called ``name``.
+
+    Raises:
+        UnknownNameError: no such evaluation.
+    """
+    if name not in EVALUATIONS:
+        raise UnknownNameError("evaluation", name, list(EVALUATIONS))
+    return EVALUATIONS[name]
+
+
+def _scores(image: Tensor, truth: Tensor, metrics: Sequence[str]) -> dict[str, float]:
+    return {name: float(METRICS[name](image, truth).mean()) for name in metrics}
+
+
+def _precomputed(folder: Path, index: tuple[int, int] | None) -> Prior:
+    return PrecomputedPrior(load_set(folder, index).images)
+
+
+def _part(progress: Progress, part: int, parts: int) -> Progress:
+    return lambda done, total: progress(part * total + done, parts * total)

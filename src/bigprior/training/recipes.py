@@ -1,0 +1,106 @@
+"""From folders of pictures to a phi network for one task."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from bigprior.errors import SettingsError
+from bigprior.folders import PictureSet, load_set
+from bigprior.priors.anysize import AnySize
+from bigprior.priors.base import Progress
+from bigprior.simulation import simulate
+from bigprior.training.phi import PhiSettings, Triples, make_triples, train_phi
+from bigprior.zoo import load_prior
+
+#: What each task's network learns from. Inpainting learns to find holes of both kinds by itself.
+TASK_PROTOCOLS = {
+    "colorization": ("colorization",),
+    "denoising": ("denoising", "denoising-25"),
+    "inpainting": ("inpainting-boxes", "inpainting-centre"),
+}
+
+
+def train_task_phi(
+    task: str,
+    data: Path | str,
+    train: tuple[int, int] | None,
+    validation: tuple[int, int] | None,
+    out: Path | str,
+    preset: str,
+    settings: PhiSettings,
+    *,
+    steps: int | None = None,
+    progress: Progress | None = None,
+) -> Path:
+    """Train a preset's phi network on pictures at the generator's size; inversions are kept in ``out/cache``.
+
+    For denoising the native tiles of the pictures are learned from as well, since large photographs go in tiles.
+
+    Args:
+        task: a degradation's name.
+        data: folder of pictures.
+        train, validation: first and last picture of each part, both included.
+        out: the run's folder.
+        preset: whose prior is weighed.
+        settings: of the training.
+        steps: of the inversion, in place of the preset's.
+        progress: of the inversions.
+
+    Returns:
+        The path of the weights.
+
+    Raises:
+        ImageError, SettingsError, UnknownNameError, WeightsError: as for the parts.
+    """
+    prior, key = load_prior(preset, task, steps=steps)
+
+    def triples(index: tuple[int, int] | None) -> Triples:
+        pictures = load_set(data, index, prior.resolution)
+        if task == "denoising":
+            pictures = _with_tiles(pictures, data, index, prior.resolution)
+        placed = AnySize(prior, prior.resolution)
+        protocols, cache = TASK_PROTOCOLS[task], Path(out) / "cache"
+        return make_triples(
+            placed, protocols, pictures.images, pictures.names, key=key, cache=cache, progress=progress
+        )
+
+    header = {"task": task, "preset": preset, "generator": key.split("/")[0]}
+    return train_phi(out, settings, triples(train), triples(validation), header=header)
+
+
+def train_phi_on_priors(
+    data: Path | str,
+    prior_dir: Path | str,
+    train: tuple[int, int],
+    validation: tuple[int, int] | None,
+    out: Path | str,
+    settings: PhiSettings,
+) -> Path:
+    """Train a colorization phi network on priors that were computed elsewhere, one picture a picture of ``data``.
+
+    Without ``validation`` the last weights are exported.
+
+    Raises:
+        SettingsError: the folders do not match.
+    """
+
+    def triples(index: tuple[int, int]) -> Triples:
+        truth, priors = load_set(data, index), load_set(prior_dir, index)
+        if truth.names != priors.names:
+            raise SettingsError(f"{prior_dir} does not hold a prior of the same name for each picture of {data}")
+        y, physics = simulate("colorization", truth.images, truth.names)
+        return Triples(physics.g_inv(y), priors.images, truth.images)
+
+    return train_phi(out, settings, triples(train), triples(validation) if validation else None, header={"task": "colorization"})
+
+
+def _with_tiles(pictures: PictureSet, data: Path | str, index: tuple[int, int] | None, side: int) -> PictureSet:
+    """Add the tile in the middle of each picture, at the picture's own scale."""
+    large = load_set(data, index)
+    top, left = ((length - side) // 2 for length in large.images.shape[2:])
+    if min(top, left) < 1:
+        return pictures
+    tiles = large.images[:, :, top : top + side, left : left + side]
+    return PictureSet(torch.cat([pictures.images, tiles]), pictures.names + [f"{name}-tile" for name in large.names])
