@@ -128,18 +128,42 @@ class _Layer(nn.Module):
         self.wscale = nn.Module()
         self.wscale.bias = nn.Parameter(torch.zeros(c_out))
         # Equalised learning rate: weights are stored unscaled and this gain is applied when they are used.
+        self._frozen: tuple[tuple[int, int], Tensor] | None = None
         self.gain = math.sqrt((1 if kind == "output" else 2) / (c_in * side * side))
 
     def forward(self, x: Tensor) -> Tensor:
         x = x * torch.rsqrt(x.square().mean(dim=1, keepdim=True) + _EPSILON)
-        weight, bias = self.conv.weight * self.gain, self.wscale.bias
+        kernel, bias = self._kernel(), self.wscale.bias
         if self.kind == "output":
-            return F.conv2d(x, weight, bias)
-        if self.kind == "grow":
-            x = F.conv_transpose2d(x, _upsampling_kernel(weight), bias, stride=2, padding=1)
+            return F.conv2d(x, kernel, bias)
+        if self.kind == "code":
+            # A 4x4 convolution of a 1x1 map with padding 3 meets each tap once: it is a matrix product.
+            x = (x.flatten(1) @ kernel).unflatten(1, (-1, 4, 4)) + bias[:, None, None]
+            x = x.contiguous(memory_format=torch.channels_last)
+        elif self.kind == "grow":
+            x = F.conv_transpose2d(x, kernel, bias, stride=2, padding=1)
         else:
-            x = F.conv2d(x, weight, bias, padding=3 if self.kind == "code" else 1)
+            x = F.conv2d(x, kernel, bias, padding=1)
         return F.leaky_relu(x, _SLOPE)
+
+    def _kernel(self) -> Tensor:
+        """The weights as they are used; kept while they are frozen, since an inversion asks for them at every step."""
+        weight = self.conv.weight
+        if weight.requires_grad:
+            return self._prepared(weight)
+        stamp = (weight.data_ptr(), weight._version)
+        if self._frozen is None or self._frozen[0] != stamp:
+            with torch.no_grad():
+                self._frozen = (stamp, self._prepared(weight))
+        return self._frozen[1]
+
+    def _prepared(self, weight: Tensor) -> Tensor:
+        weight = weight * self.gain
+        if self.kind == "code":
+            return weight.flip(2, 3).flatten(1).unflatten(1, (-1, 16)).transpose(0, 1).flatten(1)
+        if self.kind == "grow":
+            weight = _upsampling_kernel(weight)
+        return weight.contiguous(memory_format=torch.channels_last)
 
 
 def _upsampling_kernel(weight: Tensor) -> Tensor:
@@ -148,5 +172,4 @@ def _upsampling_kernel(weight: Tensor) -> Tensor:
     It needs 4/9 of the multiplications (Progressive GAN's own code fuses them in the same way).
     """
     k = F.pad(weight.flip(2, 3).transpose(0, 1), (1, 1, 1, 1))
-    k = k[..., 1:, 1:] + k[..., :-1, 1:] + k[..., 1:, :-1] + k[..., :-1, :-1]
-    return k.contiguous(memory_format=torch.channels_last)
+    return k[..., 1:, 1:] + k[..., :-1, 1:] + k[..., 1:, :-1] + k[..., :-1, :-1]

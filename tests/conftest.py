@@ -1,0 +1,94 @@
+"""Tiny networks, pictures and weights that the tests share. Everything is seeded and fits in a blink."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import HealthCheck, settings
+from safetensors.torch import save_file
+from torch import Tensor
+
+from bigprior.degradations import DEGRADATIONS, Degradation, Inpainting
+from bigprior.generators import GENERATORS
+from bigprior.generators.pggan import PGGAN
+
+settings.register_profile(
+    "bigprior",
+    derandomize=True,
+    deadline=None,
+    max_examples=20,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+settings.load_profile("bigprior")
+
+#: A small network of each registered architecture; a new architecture needs a line here.
+TINY = {"pggan": {"resolution": 16, "z_dim": 16, "fmap_base": 256, "fmap_max": 16}}
+
+#: Shapes of torchvision's VGG-16 up to conv3_3.
+VGG_SHAPES = {0: (64, 3), 2: (64, 64), 5: (128, 64), 7: (128, 128), 10: (256, 128), 12: (256, 256), 14: (256, 256)}
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The developers' folder beside the repository: the paper's pictures and the released weights."""
+    folder = Path(__file__).resolve().parents[2] / "shared"
+    if not folder.is_dir():
+        pytest.skip("no ../shared beside the repository: the paper's own files are only on the developers' machines")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _same_random_numbers() -> None:
+    torch.manual_seed(0)
+
+
+@pytest.fixture
+def tiny_generator() -> PGGAN:
+    """Makes 16x16 pictures from codes of length 16; splits at layers 0 to 6."""
+    torch.manual_seed(1)
+    return PGGAN(**TINY["pggan"])
+
+
+@pytest.fixture(params=sorted(GENERATORS))
+def any_generator(request: pytest.FixtureRequest) -> torch.nn.Module:
+    """A small network of each registered architecture."""
+    torch.manual_seed(2)
+    assert request.param in TINY, f"give {request.param} small settings in tests/conftest.py"
+    return GENERATORS[request.param](**TINY[request.param])
+
+
+@pytest.fixture(params=sorted(DEGRADATIONS))
+def any_task(request: pytest.FixtureRequest) -> str:
+    """The name of each registered degradation."""
+    name: str = request.param
+    return name
+
+
+@pytest.fixture(scope="session")
+def vgg_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random VGG-16 trunk with torchvision's names."""
+    rng = torch.Generator().manual_seed(3)
+    state: dict[str, Tensor] = {}
+    for i, (c_out, c_in) in VGG_SHAPES.items():
+        state[f"features.{i}.weight"] = torch.randn(c_out, c_in, 3, 3, generator=rng) * (2 / (9 * c_in)) ** 0.5
+        state[f"features.{i}.bias"] = torch.randn(c_out, generator=rng) * 0.1
+    path = tmp_path_factory.mktemp("vgg") / "vgg16.safetensors"
+    save_file(state, path)
+    return path
+
+
+@pytest.fixture
+def measure():  # type: ignore[no-untyped-def]
+    """``measure(task, n, height, width)``: measurements of random pictures and their degradation, with its mask."""
+
+    def make(task: str, n: int = 1, height: int = 16, width: int = 16, seed: int = 4) -> tuple[Tensor, Degradation]:
+        x = torch.rand(n, 3, height, width, generator=torch.Generator().manual_seed(seed))
+        if task != "inpainting" or height * width == 1:  # one pixel cannot be both known and lost
+            physics = DEGRADATIONS[task]()
+            return (x if physics.channels == 3 else physics.f(x)), physics
+        mask = torch.ones(1, 1, height, width)
+        mask[..., height // 3 : height // 3 + max(height // 4, 1), width // 3 : width // 3 + max(width // 4, 1)] = 0
+        physics = Inpainting(mask)
+        return physics.f(x), physics
+
+    return make
