@@ -40,7 +40,9 @@ def bits(x: Tensor) -> Tensor:
 def test_g_undoes_g_inv_bit_for_bit(name: str, n: int, height: int, width: int, seed: int) -> None:
     physics = degradation(name)
     rng = torch.Generator().manual_seed(seed)
-    y = torch.randn(n, physics.channels, height, width, generator=rng) * 10 ** float(torch.randint(-44, 38, (), generator=rng))
+    y = torch.randn(n, physics.channels, height, width, generator=rng) * 10 ** float(
+        torch.randint(-44, 38, (), generator=rng)
+    )
     flat = y.view(-1)
     flat[: len(VALUES)] = torch.tensor(VALUES)[: len(flat)]
     fidelity = physics.g_inv(y)

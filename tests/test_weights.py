@@ -90,7 +90,9 @@ def test_a_pickle_that_carries_code_is_refused_and_does_not_run(tmp_path: Path, 
         read_tensors(tmp_path / "w.pth")
     assert not (tmp_path / "ran").exists()
     # The file is hostile indeed: an ordinary load runs what it carries.
-    torch.load(tmp_path / "w.pth", weights_only=False) if save is torch.save else pickle.loads((tmp_path / "w.pth").read_bytes())
+    torch.load(tmp_path / "w.pth", weights_only=False) if save is torch.save else pickle.loads(
+        (tmp_path / "w.pth").read_bytes()
+    )
     assert (tmp_path / "ran").exists()
 
 

@@ -38,7 +38,21 @@ _HOME = {
     "write_picture": "images",
 }
 
-__all__ = sorted(_HOME)
+__all__ = [
+    "AnySize",
+    "Colorization",
+    "Denoising",
+    "GANPrior",
+    "Inpainting",
+    "InversionSettings",
+    "Restoration",
+    "Restorer",
+    "fuse",
+    "load_restorer",
+    "read_mask",
+    "read_picture",
+    "write_picture",
+]
 
 
 def __getattr__(name: str) -> Any:

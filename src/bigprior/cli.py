@@ -58,8 +58,12 @@ Vgg = Annotated[Path | None, typer.Option(help="VGG-16 trunk as safetensors; tor
 def restore(
     photo: Annotated[Path, typer.Argument(help="PNG, TIFF, JPEG or WebP; 8 or 16 bits; grey, RGB, with alpha.")],
     task: Annotated[Task, typer.Option(help="What is wrong with it.")],
-    mask: Annotated[Path | None, typer.Option(help="Inpainting: white = known, black = hole, the photo's size.")] = None,
-    find_hole: Annotated[bool, typer.Option(help="Inpainting without a mask: black pixels are taken for the hole.")] = False,
+    mask: Annotated[
+        Path | None, typer.Option(help="Inpainting: white = known, black = hole, the photo's size.")
+    ] = None,
+    find_hole: Annotated[
+        bool, typer.Option(help="Inpainting without a mask: black pixels are taken for the hole.")
+    ] = False,
     sigma: Annotated[float | None, typer.Option(help="Noise level on the 0..255 scale, if known; else blind.")] = None,
     preset: Preset = "rooms",
     steps: Steps = None,
@@ -112,7 +116,9 @@ def demo(
     """Denoise, colorize and inpaint a photograph that scikit-image carries (coffee, CC0), and show how it went."""
     with _working("loading"):
         from bigprior.evaluation.demo import run_demo
-    table = Table("task", "mean phi", "dB measured", "dB prior", "dB restored", "seconds", "panel", title="bigprior demo")
+    table = Table(
+        "task", "mean phi", "dB measured", "dB prior", "dB restored", "seconds", "panel", title="bigprior demo"
+    )
     for row in run_demo(output, preset=preset, steps=steps, seed=seed, progress=_progress):
         decibels = [f"{row[k]:.2f}" for k in ("fidelity", "prior", "restored")]
         panel = str(row["panel"])
@@ -128,7 +134,9 @@ def evaluate(
     index: Annotated[str, typer.Option(help="Which of them, in the order of their names: A-B, both included.")] = "",
     preset: Preset = "rooms",
     steps: Steps = None,
-    prior_dir: Annotated[Path | None, typer.Option(help="Priors computed elsewhere: one picture a measurement.")] = None,
+    prior_dir: Annotated[
+        Path | None, typer.Option(help="Priors computed elsewhere: one picture a measurement.")
+    ] = None,
     phi: Annotated[Path | None, typer.Option(help="A phi network in place of the preset's.")] = None,
     vgg: Vgg = None,
     set_name: Annotated[str, typer.Option("--set", help="What the pictures are called in the results.")] = "",
@@ -179,8 +187,19 @@ def train_phi(
     index: Annotated[str, typer.Option(help="Pictures to learn from: A-B, both included.")] = "0-199",
     validation: Annotated[str, typer.Option(help="Pictures to choose the weights on.")] = "200-249",
     preset: Preset = "rooms",
-    inversion_steps: Annotated[int | None, typer.Option(help="Steps of the inversion, in place of the preset's.")] = None,
+    prior_dir: Annotated[
+        Path | None, typer.Option(help="Priors computed elsewhere, one a picture, same names.")
+    ] = None,
+    inversion_steps: Annotated[
+        int | None, typer.Option(help="Steps of the inversion, in place of the preset's.")
+    ] = None,
     network: Annotated[str, typer.Option(help="unet (sees y and the prior) or dncnn (the paper's, y alone).")] = "unet",
+    widths: Annotated[str, typer.Option(help="Channels of the U-Net's levels, finest first.")] = "24,48,96",
+    channels: Annotated[int, typer.Option(help="Of the U-Net's phi: 1 a pixel, or 3, one a colour.")] = 1,
+    shuffle: Annotated[int, typer.Option(help="Side of the blocks that the U-Net's finest level works on.")] = 1,
+    crop: Annotated[int, typer.Option(help="Side of the random crops, in pixels.")] = 64,
+    batch: Annotated[int, typer.Option(help="Crops a step.")] = 16,
+    lr: Annotated[float, typer.Option(help="Peak step size.")] = 2e-3,
     steps: Annotated[int, typer.Option(help="Training steps.")] = 3000,
     rho: Annotated[float, typer.Option(help="Weight of the mean of phi (Eq. 14).")] = 1e-5,
     seed: Seed = 0,
@@ -188,9 +207,27 @@ def train_phi(
     """Train a phi network for a preset (Eq. 14). Inversions are kept in OUT/cache."""
     with _working("loading"):
         from bigprior.training.phi import PhiSettings
-        from bigprior.training.recipes import train_task_phi
+        from bigprior.training.recipes import train_phi_on_priors, train_task_phi
 
-        settings = PhiSettings(network=network, rho=rho, steps=steps, seed=seed)
+        of_unet = {"widths": _numbers(widths), "channels": channels, "shuffle": shuffle}
+        settings = PhiSettings(
+            network=network,
+            network_settings=of_unet if network == "unet" else {"channels_in": 1 if task is Task.colorize else 3},
+            rho=rho,
+            steps=steps,
+            batch=batch,
+            crop_px=crop,
+            lr=lr,
+            seed=seed,
+        )
+    if prior_dir is not None:
+        if task is not Task.colorize:
+            raise SettingsError(
+                f"--prior-dir goes with --task colorize, not {task.value}: only grey pictures are measured alike everywhere"
+            )
+        weights = train_phi_on_priors(data, prior_dir, _index(index), _index(validation), out, settings)
+        _OUT.print(f"weights: {weights}", soft_wrap=True)
+        return
     with _progress("inversions") as progress:
         weights = train_task_phi(
             task.degradation,
@@ -246,7 +283,9 @@ def import_prior(
             raise SettingsError(f"--phi is {item!r}: expected TASK=FILE, TASK one of {', '.join(Task)}")
         networks[Task(task).degradation] = file
     given = {"summary": summary, "licence": licence, "trained_on": trained_on}
-    folder = import_preset(name, generator, phi=networks, into=into, **{k: v for k, v in given.items() if v is not None})
+    folder = import_preset(
+        name, generator, phi=networks, into=into, **{k: v for k, v in given.items() if v is not None}
+    )
     _OUT.print(f"preset {name}: {folder}", soft_wrap=True)
 
 
@@ -276,7 +315,9 @@ def _device(name: str) -> Any:
     try:
         return torch.empty(0, device=name).device
     except (RuntimeError, AssertionError) as error:
-        raise SettingsError(f"device is {name!r}: not usable here ({str(error).splitlines()[0]}); cpu always is") from None
+        raise SettingsError(
+            f"device is {name!r}: not usable here ({str(error).splitlines()[0]}); cpu always is"
+        ) from None
 
 
 def _save(result: Restoration, folder: Path, bits: int, alpha: Any, suffix: str) -> None:
@@ -293,6 +334,13 @@ def _index(text: str) -> tuple[int, int] | None:
     if not (sign and first.isdigit() and last.isdigit() and int(first) <= int(last)):
         raise SettingsError(f"index is {text!r}: expected A-B with A <= B, such as 200-249")
     return int(first), int(last)
+
+
+def _numbers(text: str) -> list[int]:
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise SettingsError(f"widths are {text!r}: expected whole numbers with commas, such as 24,48,96") from None
 
 
 def _flat(results: Any, path: tuple[str, ...] = ()) -> Iterator[str]:
@@ -313,8 +361,8 @@ def _working(what: str) -> Iterator[None]:
 def _progress(what: str) -> Iterator[Callable[[int, int], None]]:
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TimeElapsedColumn, TimeRemainingColumn
 
-    columns = ["{task.description}", BarColumn(), TaskProgressColumn(), TimeElapsedColumn(), TimeRemainingColumn()]
-    with Progress(*columns, console=_ERR, transient=True) as bar:
+    columns = (BarColumn(), TaskProgressColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    with Progress("{task.description}", *columns, console=_ERR, transient=True) as bar:
         task = bar.add_task(what, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
 

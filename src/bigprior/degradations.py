@@ -75,15 +75,17 @@ class Colorization(Degradation, dinv.physics.Decolorize):
     def __init__(self, **kwargs: object) -> None:
         super().__init__(srf=LUMINANCE, **kwargs)
 
-    def A(self, x: Tensor, **kwargs: object) -> Tensor:
+    def A(self, x: Tensor, **kwargs: object) -> Tensor:  # noqa: D102, N802 (deepinv's name)
         # deepinv's own A goes through the operator's singular vectors and rounds differently.
         return (x * self.srf).sum(dim=1, keepdim=True)
 
     def g_inv(self, y: Tensor) -> Tensor:
+        """Copies the grey (N, 1, H, W) into three channels."""
         # Not A_dagger: the least-squares inverse of luminance is a green picture.
         return y.expand(-1, 3, -1, -1).contiguous()
 
     def g(self, x: Tensor) -> Tensor:
+        """Any channel of a grey picture, here the first."""
         return x[:, :1]
 
     def consistent(self, prior: Tensor, y: Tensor) -> Tensor:
@@ -139,9 +141,11 @@ class Inpainting(Degradation, dinv.physics.Inpainting):
             raise MaskError("no mask was given and the picture has no black hole to find: pass a mask") from None
 
     def known_phi(self, y: Tensor) -> Tensor | None:
+        """1 in the hole and 0 elsewhere, if a mask was given: known pixels come back bit for bit."""
         return None if self.mask is None else (1 - self.mask).expand(len(y), -1, -1, -1)
 
     def check(self, y: Tensor) -> Tensor:
+        """Also raises MaskError: a mask of another size than ``y``."""
         super().check(y)
         if self.mask is not None and (self.mask.shape[2:] != y.shape[2:] or len(self.mask) not in (1, len(y))):
             (h, w), (hy, wy) = self.mask.shape[2:], y.shape[2:]
@@ -153,7 +157,8 @@ class Denoising(Degradation, dinv.physics.Denoising):
     """White Gaussian noise added: ``f`` and ``g_inv`` are the identity (the noise has mean zero).
 
     Args:
-        sigma: noise level in [0, 1]; None when nobody knows it. A prior that knows it can stop before it fits the noise.
+        sigma: noise level in [0, 1]; None when nobody knows it. A prior that knows it can stop before it
+            fits the noise.
 
     Raises:
         SettingsError: ``sigma`` outside [0, 1].

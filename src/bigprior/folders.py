@@ -48,7 +48,9 @@ def list_pictures(folder: Path | str, index: tuple[int, int] | None = None) -> l
     if index is None:
         return paths
     if index[1] >= len(paths):
-        raise SettingsError(f"index is {index[0]}-{index[1]} but {folder} holds {len(paths)} pictures, 0-{len(paths) - 1}")
+        raise SettingsError(
+            f"index is {index[0]}-{index[1]} but {folder} holds {len(paths)} pictures, 0-{len(paths) - 1}"
+        )
     return paths[index[0] : index[1] + 1]
 
 

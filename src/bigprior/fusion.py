@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any, ClassVar
 
 import torch
@@ -29,18 +31,21 @@ class UNetPhi(nn.Module):
     the paper's colorization (see ``docs/results.md``); the sigmoid makes ``phi`` a share by construction.
 
     Args:
-        widths: channels from full resolution to the coarsest; each further level halves the side.
+        widths: channels from the finest level to the coarsest; each further level halves the side.
         channels: of ``phi``: 1, a share a pixel, or 3, a share a pixel and colour.
+        shuffle: the finest level works on blocks of this side, folded into channels: 2 costs a quarter of 1.
     """
 
     kind: ClassVar[str] = "unet"
 
-    def __init__(self, widths: tuple[int, ...] = (24, 48, 96), channels: int = 1) -> None:
+    def __init__(self, widths: Sequence[int] = (24, 48, 96), channels: int = 1, shuffle: int = 1) -> None:
         super().__init__()
-        self.settings: dict[str, Any] = {"widths": list(widths), "channels": channels}
-        self.down = nn.ModuleList(_block(c_in, c) for c_in, c in zip((9, *widths), widths, strict=False))
-        self.up = nn.ModuleList(_block(c + deep, c) for c, deep in zip(widths, widths[1:], strict=False))
-        self.head = nn.Conv2d(widths[0], channels, 3, padding=1)
+        self.settings: dict[str, Any] = {"widths": list(widths), "channels": channels, "shuffle": shuffle}
+        self.shuffle = shuffle
+        inputs = (9 * shuffle**2, *widths)
+        self.down = nn.ModuleList(_block(c_in, c) for c_in, c in zip(inputs, widths, strict=False))
+        self.up = nn.ModuleList(_block(c + deep, c) for c, deep in pairwise(widths))
+        self.head = nn.Conv2d(widths[0], channels * shuffle**2, 3, padding=1)
 
     def forward(self, fidelity: Tensor, prior: Tensor) -> Tensor:
         """``g_inv(y)`` and ``G(z*)``, both (N, 3, H, W), any size, to ``phi`` (N, channels, H, W) in [0, 1]."""
@@ -49,15 +54,16 @@ class UNetPhi(nn.Module):
         # The difference is what the decision is about; a convolution could form it, but starts from it sooner.
         x = torch.cat([fidelity - 0.5, prior - 0.5, prior - fidelity], dim=1)
         height, width = x.shape[2:]
-        step = 2 ** len(self.up)
+        step = self.shuffle * 2 ** len(self.up)
         x = F.pad(x, (0, -width % step, 0, -height % step), mode="replicate")
+        x = F.pixel_unshuffle(x, self.shuffle)
         skips = []
         for i, block in enumerate(self.down):
             x = block(x if i == 0 else F.avg_pool2d(x, 2))
             skips.append(x)
         for block, skip in zip(reversed(self.up), reversed(skips[:-1]), strict=True):
             x = block(torch.cat([skip, F.interpolate(x, scale_factor=2.0, mode="nearest")], dim=1))
-        return torch.sigmoid(self.head(x))[:, :, :height, :width]
+        return torch.sigmoid(F.pixel_shuffle(self.head(x), self.shuffle))[:, :, :height, :width]
 
 
 class DnCNNPhi(nn.Module):

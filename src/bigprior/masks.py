@@ -19,7 +19,9 @@ def centre_hole(height: int, width: int, side: int | None = None) -> Tensor:
     """
     side = min(height, width) // 4 if side is None else side
     if not 0 < side < max(height, width) or side > min(height, width):
-        raise MaskError(f"a centre hole of side {side} does not fit a {width}x{height} picture: pass a smaller, positive side")
+        raise MaskError(
+            f"a centre hole of side {side} does not fit a {width}x{height} picture: pass a smaller, positive side"
+        )
     top, left = (height - side) // 2, (width - side) // 2
     mask = torch.ones(1, 1, height, width)
     mask[:, :, top : top + side, left : left + side] = 0

@@ -6,6 +6,7 @@ All take tensors (N, 3, H, W), RGB in [0, 1], clip them, and return float64 (N,)
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from functools import cache
 from importlib.resources import as_file, files
@@ -78,7 +79,9 @@ def _lpips_network() -> torch.nn.Module:
     from lpips import LPIPS
 
     # pnet_rand: the heads come with the package; the trunk would be downloaded, so ours takes its place.
-    network = LPIPS(net="alex", version="0.0", pnet_rand=True, verbose=False)
+    with warnings.catch_warnings():  # lpips asks torchvision for its trunk in a way that torchvision deprecates
+        warnings.simplefilter("ignore", UserWarning)
+        network = LPIPS(net="alex", version="0.0", pnet_rand=True, verbose=False)
     with as_file(files("bigprior") / "presets" / "alexnet_features.safetensors") as path:
         trunk = read_tensors(path)
     own = {k: k.split(".", 1)[1] for k in network.net.state_dict()}  # slice1.0.weight: the trunk's module 0

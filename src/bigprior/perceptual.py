@@ -35,12 +35,16 @@ class VGGFeatures(nn.Module):
 
         net = make_layers(cfgs["D"][:9])
         try:
-            state = VGG16_Weights.IMAGENET1K_V1.get_state_dict(progress=False) if weights is None else read_tensors(weights)
+            state = (
+                VGG16_Weights.IMAGENET1K_V1.get_state_dict(progress=False) if weights is None else read_tensors(weights)
+            )
             trunk = {k.removeprefix("features."): v.float() for k, v in state.items() if k.startswith("features.")}
             net.load_state_dict({k: trunk[k] for k in net.state_dict()})
         except (OSError, RuntimeError, KeyError) as error:
             raise WeightsError(f"no VGG-16 weights ({error}): pass a local safetensors file of its trunk") from error
         self.trunk = net.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+        self.mean: Tensor
+        self.std: Tensor
         self.register_buffer("mean", torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1))
         self.register_buffer("std", torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1))
 
@@ -52,4 +56,3 @@ class VGGFeatures(nn.Module):
             x = self.trunk[start : last + 1](x)
             features[name], start = x, last + 1
         return features
-

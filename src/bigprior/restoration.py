@@ -59,7 +59,9 @@ class Restorer(dinv.models.Reconstructor):
         provenance: kept in every result.
     """
 
-    def __init__(self, prior: Prior, phi: nn.Module | dict[str, nn.Module], *, provenance: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self, prior: Prior, phi: nn.Module | dict[str, nn.Module], *, provenance: dict[str, Any] | None = None
+    ) -> None:
         super().__init__()
         self.prior = prior
         self.phi = nn.ModuleDict(phi) if isinstance(phi, dict) else phi
@@ -67,11 +69,13 @@ class Restorer(dinv.models.Reconstructor):
         self.eval()
 
     def forward(self, y: Tensor, physics: Degradation, **settings: Any) -> Tensor:
-        """deepinv's signature: the restored picture alone."""
+        """Deepinv's signature: the restored picture alone."""
         return self.restore(y, physics, **settings).restored
 
     @torch.no_grad()
-    def restore(self, y: Tensor, degradation: Degradation, *, seed: int = 0, progress: Progress | None = None) -> Restoration:
+    def restore(
+        self, y: Tensor, degradation: Degradation, *, seed: int = 0, progress: Progress | None = None
+    ) -> Restoration:
         """Restore a batch of measurements of one degradation.
 
         Args:

@@ -21,8 +21,9 @@ _One = Callable[[Tensor, torch.Generator], tuple[Tensor, Degradation]]
 
 
 def _colorization(x: Tensor, rng: torch.Generator) -> tuple[Tensor, Degradation]:
+    """The paper's grey pictures are 8-bit files whose values were cut, not rounded."""
     physics = Colorization()
-    return physics.f(x), physics
+    return (physics.f(x) * 255 + 1e-3).floor() / 255, physics
 
 
 def _denoising(x: Tensor, rng: torch.Generator) -> tuple[Tensor, Degradation]:
@@ -36,12 +37,12 @@ def _denoising_25(x: Tensor, rng: torch.Generator) -> tuple[Tensor, Degradation]
 
 
 def _centre(x: Tensor, rng: torch.Generator) -> tuple[Tensor, Degradation]:
-    physics = Inpainting(centre_hole(*x.shape[2:]))
+    physics = Inpainting(centre_hole(x.shape[2], x.shape[3]))
     return physics.f(x), physics
 
 
 def _boxes(x: Tensor, rng: torch.Generator) -> tuple[Tensor, Degradation]:
-    physics = Inpainting(random_boxes(*x.shape[2:], rng))
+    physics = Inpainting(random_boxes(x.shape[2], x.shape[3], rng))
     return physics.f(x), physics
 
 

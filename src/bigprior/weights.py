@@ -31,7 +31,9 @@ def read_tensors(path: Path | str) -> dict[str, Tensor]:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch.load raises many unrelated types for a broken or hostile file
-        raise WeightsError(f"{path} is not a file of plain tensors (or carries code): convert it to safetensors") from error
+        raise WeightsError(
+            f"{path} is not a file of plain tensors (or carries code): convert it to safetensors"
+        ) from error
     if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):
         state = state["state_dict"]
     if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
@@ -70,6 +72,7 @@ def sha256(path: Path | str) -> str:
 def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     try:
         with safe_open(path, "pt") as file:
-            return {k: file.get_tensor(k) for k in file.keys()}, dict(file.metadata() or {})
+            names = file.keys()  # a safetensors file is not iterable itself
+            return {k: file.get_tensor(k) for k in names}, dict(file.metadata() or {})
     except SafetensorError as error:
         raise WeightsError(f"{path} is not a safetensors file ({error})") from error

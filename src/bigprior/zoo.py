@@ -171,7 +171,9 @@ def load_phi(path: Path | str) -> Any:
     try:
         network.load_state_dict(tensors)
     except RuntimeError as error:
-        raise WeightsError(f"{path} does not fit a {type(network).__name__} ({str(error).splitlines()[-1].strip()})") from error
+        raise WeightsError(
+            f"{path} does not fit a {type(network).__name__} ({str(error).splitlines()[-1].strip()})"
+        ) from error
     return network.eval().requires_grad_(False)
 
 
@@ -216,7 +218,11 @@ def import_preset(
         with replacing(folder / f"phi-{task}.safetensors") as temporary:
             shutil.copyfile(path, temporary)
     hashes = {p.stem: sha256(p) for p in sorted(folder.glob("*.safetensors"))}
-    fields = {"summary": f"imported from {Path(generator).name}", "licence": "unknown", "trained_on": "unknown"}
+    fields: dict[str, Any] = {
+        "summary": f"imported from {Path(generator).name}",
+        "licence": "unknown",
+        "trained_on": "unknown",
+    }
     fields |= {"images_seen": header.get("images", 0), **description}
     described = Preset(name=name, architecture=kind, sha256=hashes, **fields)
     write_text(folder / "preset.json", described.model_dump_json(indent=2) + "\n")

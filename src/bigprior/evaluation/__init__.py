@@ -1,0 +1,1 @@
+"""Measurements of priors and restorers on pictures whose truth is known."""

@@ -47,5 +47,7 @@ def run_demo(
         paths = save_restoration(result, folder / task)
         images = {"fidelity": result.fidelity, "prior": result.prior, "restored": result.restored}
         decibels = {name: psnr(image, truth).item() for name, image in images.items()}
-        rows.append({"task": task, "mean_phi": result.mean_phi, **decibels, "seconds": seconds, "panel": paths["panel"]})
+        rows.append(
+            {"task": task, "mean_phi": result.mean_phi, **decibels, "seconds": seconds, "panel": paths["panel"]}
+        )
     return rows

@@ -30,6 +30,6 @@ def vgg_statistics(images: Tensor, vgg: Path | str | None = None, progress: Prog
 def frechet_distance(a: Statistics, b: Statistics) -> float:
     """``|m_a - m_b|^2 + tr(C_a + C_b - 2 (C_a C_b)^(1/2))`` (Heusel et al., NeurIPS 2017)."""
     (mean_a, cov_a), (mean_b, cov_b) = a, b
-    # The trace of the root of a product of two covariances: the sum of the roots of its (real, non-negative) eigenvalues.
+    # The trace of the root of a product of two covariances: the sum of the roots of its eigenvalues, real and >= 0.
     roots = torch.linalg.eigvals(cov_a @ cov_b).real.clamp_min(0).sqrt().sum()
     return float((mean_a - mean_b).square().sum() + cov_a.trace() + cov_b.trace() - 2 * roots)

@@ -13,12 +13,12 @@ from torch import Tensor
 from bigprior.degradations import Denoising
 from bigprior.errors import SettingsError, UnknownNameError
 from bigprior.evaluation.frechet import frechet_distance, vgg_statistics
+from bigprior.folders import list_pictures, load_set, load_square
 from bigprior.metrics import METRICS
 from bigprior.priors.base import Prior, Progress
 from bigprior.priors.precomputed import PrecomputedPrior
 from bigprior.restoration import Restorer
 from bigprior.simulation import simulate
-from bigprior.folders import list_pictures, load_set, load_square
 from bigprior.zoo import load_generator, load_phi, load_prior, load_restorer
 
 

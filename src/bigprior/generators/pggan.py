@@ -50,6 +50,7 @@ class PGGAN(nn.Module):
         self.add_module(self._output, _Layer(widths[-1], 3, "output"))
 
     def extra_repr(self) -> str:
+        """Size, code length and widths."""
         return f"resolution={self.resolution}, z_dim={self.z_dim}, widths={self.widths[1:]}"
 
     @property
@@ -107,7 +108,9 @@ class PGGAN(nn.Module):
         extra = [k for k in state if k not in known and k != "lod" and not k.startswith("output")]
         wrong = [k for k, v in known.items() if k not in state or state[k].shape != v.shape]
         if extra or wrong:
-            raise WeightsError(f"not a Progressive GAN generator of side {resolution}: unexpected {(extra + wrong)[0]!r}")
+            raise WeightsError(
+                f"not a Progressive GAN generator of side {resolution}: unexpected {(extra + wrong)[0]!r}"
+            )
         network.load_state_dict({k: state[k].float() for k in known})
         return network
 
@@ -123,17 +126,16 @@ class _Layer(nn.Module):
         super().__init__()
         side = {"code": 4, "output": 1}.get(kind, 3)
         self.kind = kind
-        self.conv = nn.Module()
-        self.conv.weight = nn.Parameter(torch.randn(c_out, c_in, side, side))
-        self.wscale = nn.Module()
-        self.wscale.bias = nn.Parameter(torch.zeros(c_out))
+        # Two holders, for the names of the released tensors: conv.weight and wscale.bias.
+        self.conv = nn.ParameterDict({"weight": torch.randn(c_out, c_in, side, side)})
+        self.wscale = nn.ParameterDict({"bias": torch.zeros(c_out)})
         # Equalised learning rate: weights are stored unscaled and this gain is applied when they are used.
         self._frozen: tuple[tuple[int, int], Tensor] | None = None
         self.gain = math.sqrt((1 if kind == "output" else 2) / (c_in * side * side))
 
     def forward(self, x: Tensor) -> Tensor:
         x = x * torch.rsqrt(x.square().mean(dim=1, keepdim=True) + _EPSILON)
-        kernel, bias = self._kernel(), self.wscale.bias
+        kernel, bias = self._kernel(), self.wscale["bias"]
         if self.kind == "output":
             return F.conv2d(x, kernel, bias)
         if self.kind == "code":
@@ -148,7 +150,7 @@ class _Layer(nn.Module):
 
     def _kernel(self) -> Tensor:
         """The weights as they are used; kept while they are frozen, since an inversion asks for them at every step."""
-        weight = self.conv.weight
+        weight = self.conv["weight"]
         if weight.requires_grad:
             return self._prepared(weight)
         stamp = (weight.data_ptr(), weight._version)

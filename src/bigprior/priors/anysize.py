@@ -53,17 +53,21 @@ class AnySize:
         return Projection(degradation.consistent(place(y, degradation, seed, progress), y))
 
     def _in_batches(self, y: Tensor, degradation: Degradation, seed: int, progress: Progress | None) -> Projection:
+        masks = degradation.mask if isinstance(degradation, Inpainting) else None
         parts = []
         for start in range(0, len(y), self.batch):
             chunk = slice(start, start + self.batch)
             part = degradation
-            if isinstance(degradation, Inpainting) and len(degradation.mask) > 1:
-                part = Inpainting(degradation.mask[chunk])
-            parts.append(self.prior.project(y[chunk], part, seed=seed, progress=_shifted(progress, start, self.batch, len(y))))
+            if masks is not None and len(masks) > 1:
+                part = Inpainting(masks[chunk])
+            parts.append(
+                self.prior.project(y[chunk], part, seed=seed, progress=_shifted(progress, start, self.batch, len(y)))
+            )
         if len(parts) == 1:
             return parts[0]
         codes = {k: torch.cat([p.codes[k] for p in parts]) for k in parts[0].codes}
-        history = torch.cat([p.history for p in parts], dim=1) if parts[0].history is not None else None
+        histories = [p.history for p in parts if p.history is not None]
+        history = torch.cat(histories, dim=1) if len(histories) == len(parts) else None
         return Projection(torch.cat([p.image for p in parts]), codes, history)
 
     def _whole(self, y: Tensor, degradation: Degradation, seed: int, progress: Progress | None) -> Tensor:
@@ -107,10 +111,12 @@ class AnySize:
             small = _resized(known, size)
             # A small pixel is known where all that it covers is; its colour is the mean of what is known.
             holes.append((small > 0.999).to(y))
-            crops.append(_resized(_padded(picture[None][window], square) * known, size) / small.clamp_min(1e-3) * holes[-1])
+            crops.append(
+                _resized(_padded(picture[None][window], square) * known, size) / small.clamp_min(1e-3) * holes[-1]
+            )
         mask = torch.cat(holes)
         if bool((mask.flatten(1).amax(1) == 0).any()):
-            raise SettingsError(f"the hole leaves no known pixel at the prior's size of {size[0]}: widen the picture around it")
+            raise SettingsError(f"the hole leaves no known pixel at the prior's side of {size[0]}: keep more around it")
         images = self._in_batches(torch.cat(crops), Inpainting(mask), seed, progress).image
         out = y.clamp(0, 1)
         for result, image, (top, left, side) in zip(out, images, boxes, strict=True):
@@ -120,7 +126,7 @@ class AnySize:
 
 
 def _context(mask: Tensor, resolution: int) -> tuple[int, int, int]:
-    """Corner and side of the square around the hole of ``mask`` (1, H, W): twice the hole, at least the prior's size."""
+    """Corner and side of the square around the hole of ``mask`` (1, H, W): twice the hole, or the prior's size."""
     height, width = mask.shape[1:]
     rows, columns = ((mask[0] == 0).any(dim=d).nonzero().flatten() for d in (1, 0))
     extent = max(int(rows[-1] - rows[0]), int(columns[-1] - columns[0])) + 1

@@ -89,7 +89,9 @@ class GANPrior:
         SettingsError: unknown optimiser, or a layer that the generator does not have.
     """
 
-    def __init__(self, generator: Generator, settings: InversionSettings | None = None, *, vgg: Path | str | None = None) -> None:
+    def __init__(
+        self, generator: Generator, settings: InversionSettings | None = None, *, vgg: Path | str | None = None
+    ) -> None:
         self.settings = s = settings or InversionSettings()
         if s.optimizer not in OPTIMIZERS:
             raise SettingsError(f"optimizer is {s.optimizer!r}: the known ones are {', '.join(OPTIMIZERS)}")
@@ -120,7 +122,9 @@ class GANPrior:
         degradation.check(y)
         if y.shape[2:] != (self.resolution, self.resolution):
             h, w = y.shape[2:]
-            raise ImageError(f"measurement is {w}x{h} but the generator makes {self.resolution}x{self.resolution}: use AnySize")
+            raise ImageError(
+                f"measurement is {w}x{h} but the generator makes {self.resolution}x{self.resolution}: use AnySize"
+            )
         if isinstance(degradation, Inpainting):
             degradation = degradation.for_measurement(y)
         s = self.settings
@@ -130,10 +134,12 @@ class GANPrior:
         optimizer = OPTIMIZERS[s.optimizer](groups)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, s.steps) if s.decay else None
         history = y.new_zeros(s.steps, len(y))
-        # The discrepancy principle: at a known noise level, a residual as large as the noise is all there is to explain.
+        # The discrepancy principle: a residual as large as known noise is all there is to explain.
         enough = degradation.sigma**2 if isinstance(degradation, Denoising) and degradation.sigma else None
         kept = {"z": z.detach().clone(), "alpha": alpha.detach().clone()}
         running = torch.ones(len(y), dtype=torch.bool)
+
+        losses = squared = history[0]
 
         def closure() -> Tensor:
             nonlocal losses, squared
@@ -144,7 +150,6 @@ class GANPrior:
             total.backward()
             return total
 
-        losses = squared = history[0]
         for step in range(s.steps):
             before = {"z": z.detach().clone(), "alpha": alpha.detach().clone()}
             with torch.enable_grad():

@@ -1,0 +1,1 @@
+"""Resumable training loops: generators, and the networks that weigh them."""

@@ -24,19 +24,26 @@ class ProjectedDiscriminator(nn.Module):
 
     def __init__(self, width: int = 64) -> None:
         super().__init__()
-        self.heads = nn.ModuleDict()
+        self.projections, self.heads = nn.ModuleDict(), nn.ModuleDict()
         for tap, strided in zip(TAP_CHANNELS, (3, 2, 1), strict=True):
-            projection = nn.Conv2d(TAP_CHANNELS[tap], width, 1, bias=False).requires_grad_(False)
-            nn.init.kaiming_normal_(projection.weight, nonlinearity="linear")
-            blocks: list[nn.Module] = [projection]
+            self.projections[tap] = nn.Conv2d(TAP_CHANNELS[tap], width, 1, bias=False)
+            blocks: list[nn.Module] = []
             for _ in range(strided):
                 blocks += [spectral_norm(nn.Conv2d(width, width, 3, stride=2, padding=1)), nn.LeakyReLU(0.2)]
             blocks += [_BatchSpread(), spectral_norm(nn.Conv2d(width + 1, 1, 1))]
             self.heads[tap] = nn.Sequential(*blocks)
 
+        for projection in self.projections.parameters():
+            nn.init.kaiming_normal_(projection, nonlinearity="linear")
+        self.freeze_projections()
+
+    def freeze_projections(self) -> None:
+        """The random projections stay as they were drawn."""
+        self.projections.requires_grad_(False)
+
     def forward(self, features: dict[str, Tensor]) -> list[Tensor]:
         """Features by tap to one map of logits (N, 1, h, w) a tap."""
-        return [head(features[tap]) for tap, head in self.heads.items()]
+        return [head(self.projections[tap](features[tap])) for tap, head in self.heads.items()]
 
 
 class _BatchSpread(nn.Module):

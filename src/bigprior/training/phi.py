@@ -60,6 +60,7 @@ class Triples:
         return len(self.truth)
 
     def parts(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Fidelity, prior and truth."""
         return self.fidelity, self.prior, self.truth
 
 
@@ -143,7 +144,7 @@ def train_phi(
     return weights
 
 
-def objective(network: nn.Module, fidelity: Tensor, prior: Tensor, truth: Tensor, rho: float) -> Tensor:
+def objective(network: nn.Module, fidelity: Tensor, prior: Tensor, truth: Tensor, *, rho: float) -> Tensor:
     """Eq. 14: squared error of the fused picture, and the l1 norm of ``phi``; both as means."""
     phi = network(fidelity, prior)
     return F.mse_loss(fuse(fidelity, prior, phi), truth) + rho * phi.abs().mean()
@@ -175,9 +176,9 @@ class _Trainer:
             for out, part in zip(crops, data.parts(), strict=True):
                 crop = part[n, :, top : top + ch, left : left + cw]
                 out.append(crop.flip(2) if flip else crop)
-        parts = [torch.stack(c).contiguous(memory_format=torch.channels_last) for c in crops]
+        fidelity, prior, truth = (torch.stack(c).contiguous(memory_format=torch.channels_last) for c in crops)
         self.network.train()
-        loss = objective(self.network, *parts, rho=s.rho)
+        loss = objective(self.network, fidelity, prior, truth, rho=s.rho)
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
@@ -188,7 +189,8 @@ class _Trainer:
     @torch.no_grad()
     def validate(self, data: Triples) -> float:
         self.network.eval()
-        losses = [objective(self.network, *p, rho=self.settings.rho).item() for p in _singles(data)]
+        singles = zip(*(part.split(1) for part in data.parts()), strict=True)
+        losses = [objective(self.network, y, g, x, rho=self.settings.rho).item() for y, g, x in singles]
         return sum(losses) / len(losses)
 
     def keep_if_best(self, score: float) -> None:
@@ -206,10 +208,6 @@ class _Trainer:
 
     def _snapshot(self) -> dict[str, Tensor]:
         return {k: v.detach().clone() for k, v in self.network.state_dict().items()}
-
-
-def _singles(data: Triples) -> list[list[Tensor]]:
-    return [[part[i : i + 1] for part in data.parts()] for i in range(len(data))]
 
 
 def _cached_projection(prior: Prior, y: Tensor, physics: Degradation, key: str, cache: Path) -> Tensor:

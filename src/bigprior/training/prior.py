@@ -17,10 +17,16 @@ from torch import Tensor
 from torchvision.utils import make_grid, save_image
 
 from bigprior.atomic import replacing
+from bigprior.folders import list_pictures, load_square
 from bigprior.generators.pggan import PGGAN
 from bigprior.perceptual import VGGFeatures
-from bigprior.folders import list_pictures, load_square
-from bigprior.training.discriminator import ProjectedDiscriminator, augment, hinge_discriminator, hinge_generator, moment_distance
+from bigprior.training.discriminator import (
+    ProjectedDiscriminator,
+    augment,
+    hinge_discriminator,
+    hinge_generator,
+    moment_distance,
+)
 from bigprior.training.run import Run, step_rng
 from bigprior.weights import read_weights, save_weights
 
@@ -38,11 +44,11 @@ class PriorSettings(BaseModel):
     batch: int = 32
     total_kimg: float = 400.0
     #: Equalised learning rate makes every weight a unit normal, so this step is large beside a usual network's.
-    generator_lr: float = 3e-3
-    discriminator_lr: float = 5e-4
+    generator_lr: float = 1.5e-3
+    discriminator_lr: float = 4e-4
     betas: tuple[float, float] = (0.0, 0.99)
     #: Weight of the feature moments in the generator's loss.
-    moments: float = 3.0
+    moments: float = 5.0
     #: Half-life of the moving average, at most; a run that has seen fewer images averages over a twentieth of them.
     ema_kimg: float = 10.0
     snapshot_kimg: float = 8.0
@@ -138,8 +144,7 @@ class _Trainer:
             real_features = self.features(augment(real, rng))
 
         self.discriminator.train().requires_grad_(True)
-        for head in self.discriminator.heads.values():
-            head[0].requires_grad_(False)  # the random projection stays as it was drawn
+        self.discriminator.freeze_projections()
         fake_logits = self.discriminator({k: v.detach() for k, v in fake_features.items()})
         loss_d = hinge_discriminator(self.discriminator(real_features), fake_logits)
         self.discriminator_step.zero_grad()
@@ -159,13 +164,19 @@ class _Trainer:
         with torch.no_grad():
             for slow, fast in zip(self.ema.parameters(), self.generator.parameters(), strict=True):
                 slow.lerp_(fast, 1 - 0.5 ** (s.batch / half_life))
-        return {"loss_d": round(loss_d.item(), 4), "loss_g": round(loss_g.item(), 4), "moments": round(moments.item(), 4)}
+        return {
+            "loss_d": round(loss_d.item(), 4),
+            "loss_g": round(loss_g.item(), 4),
+            "moments": round(moments.item(), 4),
+        }
 
     def start_from(self, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> None:
         """Begin with a trained generator's layers, where they fit, and a fresh discriminator."""
         for network in (self.generator, self.ema):
             own = network.state_dict()
-            network.load_state_dict({k: tensors[k] if k in tensors and tensors[k].shape == v.shape else v for k, v in own.items()})
+            network.load_state_dict(
+                {k: tensors[k] if k in tensors and tensors[k].shape == v.shape else v for k, v in own.items()}
+            )
         self.images_before = int(header.get("images", 0))
 
     @torch.no_grad()
@@ -181,7 +192,9 @@ class _Trainer:
 
     def state(self) -> dict[str, Any]:
         parts = ("generator", "discriminator", "ema", "generator_step", "discriminator_step")
-        return {"step": self.step, "images_before": self.images_before} | {k: getattr(self, k).state_dict() for k in parts}
+        return {"step": self.step, "images_before": self.images_before} | {
+            k: getattr(self, k).state_dict() for k in parts
+        }
 
     def load_state(self, state: Mapping[str, Any]) -> None:
         for name, value in state.items():

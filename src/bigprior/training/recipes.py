@@ -62,9 +62,7 @@ def train_task_phi(
             pictures = _with_tiles(pictures, data, index, prior.resolution)
         placed = AnySize(prior, prior.resolution)
         protocols, cache = TASK_PROTOCOLS[task], Path(out) / "cache"
-        return make_triples(
-            placed, protocols, pictures.images, pictures.names, key=key, cache=cache, progress=progress
-        )
+        return make_triples(placed, protocols, pictures.images, pictures.names, key=key, cache=cache, progress=progress)
 
     header = {"task": task, "preset": preset, "generator": key.split("/")[0]}
     return train_phi(out, settings, triples(train), triples(validation), header=header)
@@ -73,7 +71,7 @@ def train_task_phi(
 def train_phi_on_priors(
     data: Path | str,
     prior_dir: Path | str,
-    train: tuple[int, int],
+    train: tuple[int, int] | None,
     validation: tuple[int, int] | None,
     out: Path | str,
     settings: PhiSettings,
@@ -86,14 +84,16 @@ def train_phi_on_priors(
         SettingsError: the folders do not match.
     """
 
-    def triples(index: tuple[int, int]) -> Triples:
+    def triples(index: tuple[int, int] | None) -> Triples:
         truth, priors = load_set(data, index), load_set(prior_dir, index)
         if truth.names != priors.names:
             raise SettingsError(f"{prior_dir} does not hold a prior of the same name for each picture of {data}")
         y, physics = simulate("colorization", truth.images, truth.names)
         return Triples(physics.g_inv(y), priors.images, truth.images)
 
-    return train_phi(out, settings, triples(train), triples(validation) if validation else None, header={"task": "colorization"})
+    return train_phi(
+        out, settings, triples(train), triples(validation) if validation else None, header={"task": "colorization"}
+    )
 
 
 def _with_tiles(pictures: PictureSet, data: Path | str, index: tuple[int, int] | None, side: int) -> PictureSet:

@@ -1,0 +1,42 @@
+# Every target makes what it needs; on a machine with Python 3.11, pip, git and make nothing else is asked for.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DATA ?= ../shared
+
+.PHONY: demo test test-slow check format table2-authors-priors clean
+
+demo: $(VENV)/installed
+	$(BIN)/bigprior demo
+
+test: check
+	$(BIN)/pytest
+
+test-slow: $(VENV)/installed
+	$(BIN)/pytest -m slow
+
+check: $(VENV)/installed
+	$(BIN)/ruff format --check src tests
+	$(BIN)/ruff check src tests
+	$(BIN)/mypy
+
+format: $(VENV)/installed
+	$(BIN)/ruff format src tests
+	$(BIN)/ruff check --fix src tests
+
+# Our phi network on the paper's own colorization priors, scored on the paper's test pictures (Table II, bedroom).
+table2-authors-priors: $(VENV)/installed
+	$(BIN)/bigprior train phi --task colorize --data $(DATA)/data/lsun_val/bedroom \
+		--prior-dir $(DATA)/data/mgan_col_bedroom/prior --index 0-249 --validation "" \
+		--widths 32,64,128 --shuffle 2 --channels 3 --crop 128 --batch 8 --steps 800 --out runs/table2-authors-priors
+	$(BIN)/bigprior evaluate table2 --set bedroom --data $(DATA)/data/lsun_val/bedroom --index 250-299 \
+		--prior-dir $(DATA)/data/mgan_col_bedroom/prior --phi runs/table2-authors-priors/phi.safetensors \
+		--json results/table2-authors-priors.json
+
+$(VENV)/installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --editable '.[dev]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) build dist bigprior-demo

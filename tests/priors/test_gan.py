@@ -1,0 +1,230 @@
+"""Multi-code inversion of a tiny generator."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from pydantic import ValidationError
+from torch import Tensor
+
+from bigprior.degradations import Colorization, Denoising, Inpainting
+from bigprior.errors import BigpriorError, ImageError, MaskError, SettingsError
+from bigprior.generators import PGGAN
+from bigprior.priors.base import Prior
+from bigprior.priors.gan import OPTIMIZERS, GANPrior, InversionSettings, paper_settings
+
+QUICK = InversionSettings(codes=3, layer=2, steps=6, lr=0.1)
+
+
+def reachable(generator: PGGAN, n: int = 2) -> Tensor:
+    """Pictures that the generator can make."""
+    with torch.no_grad():
+        return generator(torch.randn(n, generator.z_dim, generator=torch.Generator().manual_seed(9))).clamp(0, 1)
+
+
+def test_the_loss_falls_in_every_task(tiny_generator: PGGAN, any_task: str, measure) -> None:  # type: ignore[no-untyped-def]
+    _, physics = measure(any_task, 2)
+    y = physics.f(reachable(tiny_generator))
+    prior = GANPrior(tiny_generator, QUICK.model_copy(update={"steps": 30}))
+    result = prior.project(y, physics)
+    assert isinstance(prior, Prior)
+    assert result.history is not None
+    assert (result.history[-1] < 0.7 * result.history[0]).all()
+    assert result.image.shape == (2, 3, 16, 16)
+    assert result.image.min() >= 0
+    assert result.image.max() <= 1
+
+
+@pytest.mark.parametrize("name", sorted(OPTIMIZERS))
+def test_every_optimizer_lowers_the_loss(tiny_generator: PGGAN, name: str) -> None:
+    settings = QUICK.model_copy(update={"optimizer": name, "steps": 20})
+    history = GANPrior(tiny_generator, settings).project(reachable(tiny_generator), Denoising()).history
+    assert history is not None
+    assert (history[-1] < history[0]).all()
+
+
+@pytest.mark.parametrize("name", sorted(OPTIMIZERS))
+def test_a_picture_does_not_depend_on_its_batch(tiny_generator: PGGAN, name: str) -> None:
+    prior = GANPrior(tiny_generator, QUICK.model_copy(update={"optimizer": name}))
+    y = torch.cat([reachable(tiny_generator), torch.rand(2, 3, 16, 16)])
+    whole = prior.project(y, Denoising(), seed=3)
+    for i in range(len(y)):
+        alone = prior.project(y[i : i + 1], Denoising(), seed=3)
+        torch.testing.assert_close(whole.image[i : i + 1], alone.image, atol=1e-4, rtol=0)
+        torch.testing.assert_close(whole.history[:, i : i + 1], alone.history, atol=1e-4, rtol=0)
+
+
+def test_masks_of_their_own_stay_with_their_pictures(tiny_generator: PGGAN) -> None:
+    mask = torch.ones(2, 1, 16, 16)
+    mask[0, :, :4], mask[1, :, :, 8:] = 0, 0
+    y = Inpainting(mask).f(reachable(tiny_generator))
+    prior = GANPrior(tiny_generator, QUICK)
+    whole = prior.project(y, Inpainting(mask)).image
+    alone = torch.cat([prior.project(y[i : i + 1], Inpainting(mask[i : i + 1])).image for i in range(2)])
+    torch.testing.assert_close(whole, alone, atol=1e-4, rtol=0)
+
+
+def test_the_hole_of_a_measurement_is_not_looked_at(tiny_generator: PGGAN) -> None:
+    mask = torch.ones(1, 1, 16, 16)
+    mask[..., 4:9, 5:12] = 0
+    x, prior = reachable(tiny_generator, 1), GANPrior(tiny_generator, QUICK)
+    y = Inpainting(mask).f(x)
+    result = prior.project(y, Inpainting(mask)).image
+    assert torch.equal(prior.project(y, Inpainting()).image, result)  # the hole is the black pixels
+    with pytest.raises(MaskError, match="no mask was given"):
+        prior.project(x + 0.1, Inpainting())
+
+
+def test_the_same_seed_gives_the_same_and_another_seed_another(tiny_generator: PGGAN) -> None:
+    prior, y = GANPrior(tiny_generator, QUICK), reachable(tiny_generator)
+    first = prior.project(y, Denoising(), seed=5)
+    torch.manual_seed(77)
+    second = prior.project(y, Denoising(), seed=5)
+    assert torch.equal(first.image, second.image)
+    assert torch.equal(first.codes["z"], second.codes["z"])
+    assert not torch.equal(first.image, prior.project(y, Denoising(), seed=6).image)
+
+
+def test_codes_and_history_have_names_and_shapes(any_generator: PGGAN) -> None:
+    settings = QUICK.model_copy(update={"layer": 3})
+    side = any_generator.resolution
+    result = GANPrior(any_generator, settings).project(torch.rand(2, 3, side, side), Denoising())
+    assert result.codes["z"].shape == (2, 3, any_generator.z_dim)
+    assert result.codes["alpha"].shape == (2, 3, any_generator.channels_at(3))
+    assert result.history is not None
+    assert result.history.shape == (6, 2)
+    assert repr(result) == f"<Projection 2x {side}x{side}>"
+    for tensor in (result.image, result.history, *result.codes.values()):
+        assert not tensor.requires_grad
+
+
+def test_the_codes_make_the_picture_again(tiny_generator: PGGAN) -> None:
+    prior = GANPrior(tiny_generator, QUICK)
+    result = prior.project(reachable(tiny_generator), Denoising())
+    with torch.no_grad():
+        assert torch.equal(prior.compose(result.codes["z"], result.codes["alpha"]).clamp(0, 1), result.image)
+
+
+@pytest.mark.parametrize("layer", range(7))
+def test_composition_is_equation_13_divided_by_the_number_of_codes(tiny_generator: PGGAN, layer: int) -> None:
+    prior = GANPrior(tiny_generator, QUICK.model_copy(update={"layer": layer}))
+    z, alpha = torch.randn(2, 3, 16), torch.randn(2, 3, tiny_generator.channels_at(layer))
+    with torch.no_grad():
+        for b in range(2):
+            maps = [tiny_generator.first(z[b, n : n + 1], layer) * alpha[b, n].view(1, -1, 1, 1) for n in range(3)]
+            wanted = tiny_generator.second(sum(maps) / 3, layer)
+            torch.testing.assert_close(prior.compose(z, alpha)[b : b + 1], wanted, atol=1e-5, rtol=1e-4)
+
+
+def test_one_step_is_plain_gradient_descent_from_the_papers_start(tiny_generator: PGGAN) -> None:
+    settings = InversionSettings(
+        codes=2, layer=2, steps=1, optimizer="sgd", lr=0.5, alpha_lr=0.25, decay=False, perceptual=0, l1=0.3
+    )
+    y = torch.rand(1, 1, 16, 16)
+    codes = GANPrior(tiny_generator, settings).project(y, Colorization(), seed=8).codes
+    z = torch.randn(1, 2, 16, generator=torch.Generator().manual_seed(8)).requires_grad_()
+    alpha = torch.full((1, 2, 16), 0.5, requires_grad=True)
+    maps = tiny_generator.first(z[0], 2) * alpha[0][:, :, None, None]
+    x = tiny_generator.second(maps.mean(0, keepdim=True), 2)
+    residual = 0.299 * x[:, :1] + 0.587 * x[:, 1:2] + 0.114 * x[:, 2:] - y
+    (residual.square().mean() + 0.3 * residual.abs().mean()).backward()
+    torch.testing.assert_close(codes["z"], (z - 0.5 * z.grad).detach(), atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(codes["alpha"], (alpha - 0.25 * alpha.grad).detach(), atol=1e-5, rtol=1e-4)
+
+
+def test_a_single_code(tiny_generator: PGGAN) -> None:
+    settings = InversionSettings(codes=1, layer=0, steps=20, lr=0.1)
+    result = GANPrior(tiny_generator, settings).project(reachable(tiny_generator), Denoising())
+    assert result.codes["z"].shape == (2, 1, 16)
+    assert result.history is not None
+    assert (result.history[-1] < result.history[0]).all()
+
+
+def test_the_weights_are_frozen_and_see_no_gradient(tiny_generator: PGGAN) -> None:
+    before = {k: v.clone() for k, v in tiny_generator.state_dict().items()}
+    GANPrior(tiny_generator, QUICK).project(reachable(tiny_generator), Denoising())
+    for name, parameter in tiny_generator.named_parameters():
+        assert not parameter.requires_grad
+        assert parameter.grad is None
+        assert torch.equal(parameter, before[name])
+    assert not tiny_generator.training
+
+
+def test_it_optimises_where_gradients_are_off(tiny_generator: PGGAN) -> None:
+    prior, y = GANPrior(tiny_generator, QUICK), reachable(tiny_generator)
+    with torch.no_grad():
+        off = prior.project(y, Denoising()).image
+    assert torch.equal(off, prior.project(y, Denoising()).image)
+
+
+def test_progress_counts_the_steps(tiny_generator: PGGAN) -> None:
+    calls: list[tuple[int, int]] = []
+    prior = GANPrior(tiny_generator, QUICK)
+    prior.project(reachable(tiny_generator), Denoising(), progress=lambda done, total: calls.append((done, total)))
+    assert calls == [(i, 6) for i in range(1, 7)]
+
+
+def test_the_papers_loss_runs_in_every_task(tiny_generator: PGGAN, any_task: str, measure, vgg_weights: Path) -> None:  # type: ignore[no-untyped-def]
+    y, physics = measure(any_task, 1)
+    settings = QUICK.model_copy(update={"perceptual_term": "vgg", "steps": 2})
+    history = GANPrior(tiny_generator, settings, vgg=str(vgg_weights)).project(y, physics).history
+    assert history is not None
+    assert history.isfinite().all()
+
+
+# Settings
+
+
+def test_the_papers_settings_are_the_papers() -> None:
+    colour = paper_settings("colorization")
+    assert (colour.codes, colour.layer, colour.steps, colour.perceptual) == (20, 6, 1500, 0.001)
+    for task in ("inpainting", "denoising"):
+        settings = paper_settings(task)
+        assert (settings.codes, settings.layer, settings.steps, settings.perceptual) == (30, 4, 3000, 0.0001)
+    for task in ("colorization", "inpainting", "denoising"):
+        settings = paper_settings(task)
+        assert (settings.optimizer, settings.lr, settings.alpha_lr, settings.decay) == ("sgd", 1.0, 1.0, False)
+        assert (settings.l2, settings.l1, settings.perceptual_term) == (1.0, 0.0, "vgg")
+
+
+def test_every_degradation_has_the_papers_settings_or_says_that_it_has_none(any_task: str) -> None:
+    try:
+        assert isinstance(paper_settings(any_task), InversionSettings)
+    except SettingsError as error:
+        assert any_task in str(error)
+
+
+def test_a_task_that_the_paper_does_not_treat() -> None:
+    with pytest.raises(SettingsError, match="'deblurring'"):
+        paper_settings("deblurring")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"codes": 0},
+        {"steps": 0},
+        {"layer": -1},
+        {"lr": 0},
+        {"lr": -1},
+        {"l2": -1},
+        {"perceptual_term": "lpips"},
+        {"step": 3},
+    ],
+)
+def test_settings_out_of_range_or_unknown_are_refused(wrong: dict) -> None:
+    with pytest.raises((ValidationError, BigpriorError), match=next(iter(wrong))):
+        InversionSettings(**wrong)
+
+
+def test_an_optimizer_or_a_layer_that_is_not_there(tiny_generator: PGGAN) -> None:
+    with pytest.raises(SettingsError, match="adam, "):
+        GANPrior(tiny_generator, InversionSettings(optimizer="adagrad"))
+    with pytest.raises(SettingsError, match="composing layer is 7: this generator splits at 0 to 6"):
+        GANPrior(tiny_generator, InversionSettings(layer=7))
+
+
+@pytest.mark.parametrize("shape", [(1, 3, 8, 8), (1, 3, 16, 15), (1, 1, 16, 16)])
+def test_another_size_or_kind_of_measurement_is_refused(tiny_generator: PGGAN, shape: tuple[int, ...]) -> None:
+    with pytest.raises(ImageError, match="16x16: use AnySize" if shape[1] == 3 else "denoising takes"):
+        GANPrior(tiny_generator, QUICK).project(torch.rand(shape), Denoising())
