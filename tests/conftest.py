@@ -20,6 +20,7 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 settings.load_profile("bigprior")
+torch.set_num_threads(1)  # these networks are too small for more
 
 #: A small network of each registered architecture; a new architecture needs a line here.
 TINY = {"pggan": {"resolution": 16, "z_dim": 16, "fmap_base": 256, "fmap_max": 16}}

@@ -252,6 +252,7 @@ def test_the_noise_is_that_of_sigma() -> None:
     x = torch.zeros(1, 3, 200, 200)
     assert Denoising(0.2)(x).std().item() == pytest.approx(0.2, rel=0.01)
     assert torch.equal(Denoising()(x), x)
+    assert (Denoising().sigma, Denoising(0.0).sigma, Denoising(0.2).sigma) == (None, 0.0, 0.2)
 
 
 @pytest.mark.parametrize("sigma", [-0.01, 1.01, 25, float("nan")])

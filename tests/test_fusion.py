@@ -3,7 +3,7 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
@@ -54,6 +54,7 @@ def test_a_share_in_0_to_1_never_leaves_the_two_pictures(phi: float, a: float, b
 
 
 @every
+@settings(max_examples=8)
 @given(height=st.integers(1, 20), width=st.integers(1, 20), batch=st.integers(1, 2))
 @example(height=1, width=1, batch=1)
 @example(height=1, width=19, batch=1)
@@ -99,9 +100,7 @@ def test_a_picture_does_not_depend_on_its_batch(kind: str) -> None:
 
 
 @every
-@pytest.mark.parametrize(
-    ("height", "width", "tile", "halo"), [(100, 75, 32, 32), (33, 70, 32, 32), (64, 64, 32, 32), (5, 3, 32, 32)]
-)
+@pytest.mark.parametrize(("height", "width", "tile", "halo"), [(70, 45, 32, 28), (33, 40, 32, 28), (5, 3, 32, 28)])
 def test_tiles_leave_no_seam(kind: str, height: int, width: int, tile: int, halo: int) -> None:
     network = made(kind)
     y, prior = torch.rand(2, 1, 3, height, width)
@@ -112,13 +111,13 @@ def test_tiles_leave_no_seam(kind: str, height: int, width: int, tile: int, halo
     torch.testing.assert_close(tiled, whole, atol=1e-5, rtol=0)
 
 
-@pytest.mark.parametrize("widths", [(8,), (6, 8), (6, 8, 8), (4, 6, 8, 8)], ids=str)
+@pytest.mark.parametrize("widths", [(8,), (6, 8), (4, 6, 8), (4, 4, 6, 6)], ids=str)
 def test_tiles_leave_no_seam_however_deep_the_network(widths: tuple[int, ...]) -> None:
     torch.manual_seed(8)
     network = UNetPhi(widths).eval()
     for parameter in network.parameters():
         parameter.data.mul_(3)  # so that a seam would show
-    y, prior = torch.rand(2, 2, 3, 200, 150)
+    y, prior = torch.rand(2, 1, 3, 200, 150)
     with torch.no_grad():
         whole = network(y, prior)
     assert whole.std() > 0.01

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -29,6 +29,9 @@ train = typer.Typer(help="Train a generative prior, or the network that weighs i
 priors = typer.Typer(help="The priors that can be named with --preset.", no_args_is_help=True)
 app.add_typer(train, name="train")
 app.add_typer(priors, name="priors")
+
+#: The parser's own errors, of which typer only names this child.
+_UsageError: Any = typer.BadParameter.__mro__[1]
 
 _OUT = Console()
 _ERR = Console(stderr=True)
@@ -222,9 +225,7 @@ def train_phi(
         )
     if prior_dir is not None:
         if task is not Task.colorize:
-            raise SettingsError(
-                f"--prior-dir goes with --task colorize, not {task.value}: only grey pictures are measured alike everywhere"
-            )
+            raise SettingsError(f"--prior-dir goes with --task colorize, not {task.value}: leave it out")
         weights = train_phi_on_priors(data, prior_dir, _index(index), _index(validation), out, settings)
         _OUT.print(f"weights: {weights}", soft_wrap=True)
         return
@@ -290,15 +291,21 @@ def import_prior(
 
 
 def main() -> None:
-    """Entry point: an error that bigprior raises on purpose is one line, and exit code 2."""
+    """Entry point: an error that bigprior raises on purpose, or a wrong option, is one line, and exit code 2."""
     try:
-        app()
+        code = app(standalone_mode=False)
     except BigpriorError as error:
-        print(f"bigprior: {' '.join(str(error).split())}", file=sys.stderr)
-        raise SystemExit(2) from None
-    except KeyboardInterrupt:
-        print("bigprior: interrupted", file=sys.stderr)
-        raise SystemExit(130) from None
+        code = _say(str(error), 2)
+    except _UsageError as error:
+        code = _say(f"{error.format_message()} (see --help)", 2)
+    except (KeyboardInterrupt, typer.Abort):
+        code = _say("interrupted", 130)
+    raise SystemExit(code)
+
+
+def _say(message: str, code: int) -> int:
+    print(f"bigprior: {' '.join(message.split())}", file=sys.stderr)
+    return code
 
 
 def _degradation(task: Task, mask: Any, sigma: float | None) -> Any:
@@ -353,7 +360,7 @@ def _flat(results: Any, path: tuple[str, ...] = ()) -> Iterator[str]:
 
 @contextmanager
 def _working(what: str) -> Iterator[None]:
-    with _ERR.status(what):
+    with _ERR.status(what) if _ERR.is_terminal else nullcontext():
         yield
 
 
@@ -362,7 +369,7 @@ def _progress(what: str) -> Iterator[Callable[[int, int], None]]:
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TimeElapsedColumn, TimeRemainingColumn
 
     columns = (BarColumn(), TaskProgressColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress("{task.description}", *columns, console=_ERR, transient=True) as bar:
+    with Progress("{task.description}", *columns, console=_ERR, transient=True, disable=not _ERR.is_terminal) as bar:
         task = bar.add_task(what, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
 

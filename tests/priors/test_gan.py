@@ -25,7 +25,7 @@ def reachable(generator: PGGAN, n: int = 2) -> Tensor:
 def test_the_loss_falls_in_every_task(tiny_generator: PGGAN, any_task: str, measure) -> None:  # type: ignore[no-untyped-def]
     _, physics = measure(any_task, 2)
     y = physics.f(reachable(tiny_generator))
-    prior = GANPrior(tiny_generator, QUICK.model_copy(update={"steps": 30}))
+    prior = GANPrior(tiny_generator, QUICK.model_copy(update={"steps": 20}))
     result = prior.project(y, physics)
     assert isinstance(prior, Prior)
     assert result.history is not None
@@ -37,7 +37,7 @@ def test_the_loss_falls_in_every_task(tiny_generator: PGGAN, any_task: str, meas
 
 @pytest.mark.parametrize("name", sorted(OPTIMIZERS))
 def test_every_optimizer_lowers_the_loss(tiny_generator: PGGAN, name: str) -> None:
-    settings = QUICK.model_copy(update={"optimizer": name, "steps": 20})
+    settings = QUICK.model_copy(update={"optimizer": name, "steps": 10})
     history = GANPrior(tiny_generator, settings).project(reachable(tiny_generator), Denoising()).history
     assert history is not None
     assert (history[-1] < history[0]).all()
@@ -155,6 +155,23 @@ def test_it_optimises_where_gradients_are_off(tiny_generator: PGGAN) -> None:
     with torch.no_grad():
         off = prior.project(y, Denoising()).image
     assert torch.equal(off, prior.project(y, Denoising()).image)
+
+
+def test_a_known_noise_level_is_not_fitted(tiny_generator: PGGAN) -> None:
+    """Where the residual is down to the noise, a picture is done, whatever its neighbours still need."""
+    settings = QUICK.model_copy(update={"steps": 60, "decay": False})
+    prior, sigma = GANPrior(tiny_generator, settings), 0.2
+    y = torch.cat([reachable(tiny_generator, 1), torch.rand(1, 3, 16, 16)])
+    whole = prior.project(y, Denoising(sigma))
+    blind = prior.project(y, Denoising())
+    residual = (whole.image - y).square().flatten(1).mean(1)
+    assert residual[0] <= sigma**2
+    assert (blind.image - y)[0].square().mean() < residual[0]
+    assert torch.equal(whole.image[1], blind.image[1])  # never that close: all steps were made
+    alone = prior.project(y[:1], Denoising(sigma))
+    torch.testing.assert_close(alone.image, whole.image[:1], atol=1e-4, rtol=0)
+    assert alone.history is not None
+    assert len(alone.history) < 60
 
 
 def test_progress_counts_the_steps(tiny_generator: PGGAN) -> None:

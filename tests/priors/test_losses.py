@@ -67,9 +67,11 @@ def test_the_whole_loss_is_the_weighted_sum() -> None:
     l2 = ((image - y) ** 2).mean((1, 2, 3))
     l1 = (image - y).abs().mean((1, 2, 3))
     extra = PyramidTerm().distance(image, y)
-    torch.testing.assert_close(InversionLoss(y, 2.0, 0.0, 0.0, None)(image), 2 * l2)
-    torch.testing.assert_close(InversionLoss(y, 0.0, 3.0, 0.0, None)(image), 3 * l1)
-    torch.testing.assert_close(InversionLoss(y, 1.0, 0.5, 0.1, PyramidTerm())(image), l2 + 0.5 * l1 + 0.1 * extra)
+    pyramid = PyramidTerm()
+    for weights, wanted in [((2, 0, 0), 2 * l2), ((0, 3, 0), 3 * l1), ((1, 0.5, 0.1), l2 + 0.5 * l1 + 0.1 * extra)]:
+        loss, squared = InversionLoss(y, *weights, pyramid)(image)
+        torch.testing.assert_close(loss, wanted)
+        torch.testing.assert_close(squared, l2)
 
 
 def test_the_target_is_computed_once() -> None:

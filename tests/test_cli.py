@@ -1,0 +1,311 @@
+"""The program as a person meets it: what it writes, and one clear line for what it cannot do."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from bigprior import cli
+from bigprior.fusion import UNetPhi, fuse
+from bigprior.generators import PGGAN
+from bigprior.images import read_layers, read_picture, write_picture
+from bigprior.weights import save_weights
+from bigprior.zoo import import_preset
+
+TASKS = ("denoising", "colorization", "inpainting")
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """A user's folder with one tiny preset, called ``tiny``."""
+    home = tmp_path_factory.mktemp("home")
+    torch.manual_seed(0)
+    generator = PGGAN(16, z_dim=16, fmap_base=256, fmap_max=16)
+    save_weights(home / "g.safetensors", generator.state_dict(), {"images": 1000})
+    phi = UNetPhi((4, 8))
+    save_weights(home / "phi.safetensors", phi.state_dict(), {"kind": "unet", "network": phi.settings})
+    import_preset("tiny", home / "g.safetensors", phi=dict.fromkeys(TASKS, home / "phi.safetensors"), into=home)
+    return home
+
+
+@pytest.fixture
+def run(home, monkeypatch, capsys):
+    """Call the program with arguments; gives exit code, standard output and standard error."""
+    monkeypatch.setenv("BIGPRIOR_HOME", str(home))
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["bigprior", *map(str, arguments)])
+        try:
+            cli.main()
+            code = 0
+        except SystemExit as stop:
+            code = stop.code or 0
+        out = capsys.readouterr()
+        return code, out.out, out.err
+
+    return call
+
+
+@pytest.fixture
+def photo(tmp_path):
+    """An 8-bit RGB photograph, 40 wide and 30 high."""
+    path = tmp_path / "photo.png"
+    rng = torch.Generator().manual_seed(3)
+    write_picture(path, torch.rand(1, 3, 30, 40, generator=rng))
+    return path
+
+
+@pytest.fixture
+def mask(tmp_path):
+    """A mask of the photograph's size with a hole in the middle."""
+    known = torch.ones(1, 1, 30, 40)
+    known[:, :, 10:18, 15:25] = 0
+    path = tmp_path / "mask.png"
+    write_picture(path, known)
+    return path
+
+
+FILES = {"restored.png", "fidelity.png", "prior.png", "phi.png", "panel.png", "layers.tif", "restoration.json"}
+
+
+@pytest.mark.parametrize("task", ["denoise", "colorize", "inpaint"])
+def test_restore_writes_layers_that_recompose(run, photo, mask, tmp_path, task):
+    extra = ["--mask", mask] if task == "inpaint" else []
+    options = ["--preset", "tiny", "--steps", 3, "-o", tmp_path / "out"]
+    code, out, _ = run("restore", photo, "--task", task, *options, *extra)
+    assert code == 0
+    assert "mean phi" in out
+    assert {p.name for p in (tmp_path / "out").iterdir()} == FILES
+    layers = read_layers(tmp_path / "out" / "layers.tif")
+    assert torch.equal(fuse(layers["fidelity"], layers["prior"], layers["phi"]), layers["restored"])
+    assert layers["phi"].min() >= 0
+    assert layers["phi"].max() <= 1
+    made = json.loads((tmp_path / "out" / "restoration.json").read_text())
+    assert made["preset"] == "tiny"
+    assert made["seed"] == 0
+    assert set(made["weights"]) == {"generator", "phi"}
+    assert made["mean_phi"] == pytest.approx(float(layers["phi"].mean()), abs=1e-5)
+
+
+def test_known_pixels_come_back_as_they_were(run, photo, mask, tmp_path):
+    run("restore", photo, "--task", "inpaint", "--mask", mask, "--preset", "tiny", "--steps", 3, "-o", tmp_path / "out")
+    before, after = read_picture(photo).image, read_picture(tmp_path / "out" / "restored.png").image
+    known = (read_picture(mask).image[:, :1] == 1).expand_as(before)
+    assert torch.equal(before[known], after[known])
+    assert not torch.equal(before, after)
+
+
+def test_sixteen_bits_and_alpha_stay(run, tmp_path):
+    path, alpha = tmp_path / "deep.png", torch.rand(1, 1, 20, 17)
+    write_picture(path, torch.rand(1, 3, 20, 17), bits=16, alpha=alpha)
+    code, _, _ = run("restore", path, "--task", "denoise", "--preset", "tiny", "--steps", 2, "-o", tmp_path / "out")
+    restored = read_picture(tmp_path / "out" / "restored.png")
+    assert code == 0
+    assert restored.bits == 16
+    assert torch.equal(restored.alpha, read_picture(path).alpha)
+
+
+def test_the_same_seed_writes_the_same_bytes(run, photo, tmp_path):
+    options = ["--task", "denoise", "--preset", "tiny", "--steps", 3, "--seed", 5]
+    for name in ("a", "b"):
+        run("restore", photo, *options, "-o", tmp_path / name)
+    assert (tmp_path / "a" / "layers.tif").read_bytes() == (tmp_path / "b" / "layers.tif").read_bytes()
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 200), (200, 3)])
+def test_odd_sizes_work(run, tmp_path, size):
+    path = tmp_path / "odd.png"
+    write_picture(path, torch.rand(1, 3, *size))
+    for task in ("denoise", "colorize"):
+        code, _, err = run("restore", path, "--task", task, "--preset", "tiny", "--steps", 1, "-o", tmp_path / task)
+        assert (code, err) == (0, "")
+        assert read_picture(tmp_path / task / "restored.png").image.shape[2:] == size
+
+
+def bad(name):
+    """Mark a case of bad input with its name."""
+    return lambda function: pytest.param(function, id=name)
+
+
+@bad("not an image")
+def _text(photo, mask, tmp_path):
+    (tmp_path / "a.png").write_text("hello")
+    return [tmp_path / "a.png", "--task", "denoise"]
+
+
+@bad("truncated")
+def _truncated(photo, mask, tmp_path):
+    photo.write_bytes(photo.read_bytes()[:200])
+    return [photo, "--task", "denoise"]
+
+
+@bad("empty file")
+def _empty(photo, mask, tmp_path):
+    photo.write_bytes(b"")
+    return [photo, "--task", "denoise"]
+
+
+@bad("folder for a file")
+def _folder(photo, mask, tmp_path):
+    (tmp_path / "folder").mkdir()
+    return [tmp_path / "folder", "--task", "denoise"]
+
+
+@bad("no such file")
+def _missing(photo, mask, tmp_path):
+    return [tmp_path / "nowhere.png", "--task", "denoise"]
+
+
+@bad("mask of another size")
+def _mask_size(photo, mask, tmp_path):
+    wrong = torch.ones(1, 1, 8, 8)
+    wrong[:, :, 2:4] = 0
+    write_picture(mask, wrong)
+    return [photo, "--task", "inpaint", "--mask", mask]
+
+
+@bad("mask all hole")
+def _mask_hole(photo, mask, tmp_path):
+    write_picture(mask, torch.zeros(1, 1, 30, 40))
+    return [photo, "--task", "inpaint", "--mask", mask]
+
+
+@bad("mask all known")
+def _mask_known(photo, mask, tmp_path):
+    write_picture(mask, torch.ones(1, 1, 30, 40))
+    return [photo, "--task", "inpaint", "--mask", mask]
+
+
+@bad("no mask")
+def _no_mask(photo, mask, tmp_path):
+    return [photo, "--task", "inpaint"]
+
+
+@bad("mask for another task")
+def _mask_denoise(photo, mask, tmp_path):
+    return [photo, "--task", "denoise", "--mask", mask]
+
+
+@bad("no hole to find")
+def _no_hole(photo, mask, tmp_path):
+    write_picture(photo, torch.full((1, 3, 30, 40), 0.5))
+    return [photo, "--task", "inpaint", "--find-hole"]
+
+
+@bad("unknown preset")
+def _preset(photo, mask, tmp_path):
+    return [photo, "--task", "denoise", "--preset", "nonesuch"]
+
+
+@bad("sigma too large")
+def _sigma(photo, mask, tmp_path):
+    return [photo, "--task", "denoise", "--sigma", 300]
+
+
+@bad("sigma negative")
+def _sigma_negative(photo, mask, tmp_path):
+    return [photo, "--task", "denoise", "--sigma=-1"]
+
+
+@bad("steps")
+def _steps(photo, mask, tmp_path):
+    return [photo, "--task", "denoise", "--steps", 0]
+
+
+@bad("device")
+def _device(photo, mask, tmp_path):
+    return [photo, "--task", "denoise", "--device", "warp"]
+
+
+@bad("unknown task")
+def _task(photo, mask, tmp_path):
+    return [photo, "--task", "sharpen"]
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        *(_text, _truncated, _empty, _folder, _missing, _mask_size, _mask_hole, _mask_known, _no_mask, _mask_denoise),
+        *(_no_hole, _preset, _sigma, _sigma_negative, _steps, _device, _task),
+    ],
+)
+def test_bad_input_is_one_line_exit_2_and_nothing_written(run, photo, mask, tmp_path, case):
+    arguments = case(photo, mask, tmp_path)
+    if "--preset" not in arguments:
+        arguments += ["--preset", "tiny"]
+    if "--steps" not in arguments:
+        arguments += ["--steps", 1]
+    code, out, err = run("restore", *arguments, "-o", tmp_path / "out")
+    assert code == 2
+    assert not (tmp_path / "out").exists()
+    assert "Traceback" not in out + err
+    assert err.startswith("bigprior: ")
+    assert err.count("\n") == 1
+    assert len(err) > 40
+
+
+def test_unknown_names_list_the_known_ones(run, photo, tmp_path):
+    *_, err = run("restore", photo, "--task", "denoise", "--preset", "nonesuch")
+    assert "tiny" in err
+    *_, err = run("evaluate", "nonesuch", "--data", tmp_path)
+    assert "inversion" in err
+
+
+def test_a_place_that_cannot_be_written(run, photo, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    options = ["--task", "denoise", "--preset", "tiny", "--steps", 1]
+    for place in (tmp_path / "file", tmp_path / "file" / "below"):
+        code, _, err = run("restore", photo, *options, "-o", place)
+        assert code == 2
+        assert err.startswith("bigprior: ")
+        assert (tmp_path / "file").read_text() == "in the way"
+
+
+def test_weights_that_carry_code_are_refused(run, home, tmp_path):
+    class Evil:
+        def __reduce__(self):
+            return (open, (str(tmp_path / "owned"), "w"))
+
+    torch.save({"layer0.conv.weight": Evil()}, tmp_path / "evil.pth")
+    code, _, err = run("priors", "import", "evil", tmp_path / "evil.pth")
+    assert code == 2
+    assert err.startswith("bigprior: ")
+    assert not (tmp_path / "owned").exists()
+    assert not (home / "evil").exists()
+
+
+def test_priors_are_listed_shown_and_imported(run, tmp_path):
+    torch.save(PGGAN(8, z_dim=8, fmap_base=64, fmap_max=8).state_dict(), tmp_path / "own.pth")
+    code, _, _ = run("priors", "import", "own", tmp_path / "own.pth", "--summary", "mine")
+    assert code == 0
+    assert "own" in run("priors", "list")[1]
+    assert json.loads(run("priors", "show", "own")[1])["summary"] == "mine"
+
+
+def test_evaluate_writes_what_it_prints(run, tmp_path):
+    data = tmp_path / "data"
+    for i in range(3):
+        write_picture(data / f"{i}.png", torch.rand(1, 3, 48, 48))
+    file = tmp_path / "figures.json"
+    options = ["--data", data, "--index", "1-2", "--preset", "tiny", "--steps", 2, "--json", file]
+    code, out, _ = run("evaluate", "tasks", *options)
+    assert code == 0
+    figures = json.loads(file.read_text())
+    assert set(figures) == set(TASKS)
+    for rows in figures.values():
+        assert set(rows) == {"input", "prior", "ours"}
+        assert 0 <= rows["ours"]["mean_phi"] <= 1
+    assert f"denoising.ours.psnr = {figures['denoising']['ours']['psnr']:.4f}" in out
+    assert run("evaluate", "inversion", *options)[0] == 0
+    assert set(json.loads(file.read_text())) == {"prior"}
+    assert run("evaluate", "tasks", "--data", data, "--index", "1-9", "--preset", "tiny")[0] == 2
+
+
+def test_help_needs_no_torch():
+    code = (
+        "import sys, bigprior.cli; sys.argv = ['bigprior', '--help']\ntry: bigprior.cli.main()\nexcept SystemExit: pass"
+    )
+    code += "\nsys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True).returncode == 0

@@ -1,0 +1,190 @@
+"""The fusion weight's training: what it lowers, and that a kill costs nothing but time."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from bigprior.degradations import Degradation
+from bigprior.errors import SettingsError, UnknownNameError
+from bigprior.fusion import ConstantPhi
+from bigprior.priors.base import Projection
+from bigprior.simulation import PROTOCOLS, simulate
+from bigprior.training.phi import PhiSettings, Triples, make_triples, objective, train_phi
+from bigprior.weights import read_weights
+from bigprior.zoo import load_phi
+
+TINY = {"network_settings": {"widths": [4, 6]}, "batch": 3, "crop_px": 8, "validate_every": 2}
+
+
+def triples(n: int = 4, seed: int = 0) -> Triples:
+    """The prior is right in the left half, the measurement in the right half."""
+    rng = torch.Generator().manual_seed(seed)
+    truth, wrong = torch.rand(2, n, 3, 12, 14, generator=rng)
+    left = torch.arange(14) < 7
+    return Triples(torch.where(left, 0.5 * wrong, truth), torch.where(left, truth, wrong), truth)
+
+
+class Doubling:
+    """A prior that says twice the measurement, and counts how often it is asked."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def project(self, y: Tensor, degradation: Degradation, **settings: object) -> Projection:
+        self.asked += 1
+        return Projection(2 * degradation.g_inv(y))
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+import torch
+sys.path.insert(0, sys.argv[2])
+torch.set_num_threads(1)
+import test_phi
+from bigprior.training import phi, run
+
+run.SAVE_EVERY_S = -1.0
+plain = phi.step_rng
+
+def step_rng(seed, step):
+    if step == 3:
+        run.SAVE_EVERY_S = 1e9  # steps 3 and 4 are lost
+    if step == 5:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return plain(seed, step)
+
+phi.step_rng = step_rng
+phi.train_phi(Path(sys.argv[1]), test_phi.settings_of(8), test_phi.triples(), test_phi.triples(2, 1), quiet=True)
+"""
+
+
+def settings_of(steps: int) -> PhiSettings:
+    return PhiSettings(steps=steps, lr=0.02, **TINY)  # type: ignore[arg-type]
+
+
+def test_a_killed_run_ends_like_one_that_was_not(tmp_path: Path) -> None:
+    whole = train_phi(tmp_path / "whole", settings_of(8), triples(), triples(2, 1), quiet=True)
+    command = [sys.executable, "-c", KILLED, str(tmp_path / "killed"), str(Path(__file__).parent)]
+    done = subprocess.run(command, check=False, timeout=300, capture_output=True, text=True, env=os.environ)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    assert not (tmp_path / "killed" / "phi.safetensors").exists()
+    assert torch.load(tmp_path / "killed" / "state.pt", weights_only=True)["step"] == 3
+    resumed = train_phi(tmp_path / "killed", settings_of(8), triples(), triples(2, 1), quiet=True)
+    assert resumed.read_bytes() == whole.read_bytes()
+    states = [torch.load(tmp_path / name / "state.pt", weights_only=True) for name in ("whole", "killed")]
+    assert states[0]["step"] == states[1]["step"] == 8
+    assert states[0]["best_score"] == states[1]["best_score"]
+    for name, tensor in states[0]["network"].items():
+        assert torch.equal(tensor, states[1]["network"][name])
+
+
+def test_it_learns_whom_to_believe(tmp_path: Path) -> None:
+    data = triples(8)
+    settings = PhiSettings(steps=150, lr=0.02, network_settings={"widths": [8, 8]}, batch=8, crop_px=14, validate_every=50)
+    network = load_phi(train_phi(tmp_path, settings, data, quiet=True))
+    phi = network(data.fidelity, data.prior)
+    assert phi[..., :6].mean() > phi[..., 8:].mean() + 0.3
+    assert objective(network, *data.parts(), rho=0.0) < objective(ConstantPhi(0.5), *data.parts(), rho=0.0)
+
+
+def test_the_same_settings_give_the_same_weights_and_another_seed_others(tmp_path: Path) -> None:
+    paths = []
+    for i, seed in enumerate((0, 0, 1)):
+        torch.manual_seed(i)
+        paths.append(train_phi(tmp_path / str(i), settings_of(3).model_copy(update={"seed": seed}), triples(), quiet=True))
+    first, second, other = (p.read_bytes() for p in paths)
+    assert first == second
+    assert first != other
+
+
+def test_the_log_the_header_and_the_settings(tmp_path: Path) -> None:
+    path = train_phi(tmp_path, settings_of(5), triples(), triples(2, 1), header={"task": "denoising"}, quiet=True)
+    assert path == tmp_path / "phi.safetensors"
+    lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [2, 4, 5]
+    assert all(line["loss"] > 0 and line["validation"] > 0 for line in lines)
+    _, header = read_weights(path)
+    assert (header["kind"], header["network"], header["task"]) == ("unet", {"widths": [4, 6], "channels": 1}, "denoising")
+    assert PhiSettings(**header["recipe"]) == settings_of(5)
+    assert load_phi(path)(*torch.rand(2, 1, 3, 5, 5)).shape == (1, 1, 5, 5)
+
+
+def test_the_best_weights_on_the_validation_pictures_are_exported(tmp_path: Path) -> None:
+    validation = triples(2, 1)
+    path = train_phi(tmp_path, settings_of(12).model_copy(update={"lr": 0.3}), triples(), validation, quiet=True)
+    scores = [json.loads(line)["validation"] for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    network = load_phi(path)
+    singles = [[part[i : i + 1] for part in validation.parts()] for i in range(2)]
+    score = sum(objective(network, *s, rho=1e-5).item() for s in singles) / 2
+    assert score == pytest.approx(min(scores), rel=1e-3)
+
+
+def test_a_folder_of_another_run_is_refused(tmp_path: Path) -> None:
+    train_phi(tmp_path, settings_of(2), triples(), quiet=True)
+    with pytest.raises(SettingsError, match="other settings"):
+        train_phi(tmp_path, settings_of(3), triples(), quiet=True)
+
+
+def test_an_unknown_network_is_told_the_known_ones(tmp_path: Path) -> None:
+    with pytest.raises(UnknownNameError, match="unet"):
+        train_phi(tmp_path, PhiSettings(network="vit", steps=1), triples(), quiet=True)
+
+
+@pytest.mark.parametrize("kind", ["unet", "dncnn"])
+def test_every_network_with_weights_trains(tmp_path: Path, kind: str) -> None:
+    settings = PhiSettings(network=kind, steps=2, batch=1, crop_px=4)
+    assert load_phi(train_phi(tmp_path, settings, triples(), quiet=True)).kind == kind
+
+
+def test_the_objective_is_equation_14() -> None:
+    data, share = triples(), 0.3
+    fused = 0.7 * data.fidelity + 0.3 * data.prior
+    wanted = ((fused - data.truth) ** 2).mean() + 0.01 * share
+    assert objective(ConstantPhi(share), *data.parts(), rho=0.01).item() == pytest.approx(wanted.item(), rel=1e-5)
+
+
+# Triples
+
+
+@pytest.mark.parametrize("protocol", sorted(PROTOCOLS))
+def test_triples_are_what_each_protocol_measures(tmp_path: Path, protocol: str) -> None:
+    truth, names = torch.rand(3, 3, 16, 16) * 0.9 + 0.1, ["a", "b", "c"]
+    made = make_triples(Doubling(), [protocol], truth, names, key="k", cache=tmp_path, batch=2)
+    y, physics = simulate(protocol, truth, names)
+    assert len(made) == 3
+    assert torch.equal(made.fidelity, physics.g_inv(y))
+    assert torch.equal(made.prior, 2 * physics.g_inv(y))
+    assert torch.equal(made.truth, truth)
+
+
+def test_inversions_are_made_once_for_each_key_measurement_and_mask(tmp_path: Path) -> None:
+    truth, names, prior = torch.rand(3, 3, 16, 16), ["a", "b", "c"], Doubling()
+    calls: list[tuple[int, int]] = []
+
+    def make(key: str = "k", protocols: tuple[str, ...] = ("denoising", "inpainting-boxes"), draws: int = 2) -> Triples:
+        return make_triples(
+            prior, protocols, truth, names, draws=draws, key=key, cache=tmp_path, batch=2,
+            progress=lambda done, total: calls.append((done, total)),
+        )
+
+    first = make()
+    assert len(first) == 2 * 2 * 3
+    assert prior.asked == 8
+    assert calls == [(i, 8) for i in range(1, 9)]
+    again = make()
+    assert prior.asked == 8
+    assert all(torch.equal(a, b) for a, b in zip(first.parts(), again.parts(), strict=True))
+    make(draws=1)
+    assert prior.asked == 8
+    make(draws=3)
+    assert prior.asked == 12
+    make(key="other weights", draws=1)
+    assert prior.asked == 16

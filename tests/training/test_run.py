@@ -1,0 +1,92 @@
+"""A training run's folder."""
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from pydantic import BaseModel
+
+from bigprior.errors import SettingsError
+from bigprior.training import run as run_module
+from bigprior.training.run import Run, step_rng
+
+
+class Settings(BaseModel):
+    lr: float = 0.1
+    steps: int = 4
+
+
+def test_a_steps_random_numbers_depend_on_the_seed_and_the_step_alone() -> None:
+    seen = {tuple(torch.rand(3, generator=step_rng(seed, step)).tolist()) for seed in range(5) for step in range(-1, 20)}
+    assert len(seen) == 5 * 21
+    assert torch.equal(torch.rand(3, generator=step_rng(3, 7)), torch.rand(3, generator=step_rng(3, 7)))
+    step_rng(2**62, 2**40)
+    step_rng(-5, 0)
+
+
+def test_settings_are_saved_and_other_settings_refused(tmp_path: Path) -> None:
+    Run(tmp_path / "run", Settings())
+    assert json.loads((tmp_path / "run" / "settings.json").read_text()) == {"lr": 0.1, "steps": 4}
+    Run(tmp_path / "run", Settings())
+    with pytest.raises(SettingsError, match="holds other settings .* choose another folder"):
+        Run(tmp_path / "run", Settings(lr=0.2))
+    assert json.loads((tmp_path / "run" / "settings.json").read_text())["lr"] == 0.1
+
+
+def test_the_state_comes_back_with_its_types(tmp_path: Path) -> None:
+    run = Run(tmp_path, Settings())
+    assert run.resume() is None
+    state = {"step": 3, "w": {"a": torch.randn(2)}, "moments": [1.5, torch.ones(1)], "best": float("inf")}
+    run.save(state)
+    again = Run(tmp_path, Settings()).resume()
+    assert again is not None
+    assert (again["step"], again["best"], again["moments"][0]) == (3, float("inf"), 1.5)
+    assert torch.equal(again["w"]["a"], state["w"]["a"])  # type: ignore[index]
+
+
+def test_a_failed_save_keeps_the_last_one(tmp_path: Path) -> None:
+    run = Run(tmp_path, Settings())
+    run.save({"step": 1})
+    with pytest.raises(Exception, match="pickle"):
+        run.save({"step": 2, "bad": lambda: 0})
+    resumed = run.resume()
+    assert resumed is not None
+    assert resumed["step"] == 1
+
+
+def test_the_log_is_one_json_line_a_call(tmp_path: Path) -> None:
+    run = Run(tmp_path, Settings())
+    run.log(step=1, loss=0.5)
+    Run(tmp_path, Settings()).log(step=2, name="x")
+    lines = (tmp_path / "log.jsonl").read_text().splitlines()
+    assert [json.loads(line) for line in lines] == [{"step": 1, "loss": 0.5}, {"step": 2, "name": "x"}]
+
+
+@pytest.mark.parametrize("quiet", [True, False])
+def test_steps_are_counted_and_saved_at_the_end(tmp_path: Path, quiet: bool, capsys: pytest.CaptureFixture[str]) -> None:
+    run, done = Run(tmp_path / "run", Settings(), quiet=quiet), []
+    for step in run.steps(2, 5, 4, lambda: {"step": len(done)}):
+        done.append(step)
+    assert done == [2, 3, 4]
+    resumed = run.resume()
+    assert resumed is not None
+    assert resumed["step"] == 3
+    out = capsys.readouterr()
+    assert out.out == ""
+    assert bool(out.err) == (not quiet)
+
+
+@pytest.mark.parametrize(("every", "saves"), [(-1.0, 5), (1e9, 1)])
+def test_it_saves_when_due(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, every: float, saves: int) -> None:
+    monkeypatch.setattr(run_module, "SAVE_EVERY_S", every)
+    run, states = Run(tmp_path, Settings(), quiet=True), []
+
+    def state() -> dict:
+        states.append(time.monotonic())
+        return {"step": 0}
+
+    for _ in run.steps(0, 4, 1, state):
+        pass
+    assert len(states) == saves
