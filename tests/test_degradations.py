@@ -236,7 +236,7 @@ def test_a_given_mask_is_not_looked_for() -> None:
 
 @pytest.mark.parametrize("y", [torch.full((1, 3, 4, 4), 0.5), torch.zeros(1, 3, 4, 4)], ids=["no black", "all black"])
 def test_without_a_mask_and_without_a_hole_it_says_so(y: Tensor) -> None:
-    with pytest.raises(MaskError, match="no mask was given .* pass a mask"):
+    with pytest.raises(MaskError, match=r"no mask was given .* pass a mask"):
         Inpainting().for_measurement(y)
 
 

@@ -39,7 +39,7 @@ def test_what_is_no_folder_of_pictures_is_refused(folder: Path) -> None:
     for wrong in (folder / "absent", folder / "a.PNG"):
         with pytest.raises(ImageError, match="is not a folder"):
             list_pictures(wrong)
-    with pytest.raises(ImageError, match="no pictures in .*png"):
+    with pytest.raises(ImageError, match=r"no pictures in .*png"):
         list_pictures(folder / "folder")
 
 
@@ -47,7 +47,8 @@ def test_the_centre_square_at_its_own_size_is_a_crop(folder: Path) -> None:
     squares = load_square(list_pictures(folder), 10)
     assert squares.dtype == torch.uint8
     assert squares.shape == (4, 3, 10, 10)
-    whole = np.asarray(Image.open(folder / "b.png"))
+    with Image.open(folder / "b.png") as picture:
+        whole = np.asarray(picture)
     np.testing.assert_array_equal(squares[1].permute(1, 2, 0), whole[:, 1:11])
 
 
@@ -66,7 +67,8 @@ def test_a_set_has_its_pictures_and_their_names(folder: Path) -> None:
     pictures = load_set(folder, (1, 3))
     assert pictures.names == ["b", "c", "d"]
     assert len(pictures) == 3
-    wanted = np.asarray(Image.open(folder / "b.png")).transpose(2, 0, 1) / 255
+    with Image.open(folder / "b.png") as picture:
+        wanted = np.asarray(picture).transpose(2, 0, 1) / 255
     np.testing.assert_allclose(pictures.images[0], wanted, atol=1e-7)
     assert load_set(folder, resolution=4).images.shape == (4, 3, 4, 4)
 

@@ -112,16 +112,17 @@ def test_tiles_leave_no_seam(kind: str, height: int, width: int, tile: int, halo
 
 
 @pytest.mark.parametrize("widths", [(8,), (6, 8), (4, 6, 8), (4, 4, 6, 6)], ids=str)
-def test_tiles_leave_no_seam_however_deep_the_network(widths: tuple[int, ...]) -> None:
+@pytest.mark.parametrize("shuffle", [1, 2])
+def test_tiles_leave_no_seam_however_deep_the_network(widths: tuple[int, ...], shuffle: int) -> None:
     torch.manual_seed(8)
-    network = UNetPhi(widths).eval()
+    network = UNetPhi(widths, shuffle=shuffle).eval()
     for parameter in network.parameters():
         parameter.data.mul_(3)  # so that a seam would show
     y, prior = torch.rand(2, 1, 3, 200, 150)
     with torch.no_grad():
         whole = network(y, prior)
     assert whole.std() > 0.01
-    torch.testing.assert_close(predict_phi(network, y, prior, tile=64, halo=64), whole, atol=1e-5, rtol=0)
+    torch.testing.assert_close(predict_phi(network, y, prior, tile=64), whole, atol=1e-5, rtol=0)
 
 
 def test_tiling_asks_for_bounded_windows_and_no_gradient() -> None:
@@ -154,8 +155,13 @@ def test_the_unet_judges_the_prior() -> None:
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_a_share_a_pixel_or_a_share_a_colour(channels: int) -> None:
-    assert UNetPhi((4, 4), channels)(*torch.rand(2, 1, 3, 6, 6)).shape == (1, channels, 6, 6)
+@pytest.mark.parametrize("shuffle", [1, 2, 3])
+@pytest.mark.parametrize(("height", "width"), [(6, 6), (1, 1), (7, 13)])
+def test_a_share_a_pixel_or_a_share_a_colour(channels: int, shuffle: int, height: int, width: int) -> None:
+    network = UNetPhi((4, 4), channels, shuffle)
+    assert network(*torch.rand(2, 1, 3, height, width)).shape == (1, channels, height, width)
+    again = phi_network("unet", **network.settings)
+    again.load_state_dict(network.state_dict())
 
 
 @pytest.mark.parametrize("channels_in", [1, 3])

@@ -46,15 +46,16 @@ def rectangles(mask: torch.Tensor) -> int:
 
 
 def test_random_boxes_follow_the_papers_protocol() -> None:
-    counts, areas = set(), []
+    counts, areas = [], []
     for seed in range(200):
         mask = random_boxes(256, 256, torch.Generator().manual_seed(seed))
         assert mask.shape == (1, 1, 256, 256)
         assert ((mask == 0) | (mask == 1)).all()
-        counts.add(rectangles(mask))
+        counts.append(rectangles(mask))
         areas.append(float((1 - mask).mean()))
-    assert max(counts) <= 4  # no more boxes than four, and not always the same number
-    assert {2, 3, 4} <= counts
+    assert max(counts) <= 4
+    assert min(counts.count(n) for n in (2, 3, 4)) > 20
+    assert counts.count(1) < 10  # one box inside another is rare
     # One box has about 64 x 64 of 256 x 256; two to four of them overlap a little.
     assert 0.1 < sum(areas) / len(areas) < 0.25
     assert min(areas) > 9 * 9 / 256**2

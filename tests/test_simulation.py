@@ -46,7 +46,7 @@ def test_a_simulation_does_not_touch_anybody_elses_random_numbers(protocol: str,
 
 @every
 def test_draws_and_names_differ_where_there_is_chance(protocol: str, truth: Tensor) -> None:
-    y, physics = simulate(protocol, truth, NAMES)
+    y, _ = simulate(protocol, truth, NAMES)
     other_draw, _ = simulate(protocol, truth, NAMES, draw=1)
     other_names, _ = simulate(protocol, truth, NAMES[1:] + NAMES[:1])
     assert torch.equal(y, other_draw) == (protocol not in RANDOM)
@@ -68,17 +68,17 @@ def test_names_are_as_many_as_pictures(protocol: str, truth: Tensor) -> None:
 
 
 def test_blind_noise_has_a_whole_sigma_of_5_to_50() -> None:
-    names = [f"{i}" for i in range(120)]
-    truth = torch.full((120, 3, 64, 64), 0.5)
+    names = [f"{i}" for i in range(400)]
+    truth = torch.full((400, 3, 64, 64), 0.5)
     y, physics = simulate("denoising", truth, names)
     sigma = (y - truth).flatten(1).std(1) * 255
     off = (sigma - sigma.round()).abs() / sigma
-    assert (sigma.round() >= 5).all()
-    assert (sigma.round() <= 50).all()
+    assert 4.7 < sigma.min() < 5.3  # both ends occur
+    assert 50 < sigma.max() < 50.8
     assert off.max() < 4 / math.sqrt(2 * 3 * 64 * 64)  # four standard errors of a measured sigma
     small = sigma < 20  # there the error is well under a half: nearly all must be close to a whole number
     assert (sigma - sigma.round()).abs()[small].mean() < 0.12
-    assert len(sigma.round().unique()) > 30
+    assert len(sigma.round().unique()) > 42
     assert y.min() < 0  # not clipped
     assert y.max() > 1
     assert physics.sigma is None  # blind: nobody is told

@@ -191,7 +191,7 @@ def test_a_file_that_is_not_the_one_that_was_imported_is_refused(
 def test_an_unknown_preset_is_told_the_known_ones(generator: Path, name: str) -> None:
     import_preset("tiny", generator)
     for load in (preset, load_generator, load_restorer, lambda n: load_prior(n, "denoising")):
-        with pytest.raises(UnknownNameError, match="unknown preset .* tiny"):
+        with pytest.raises(UnknownNameError, match=r"unknown preset .* tiny"):
             load(name)
 
 

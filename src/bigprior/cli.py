@@ -297,7 +297,8 @@ def main() -> None:
     except BigpriorError as error:
         code = _say(str(error), 2)
     except _UsageError as error:
-        code = _say(f"{error.format_message()} (see --help)", 2)
+        # Without a command the help itself has been shown, and there is nothing to add.
+        code = _say(f"{error.format_message()} (see --help)", 2) if error.format_message() else 2
     except (KeyboardInterrupt, typer.Abort):
         code = _say("interrupted", 130)
     raise SystemExit(code)

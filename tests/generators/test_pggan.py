@@ -220,3 +220,15 @@ def test_it_works_where_torch_keeps_no_count_of_changes(tiny_generator: PGGAN) -
         first = network(z)
         assert torch.equal(network(z), first)
     torch.testing.assert_close(first, tiny_generator(z.clone()).detach(), atol=1e-5, rtol=0)
+
+
+def test_an_optimiser_gets_every_parameter_once_and_moves_weights_as_used_alike(tiny_generator: PGGAN) -> None:
+    groups = tiny_generator.parameter_groups(0.01)
+    given_once = [p for group in groups for p in group["params"]]
+    assert sorted(map(id, given_once)) == sorted(map(id, tiny_generator.parameters()))
+    for group in groups:
+        for parameter in group["params"]:
+            # The gain is sqrt(2 / fan-in), and sqrt(1 / fan-in) for the 1x1 output.
+            fan_in = parameter[0].numel() if parameter.ndim == 4 else 1
+            gain = math.sqrt((1 if len(parameter) == 3 else 2) / fan_in) if parameter.ndim == 4 else 1
+            assert group.get("lr", 0.01) * gain == pytest.approx(0.01)

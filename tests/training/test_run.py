@@ -19,7 +19,9 @@ class Settings(BaseModel):
 
 
 def test_a_steps_random_numbers_depend_on_the_seed_and_the_step_alone() -> None:
-    seen = {tuple(torch.rand(3, generator=step_rng(seed, step)).tolist()) for seed in range(5) for step in range(-1, 20)}
+    seen = {
+        tuple(torch.rand(3, generator=step_rng(seed, step)).tolist()) for seed in range(5) for step in range(-1, 20)
+    }
     assert len(seen) == 5 * 21
     assert torch.equal(torch.rand(3, generator=step_rng(3, 7)), torch.rand(3, generator=step_rng(3, 7)))
     step_rng(2**62, 2**40)
@@ -30,7 +32,7 @@ def test_settings_are_saved_and_other_settings_refused(tmp_path: Path) -> None:
     Run(tmp_path / "run", Settings())
     assert json.loads((tmp_path / "run" / "settings.json").read_text()) == {"lr": 0.1, "steps": 4}
     Run(tmp_path / "run", Settings())
-    with pytest.raises(SettingsError, match="holds other settings .* choose another folder"):
+    with pytest.raises(SettingsError, match=r"holds other settings .* choose another folder"):
         Run(tmp_path / "run", Settings(lr=0.2))
     assert json.loads((tmp_path / "run" / "settings.json").read_text())["lr"] == 0.1
 
@@ -65,7 +67,9 @@ def test_the_log_is_one_json_line_a_call(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("quiet", [True, False])
-def test_steps_are_counted_and_saved_at_the_end(tmp_path: Path, quiet: bool, capsys: pytest.CaptureFixture[str]) -> None:
+def test_steps_are_counted_and_saved_at_the_end(
+    tmp_path: Path, quiet: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
     run, done = Run(tmp_path / "run", Settings(), quiet=quiet), []
     for step in run.steps(2, 5, 4, lambda: {"step": len(done)}):
         done.append(step)

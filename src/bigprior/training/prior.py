@@ -43,9 +43,9 @@ class PriorSettings(BaseModel):
     discriminator_width: int = 64
     batch: int = 32
     total_kimg: float = 400.0
-    #: Equalised learning rate makes every weight a unit normal, so this step is large beside a usual network's.
-    generator_lr: float = 1.5e-3
-    discriminator_lr: float = 4e-4
+    #: In units of the weights as they are used, and of the biases; see PGGAN.parameter_groups.
+    generator_lr: float = 5e-4
+    discriminator_lr: float = 5e-4
     betas: tuple[float, float] = (0.0, 0.99)
     #: Weight of the feature moments in the generator's loss.
     moments: float = 5.0
@@ -116,7 +116,8 @@ class _Trainer:
         for network in (self.generator, self.discriminator):
             network.to(memory_format=torch.channels_last)
         self.ema = copy.deepcopy(self.generator).eval().requires_grad_(False)
-        self.generator_step = torch.optim.Adam(self.generator.parameters(), settings.generator_lr, settings.betas)
+        groups = self.generator.parameter_groups(settings.generator_lr)
+        self.generator_step = torch.optim.Adam(groups, settings.generator_lr, settings.betas)
         trained = [p for p in self.discriminator.parameters() if p.requires_grad]
         self.discriminator_step = torch.optim.Adam(trained, settings.discriminator_lr, settings.betas)
         self.step = 0
