@@ -57,9 +57,11 @@ class Degradation(dinv.physics.Physics):
             ImageError: not a float tensor (N, ``channels``, H, W) of finite numbers with at least one pixel.
         """
         shape = tuple(y.shape)
-        if not y.is_floating_point() or y.ndim != 4 or shape[1] != self.channels or 0 in shape:
+        if y.dtype != torch.float32 or y.ndim != 4 or shape[1] != self.channels or 0 in shape:
             kind = str(y.dtype).removeprefix("torch.")
-            raise ImageError(f"{self.name} takes a float tensor (N, {self.channels}, H, W): this one is {kind} {shape}")
+            raise ImageError(
+                f"{self.name} takes a float32 tensor (N, {self.channels}, H, W): this one is {kind} {shape}"
+            )
         if not torch.isfinite(y).all():
             raise ImageError("the measurement holds NaN or infinity: expected finite numbers, nominally in [0, 1]")
         return y
@@ -97,7 +99,8 @@ class Colorization(Degradation, dinv.physics.Decolorize):
         chroma = prior - self.f(prior)
         room = torch.where(chroma > 0, (1 - y).clamp_min(0), y.clamp_min(0))
         scale = (room / chroma.abs().clamp_min(1e-6)).amin(dim=1, keepdim=True).clamp_max(1)
-        return y + scale * chroma
+        # Rounding may leave [0, 1] by a bit; a measurement may by more, and is kept.
+        return torch.clamp(y + scale * chroma, min=y.clamp_max(0), max=y.clamp_min(1))
 
 
 class Inpainting(Degradation, dinv.physics.Inpainting):
@@ -140,6 +143,12 @@ class Inpainting(Degradation, dinv.physics.Inpainting):
         except MaskError:
             raise MaskError("no mask was given and the picture has no black hole to find: pass a mask") from None
 
+    def A(self, x: Tensor, mask: Tensor | None = None, **kwargs: object) -> Tensor:  # noqa: N802
+        """Deepinv's name for :meth:`f`."""
+        if self.mask is None and mask is None:
+            raise MaskError("this inpainting has no mask: pass one, or use for_measurement to find the black pixels")
+        return super().A(x, mask=mask, **kwargs)
+
     def known_phi(self, y: Tensor) -> Tensor | None:
         """1 in the hole and 0 elsewhere, if a mask was given: known pixels come back bit for bit."""
         return None if self.mask is None else (1 - self.mask).expand(len(y), -1, -1, -1)
@@ -147,6 +156,8 @@ class Inpainting(Degradation, dinv.physics.Inpainting):
     def check(self, y: Tensor) -> Tensor:
         """Also raises MaskError: a mask of another size than ``y``."""
         super().check(y)
+        if self.mask is not None and len(self.mask) not in (1, len(y)):
+            raise MaskError(f"there are {len(self.mask)} masks but {len(y)} pictures: pass one mask, or one for each")
         if self.mask is not None and (self.mask.shape[2:] != y.shape[2:] or len(self.mask) not in (1, len(y))):
             (h, w), (hy, wy) = self.mask.shape[2:], y.shape[2:]
             raise MaskError(f"mask is {w}x{h} but the image is {wy}x{hy}: pass a mask of the image's size")

@@ -47,7 +47,7 @@ def list_pictures(folder: Path | str, index: tuple[int, int] | None = None) -> l
         raise ImageError(f"no pictures in {folder}: expected files ending in {', '.join(SUFFIXES)}")
     if index is None:
         return paths
-    if index[1] >= len(paths):
+    if not 0 <= index[0] <= index[1] < len(paths):
         raise SettingsError(
             f"index is {index[0]}-{index[1]} but {folder} holds {len(paths)} pictures, 0-{len(paths) - 1}"
         )

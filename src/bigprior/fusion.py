@@ -42,6 +42,8 @@ class UNetPhi(nn.Module):
         super().__init__()
         self.settings: dict[str, Any] = {"widths": list(widths), "channels": channels, "shuffle": shuffle}
         self.shuffle = shuffle
+        #: No pixel of ``phi`` depends on a pixel this far away; a multiple of the coarsest pixel, which is an eighth.
+        self.reach = 8 * shuffle * 2 ** (len(widths) - 1)
         inputs = (9 * shuffle**2, *widths)
         self.down = nn.ModuleList(_block(c_in, c) for c_in, c in zip(inputs, widths, strict=False))
         self.up = nn.ModuleList(_block(c + deep, c) for c, deep in pairwise(widths))
@@ -84,7 +86,7 @@ class DnCNNPhi(nn.Module):
         for _ in range(15):
             layers += [nn.Conv2d(64, 64, 3, padding=1, bias=False), nn.BatchNorm2d(64), nn.ReLU(inplace=True)]
         self.dncnn = nn.Sequential(*layers, nn.Conv2d(64, 3, 3, padding=1, bias=False))
-        self.channels_in, self.bounded = channels_in, bounded
+        self.channels_in, self.bounded, self.reach = channels_in, bounded, 20
 
     def forward(self, fidelity: Tensor, prior: Tensor) -> Tensor:
         """``g_inv(y)`` (N, 3, H, W) to ``phi`` (N, 3, H, W); ``prior`` is not looked at."""
@@ -101,7 +103,7 @@ class ConstantPhi(nn.Module):
     def __init__(self, value: float = 0.5) -> None:
         super().__init__()
         self.settings: dict[str, Any] = {"value": value}
-        self.value = value
+        self.value, self.reach = value, 0
 
     def forward(self, fidelity: Tensor, prior: Tensor) -> Tensor:
         """``phi`` (N, 1, H, W)."""
@@ -109,11 +111,14 @@ class ConstantPhi(nn.Module):
 
 
 @torch.no_grad()
-def predict_phi(network: nn.Module, fidelity: Tensor, prior: Tensor, tile: int = 512, halo: int = 64) -> Tensor:
+def predict_phi(
+    network: nn.Module, fidelity: Tensor, prior: Tensor, tile: int = 512, halo: int | None = None
+) -> Tensor:
     """``phi`` of a picture of any size in bounded memory: tile by tile, each seen with ``halo`` pixels around it.
 
-    The halo is wider than the networks' reach, and a multiple of their coarsest pixel, so tiles leave no seam.
+    The halo is by default the network's ``reach`` (64 where it names none), so that tiles leave no seam.
     """
+    halo = getattr(network, "reach", 64) if halo is None else halo
     height, width = fidelity.shape[2:]
     rows = []
     for top in range(0, height, tile):

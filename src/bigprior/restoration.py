@@ -90,15 +90,14 @@ class Restorer(dinv.models.Reconstructor):
             SettingsError: no phi network for this task.
         """
         y = degradation.check(y)
-        network = self.phi
-        if isinstance(network, nn.ModuleDict):
+        network, phi = self.phi, degradation.known_phi(y)
+        if phi is None and isinstance(network, nn.ModuleDict):
             if degradation.name not in network:
                 raise SettingsError(f"no phi network for {degradation.name}: this restorer has {', '.join(network)}")
             network = network[degradation.name]
         fidelity = degradation.g_inv(y)
         projection = self.prior.project(y, degradation, seed=seed, progress=progress)
         prior = projection.image
-        phi = degradation.known_phi(y)
         if phi is None:
             phi = predict_phi(network, fidelity, prior)
         restored = fuse(fidelity, prior, phi)  # Eq. 5

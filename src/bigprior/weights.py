@@ -36,7 +36,7 @@ def read_tensors(path: Path | str) -> dict[str, Tensor]:
         ) from error
     if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):
         state = state["state_dict"]
-    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
+    if not isinstance(state, dict) or not all(isinstance(k, str) and isinstance(v, Tensor) for k, v in state.items()):
         raise WeightsError(f"{path} holds no state dict: expected names with tensors")
     return state
 
@@ -51,9 +51,13 @@ def read_weights(path: Path | str) -> tuple[dict[str, Tensor], dict[str, Any]]:
     if not path.is_file():
         raise WeightsError(f"no weights file {path}")
     tensors, header = _read_safetensors(path)
-    if "settings" not in header:
+    try:
+        settings = json.loads(header["settings"])
+    except (KeyError, ValueError):
+        settings = None
+    if not isinstance(settings, dict):
         raise WeightsError(f"{path} has no settings in its header: it was not written by bigprior")
-    return {k: v.float() for k, v in tensors.items()}, json.loads(header["settings"])
+    return {k: v.float() for k, v in tensors.items()}, settings
 
 
 def save_weights(path: Path | str, state: Mapping[str, Tensor], settings: Mapping[str, Any]) -> None:

@@ -8,12 +8,13 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import torch
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from bigprior.atomic import replacing, write_text
 from bigprior.degradations import DEGRADATIONS
@@ -37,7 +38,7 @@ class Preset(BaseModel):
         scores: figures by name, each with the command that prints it in the model card.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
     summary: str
@@ -57,7 +58,9 @@ def home() -> Path:
 
 def preset_names() -> list[str]:
     """Every known preset, embedded or the user's own."""
-    return sorted(folder.name for root in _roots() if root.is_dir() for folder in root.iterdir() if _is_preset(folder))
+    return sorted(
+        {folder.name for root in _roots() if root.is_dir() for folder in root.iterdir() if _is_preset(folder)}
+    )
 
 
 def preset(name: str) -> Preset:
@@ -70,7 +73,7 @@ def preset(name: str) -> Preset:
     path = folder_of(name) / "preset.json"
     try:
         return Preset.model_validate_json(path.read_text(encoding="utf-8"))
-    except (OSError, ValidationError) as error:
+    except (OSError, ValueError) as error:
         raise WeightsError(f"{path} does not describe a preset ({str(error).splitlines()[0]})") from error
 
 
@@ -162,7 +165,10 @@ def load_phi(path: Path | str) -> Any:
         tensors, header = read_weights(path)
         if "kind" not in header:
             raise WeightsError(f"{path} is not a phi network: its header names no kind")
-        network = phi_network(header["kind"], **header["network"])
+        try:
+            network = phi_network(header["kind"], **header["network"])
+        except (KeyError, TypeError) as error:
+            raise WeightsError(f"{path} does not say how its phi network is built ({error})") from error
     else:
         tensors = {k.removeprefix("module.backbone."): v for k, v in read_tensors(path).items()}
         if "dncnn.0.weight" not in tensors:
@@ -207,17 +213,26 @@ def import_preset(
     if not name.replace("-", "").replace("_", "").isalnum():
         raise SettingsError(f"preset name is {name!r}: expected letters, digits, - and _")
     network = architecture(kind).from_state_dict(read_tensors(generator))
+    networks: dict[str, Any] = {}
     for task, path in (phi or {}).items():
         if task not in DEGRADATIONS:
             raise UnknownNameError("task", task, list(DEGRADATIONS))
-        load_phi(path)
+        networks[task] = load_phi(path)
     folder = Path(into or home()) / name
-    header = read_weights(generator)[1] if Path(generator).suffix == ".safetensors" else {}
+    header: dict[str, Any] = {}
+    with suppress(WeightsError):  # a foreign file has no header
+        header = read_weights(generator)[1]
     save_weights(folder / "generator.safetensors", network.state_dict(), {"architecture": kind, **header})
     for task, path in (phi or {}).items():
-        with replacing(folder / f"phi-{task}.safetensors") as temporary:
-            shutil.copyfile(path, temporary)
-    hashes = {p.stem: sha256(p) for p in sorted(folder.glob("*.safetensors"))}
+        place = folder / f"phi-{task}.safetensors"
+        if Path(path).suffix == ".safetensors":
+            with replacing(place) as temporary:
+                shutil.copyfile(path, temporary)
+        else:
+            network = networks[task]
+            save_weights(place, network.state_dict(), {"kind": network.kind, "network": network.settings})
+    parts = ["generator", *(f"phi-{task}" for task in networks)]
+    hashes = {part: sha256(folder / f"{part}.safetensors") for part in parts}
     fields: dict[str, Any] = {
         "summary": f"imported from {Path(generator).name}",
         "licence": "unknown",

@@ -111,10 +111,14 @@ class PGGAN(nn.Module):
             if layers < 4 or layers % 2:
                 raise KeyError(f"layer{layers}.conv.weight")
             shapes = [state[f"layer{i}.conv.weight"].shape for i in range(layers)]
+            if any(len(shape) != 4 or 0 in shape for shape in shapes):
+                raise KeyError("layer0.conv.weight of four dimensions")
         except KeyError as error:
             raise WeightsError(f"not a Progressive GAN generator: no tensor {error}") from None
         resolution, fmap_max = 2 << (layers // 2), shapes[0][0]
-        network = cls(resolution, z_dim=shapes[0][1], fmap_base=shapes[-1][0] * resolution, fmap_max=fmap_max)
+        # The least base that explains every layer: widths were rounded down.
+        base = max(shape[0] * (4 << i // 2) for i, shape in enumerate(shapes))
+        network = cls(resolution, z_dim=shapes[0][1], fmap_base=base, fmap_max=fmap_max)
         known = network.state_dict()
         extra = [k for k in state if k not in known and k != "lod" and not k.startswith("output")]
         wrong = [k for k, v in known.items() if k not in state or state[k].shape != v.shape]
@@ -162,7 +166,7 @@ class _Layer(nn.Module):
     def _kernel(self) -> Tensor:
         """The weights as they are used; kept while they are frozen, since an inversion asks for them at every step."""
         weight = self.conv["weight"]
-        if weight.requires_grad:
+        if weight.requires_grad or weight.is_inference():  # torch counts no changes of inference tensors
             return self._prepared(weight)
         stamp = (weight.data_ptr(), weight._version)
         if self._frozen is None or self._frozen[0] != stamp:

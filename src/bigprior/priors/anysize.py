@@ -67,6 +67,9 @@ class AnySize:
             return parts[0]
         codes = {k: torch.cat([p.codes[k] for p in parts]) for k in parts[0].codes}
         histories = [p.history for p in parts if p.history is not None]
+        # Pictures that were done early keep their last loss.
+        steps = max((len(h) for h in histories), default=0)
+        histories = [torch.cat([h, h[-1:].expand(steps - len(h), -1)]) for h in histories]
         history = torch.cat(histories, dim=1) if len(histories) == len(parts) else None
         return Projection(torch.cat([p.image for p in parts]), codes, history)
 
@@ -110,7 +113,8 @@ class AnySize:
             known = _padded(mask[None][window], square)
             small = _resized(known, size)
             # A small pixel is known where all that it covers is; its colour is the mean of what is known.
-            holes.append((small > 0.999).to(y))
+            lost = F.adaptive_max_pool2d(1 - known, size)
+            holes.append(((small > 0.999) & (lost == 0)).to(y))
             crops.append(
                 _resized(_padded(picture[None][window], square) * known, size) / small.clamp_min(1e-3) * holes[-1]
             )

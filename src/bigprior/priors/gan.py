@@ -24,7 +24,6 @@ from bigprior.priors.losses import InversionLoss, PerceptualTerm, PyramidTerm, V
 OPTIMIZERS: dict[str, Any] = {
     "adam": lambda groups: torch.optim.Adam(groups),
     "sgd": lambda groups: torch.optim.SGD(groups),
-    "lbfgs": lambda groups: torch.optim.LBFGS([p for g in groups for p in g["params"]], lr=groups[0]["lr"], max_iter=4),
 }
 
 
@@ -42,7 +41,7 @@ class InversionSettings(BaseModel):
         perceptual_term: ``vgg`` (the paper's; needs VGG-16 weights), or ``pyramid`` (needs nothing).
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     codes: PositiveInt = 30
     layer: int = Field(default=2, ge=0)

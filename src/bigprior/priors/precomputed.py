@@ -28,7 +28,7 @@ class PrecomputedPrior:
             ImageError: their number or size is not the measurements'.
         """
         degradation.check(y)
-        if self.images.shape[0] != y.shape[0] or self.images.shape[2:] != y.shape[2:]:
+        if self.images.shape != (len(y), 3, *y.shape[2:]):
             came, expected = tuple(self.images.shape), (len(y), 3, *y.shape[2:])
             raise ImageError(f"precomputed priors are {came} but the measurements need {expected}: pass one for each")
         return Projection(self.images)
