@@ -48,7 +48,7 @@ class PriorSettings(BaseModel):
     discriminator_lr: float = 5e-4
     betas: tuple[float, float] = (0.0, 0.99)
     #: Weight of the feature moments in the generator's loss.
-    moments: float = 5.0
+    moments: float = 15.0
     #: Half-life of the moving average, at most; a run that has seen fewer images averages over a twentieth of them.
     ema_kimg: float = 10.0
     snapshot_kimg: float = 8.0
