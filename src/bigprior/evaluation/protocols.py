@@ -12,7 +12,7 @@ from torch import Tensor
 
 from bigprior.degradations import Denoising
 from bigprior.errors import SettingsError, UnknownNameError
-from bigprior.evaluation.frechet import frechet_distance, vgg_statistics
+from bigprior.evaluation.frechet import frechet_distance, vgg_features
 from bigprior.folders import list_pictures, load_set, load_square
 from bigprior.metrics import METRICS
 from bigprior.priors.base import Prior, Progress
@@ -95,18 +95,29 @@ def table2(request: Request, progress: Progress) -> Results:
 
 
 def generator(request: Request, progress: Progress) -> Results:
-    """Fréchet distance between 5,000 samples of the generator and the pictures, on VGG-16 conv3_3 features."""
+    """How near the generator's own pictures are to photographs, and whether it copies them.
+
+    ``frechet``: distance of 5,000 samples from the photographs on VGG-16 conv3_3 features; for scale, that of one
+    random half of the photographs from the other. ``nearest``: for eight samples, and for scale eight photographs, the
+    median distance to the nearest (other) photograph in the same features; a generator that copies is far below.
+    """
     network = load_generator(request.preset)
-    truth = load_square(list_pictures(request.data, request.index), network.resolution)
-    rng, count = torch.Generator().manual_seed(0), 5000
-    codes = torch.randn(count, network.z_dim, generator=rng)
+    paths = list_pictures(request.data, request.index)
+    real = vgg_features(load_square(paths, network.resolution), request.vgg, _part(progress, 0, 2))
+    codes = torch.randn(5000, network.z_dim, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         samples = torch.cat([network(z).clamp(0, 1).mul(255).round().byte() for z in codes.split(100)])
-    real = vgg_statistics(truth, request.vgg, _part(progress, 0, 2))
-    fake = vgg_statistics(samples, request.vgg, _part(progress, 1, 2))
-    half = truth[torch.randperm(len(truth), generator=rng)[: len(truth) // 2]]
-    floor = frechet_distance(vgg_statistics(half, request.vgg), real)
-    return {"prior": {"frechet": frechet_distance(fake, real)}, "half_of_data": {"frechet": floor}}
+    fake = vgg_features(samples, request.vgg, _part(progress, 1, 2))
+    real = real[torch.randperm(len(real), generator=torch.Generator().manual_seed(0))]
+    half = len(real) // 2
+    nearest = {"prior": torch.cdist(fake[:8], real).amin(1), "photographs": torch.cdist(real[:8], real[8:]).amin(1)}
+    return {
+        "prior": {"frechet": frechet_distance(fake, real), "nearest": float(nearest["prior"].median())},
+        "photographs": {
+            "frechet": frechet_distance(real[:half], real[half:]),
+            "nearest": float(nearest["photographs"].median()),
+        },
+    }
 
 
 #: Every evaluation by name.
