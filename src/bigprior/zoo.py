@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from pydantic import BaseModel, ConfigDict
+from pydantic import Field
 
 from bigprior.atomic import replacing, write_text
 from bigprior.degradations import DEGRADATIONS
@@ -24,21 +24,20 @@ from bigprior.generators import architecture
 from bigprior.priors.anysize import AnySize
 from bigprior.priors.gan import GANPrior, InversionSettings, paper_settings
 from bigprior.restoration import Restorer
+from bigprior.settings import Settings
 from bigprior.weights import read_tensors, read_weights, save_weights, sha256
 
 #: The preset that ``restore`` uses when none is named.
 DEFAULT = "rooms"
 
 
-class Preset(BaseModel):
+class Preset(Settings):
     """A prior by name: which weights, their SHA-256, what they were trained on, under what terms, what they score.
 
     Attributes:
         inversion: settings by task; a task without any uses the defaults.
         scores: figures by name, each with the command that prints it in the model card.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
     summary: str
@@ -47,8 +46,8 @@ class Preset(BaseModel):
     trained_on: str
     images_seen: int = 0
     sha256: dict[str, str]
-    inversion: dict[str, InversionSettings] = {}
-    scores: dict[str, float] = {}
+    inversion: dict[str, InversionSettings] = Field(default_factory=dict)
+    scores: dict[str, float] = Field(default_factory=dict)
 
 
 def home() -> Path:
@@ -73,7 +72,7 @@ def preset(name: str) -> Preset:
     path = folder_of(name) / "preset.json"
     try:
         return Preset.model_validate_json(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, SettingsError) as error:
         raise WeightsError(f"{path} does not describe a preset ({str(error).splitlines()[0]})") from error
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt
 from torch import Tensor
 
 from bigprior.degradations import Degradation, Denoising, Inpainting
@@ -19,6 +19,7 @@ from bigprior.generators.base import Generator
 from bigprior.perceptual import VGGFeatures
 from bigprior.priors.base import Progress, Projection
 from bigprior.priors.losses import InversionLoss, PerceptualTerm, PyramidTerm, VGGTerm
+from bigprior.settings import Settings
 
 #: Any torch optimiser that takes parameter groups with a step size can be added here by name.
 OPTIMIZERS: dict[str, Any] = {
@@ -27,7 +28,7 @@ OPTIMIZERS: dict[str, Any] = {
 }
 
 
-class InversionSettings(BaseModel):
+class InversionSettings(Settings):
     """How a generator is inverted.
 
     Attributes:
@@ -40,8 +41,6 @@ class InversionSettings(BaseModel):
         l2, l1, perceptual: weights of the loss.
         perceptual_term: ``vgg`` (the paper's; needs VGG-16 weights), or ``pyramid`` (needs nothing).
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     codes: PositiveInt = 30
     layer: int = Field(default=2, ge=0)

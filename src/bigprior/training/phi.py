@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from pydantic import BaseModel, ConfigDict
+from pydantic import Field, PositiveFloat, PositiveInt
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -18,12 +18,13 @@ from bigprior.atomic import replacing
 from bigprior.degradations import Degradation, Inpainting
 from bigprior.fusion import fuse, phi_network
 from bigprior.priors.base import Prior, Progress
+from bigprior.settings import Settings
 from bigprior.simulation import simulate
 from bigprior.training.run import Run, step_rng
 from bigprior.weights import save_weights
 
 
-class PhiSettings(BaseModel):
+class PhiSettings(Settings):
     """Everything that decides how a phi network is trained; saved beside its weights.
 
     Attributes:
@@ -34,17 +35,15 @@ class PhiSettings(BaseModel):
         validate_every: steps between two scores on the validation pictures; the best weights are kept.
     """
 
-    model_config = ConfigDict(frozen=True)
-
     network: str = "unet"
-    network_settings: dict[str, Any] = {}
-    rho: float = 1e-5
-    steps: int = 3000
-    batch: int = 16
-    crop_px: int = 64
-    lr: float = 2e-3
-    weight_decay: float = 1e-4
-    validate_every: int = 250
+    network_settings: dict[str, Any] = Field(default_factory=dict)
+    rho: float = Field(default=1e-5, ge=0)
+    steps: PositiveInt = 3000
+    batch: PositiveInt = 16
+    crop_px: PositiveInt = 64
+    lr: PositiveFloat = 2e-3
+    weight_decay: float = Field(default=1e-4, ge=0)
+    validate_every: PositiveInt = 250
     seed: int = 0
 
 

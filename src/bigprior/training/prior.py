@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from pydantic import BaseModel, ConfigDict
+from pydantic import Field, PositiveFloat, PositiveInt
 from torch import Tensor
 from torchvision.utils import make_grid, save_image
 
@@ -20,6 +20,7 @@ from bigprior.atomic import replacing
 from bigprior.folders import list_pictures, load_square
 from bigprior.generators.pggan import PGGAN
 from bigprior.perceptual import VGGFeatures
+from bigprior.settings import Settings
 from bigprior.training.discriminator import (
     ProjectedDiscriminator,
     augment,
@@ -31,27 +32,25 @@ from bigprior.training.run import Run, step_rng
 from bigprior.weights import read_weights, save_weights
 
 
-class PriorSettings(BaseModel):
+class PriorSettings(Settings):
     """Everything that decides how a generator is trained; saved beside its weights."""
 
-    model_config = ConfigDict(frozen=True)
-
-    resolution: int = 64
-    z_dim: int = 256
-    fmap_base: int = 2048
-    fmap_max: int = 256
-    discriminator_width: int = 64
-    batch: int = 32
-    total_kimg: float = 400.0
+    resolution: PositiveInt = 64
+    z_dim: PositiveInt = 256
+    fmap_base: PositiveInt = 2048
+    fmap_max: PositiveInt = 256
+    discriminator_width: PositiveInt = 64
+    batch: int = Field(default=32, ge=2)  # the spread of a batch needs two
+    total_kimg: PositiveFloat = 400.0
     #: In units of the weights as they are used, and of the biases; see PGGAN.parameter_groups.
-    generator_lr: float = 5e-4
-    discriminator_lr: float = 5e-4
+    generator_lr: PositiveFloat = 5e-4
+    discriminator_lr: PositiveFloat = 5e-4
     betas: tuple[float, float] = (0.0, 0.99)
     #: Weight of the feature moments in the generator's loss.
-    moments: float = 15.0
+    moments: float = Field(default=15.0, ge=0)
     #: Half-life of the moving average, at most; a run that has seen fewer images averages over a twentieth of them.
-    ema_kimg: float = 10.0
-    snapshot_kimg: float = 8.0
+    ema_kimg: PositiveFloat = 10.0
+    snapshot_kimg: PositiveFloat = 8.0
     seed: int = 0
 
 
