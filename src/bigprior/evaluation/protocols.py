@@ -16,6 +16,7 @@ from bigprior.evaluation.frechet import frechet_distance, vgg_features
 from bigprior.folders import list_pictures, load_set, load_square
 from bigprior.metrics import METRICS
 from bigprior.priors.base import Prior, Progress
+from bigprior.priors.gan import GANPrior
 from bigprior.priors.precomputed import PrecomputedPrior
 from bigprior.restoration import Restorer
 from bigprior.simulation import simulate
@@ -50,8 +51,9 @@ Results = dict[str, Any]
 
 
 def inversion(request: Request, progress: Progress) -> Results:
-    """How well the generator reaches undegraded pictures at its own size."""
-    prior, _ = load_prior(request.preset, "denoising", steps=request.steps)
+    """How well the generator reaches undegraded pictures at its own size, with the paper's 30 codes."""
+    preset, _ = load_prior(request.preset, "denoising", steps=request.steps)
+    prior = GANPrior(preset.generator, preset.settings.model_copy(update={"codes": 30}))
     truth = load_set(request.data, request.index, prior.resolution).images
     # No degradation and no noise to stop at: the plain distance of photographs from the generator's range.
     image = prior.project(truth, Denoising(), progress=progress).image

@@ -42,9 +42,9 @@ class InversionSettings(Settings):
         perceptual_term: ``vgg`` (the paper's; needs VGG-16 weights), or ``pyramid`` (needs nothing).
     """
 
-    codes: PositiveInt = 30
-    layer: int = Field(default=2, ge=0)
-    steps: PositiveInt = 100
+    codes: PositiveInt = 15
+    layer: int = Field(default=4, ge=0)
+    steps: PositiveInt = 50
     optimizer: str = "adam"
     lr: PositiveFloat = 0.05
     alpha_lr: PositiveFloat = 0.05
