@@ -17,7 +17,7 @@ from bigprior.zoo import load_prior
 #: What each task's network learns from. Inpainting learns to find holes of both kinds by itself.
 TASK_PROTOCOLS = {
     "colorization": ("colorization",),
-    "denoising": ("denoising", "denoising-25"),
+    "denoising": ("denoising",),
     "inpainting": ("inpainting-boxes", "inpainting-centre"),
 }
 
