@@ -27,8 +27,8 @@ def fuse(fidelity: Tensor, prior: Tensor, phi: Tensor) -> Tensor:
 class UNetPhi(nn.Module):
     """A small U-Net that sees the measurement and the prior, and so can judge the prior that it weighs.
 
-    Deviates: the paper's network sees ``y`` alone and is unbounded as released. Seeing both is worth about 0.2 AuC on
-    the paper's colorization (see ``docs/results.md``); the sigmoid makes ``phi`` a share by construction.
+    Deviates: the paper's network sees ``y`` alone, and is unbounded as released; the sigmoid makes ``phi`` a share by
+    construction.
 
     Args:
         widths: channels from the finest level to the coarsest; each further level halves the side.
