@@ -119,13 +119,10 @@ def demo(
     """Denoise, colorize and inpaint a photograph that scikit-image carries (coffee, CC0), and show how it went."""
     with _working("loading"):
         from bigprior.evaluation.demo import run_demo
-    table = Table(
-        "task", "mean phi", "dB measured", "dB prior", "dB restored", "seconds", "panel", title="bigprior demo"
-    )
+    table = Table("task", "mean phi", "dB measured", "dB prior", "dB restored", "seconds", title="bigprior demo")
     for row in run_demo(output, preset=preset, steps=steps, seed=seed, progress=_progress):
         decibels = [f"{row[k]:.2f}" for k in ("fidelity", "prior", "restored")]
-        panel = str(row["panel"])
-        table.add_row(str(row["task"]), f"{row['mean_phi']:.2f}", *decibels, f"{row['seconds']:.1f}", panel)
+        table.add_row(str(row["task"]), f"{row['mean_phi']:.2f}", *decibels, f"{row['seconds']:.1f}")
     _OUT.print(table)
     _OUT.print(f"pictures are in {output.resolve()}", soft_wrap=True)
 

@@ -27,16 +27,16 @@ def run_demo(
     steps: int | None = None,
     seed: int = 0,
     progress: Callable[[str], AbstractContextManager[Progress]],
-) -> list[dict[str, float | str | Path]]:
+) -> list[dict[str, float | str]]:
     """Degrade scikit-image's ``coffee`` (CC0) in three ways, restore it, and write everything into ``folder``.
 
     Returns:
-        A row a task: mean phi; PSNR in dB of the fidelity term, the prior and the restored picture; seconds; the panel.
+        A row a task: mean phi; PSNR in dB of the fidelity term, the prior and the restored picture; seconds.
     """
     photo = torch.from_numpy(skimage.data.coffee()).permute(2, 0, 1)[None].float() / 255
     # A third of the original: 200 x 133, so that the demo takes seconds on a laptop.
     truth = torch.nn.functional.interpolate(photo, scale_factor=1 / 3, mode="bilinear", antialias=True).clamp(0, 1)
-    rows: list[dict[str, float | str | Path]] = []
+    rows: list[dict[str, float | str]] = []
     for task, protocol in _TASKS.items():
         y, physics = simulate(protocol, truth, ["coffee"])
         restorer = load_restorer(preset, task, steps=steps)
@@ -44,10 +44,8 @@ def run_demo(
         with progress(task) as tell:
             result = restorer.restore(y, physics, seed=seed, progress=tell)
         seconds = time.perf_counter() - began
-        paths = save_restoration(result, folder / task)
+        save_restoration(result, folder / task)
         images = {"fidelity": result.fidelity, "prior": result.prior, "restored": result.restored}
         decibels = {name: psnr(image, truth).item() for name, image in images.items()}
-        rows.append(
-            {"task": task, "mean_phi": result.mean_phi, **decibels, "seconds": seconds, "panel": paths["panel"]}
-        )
+        rows.append({"task": task, "mean_phi": result.mean_phi, **decibels, "seconds": seconds})
     return rows
