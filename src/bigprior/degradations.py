@@ -158,7 +158,7 @@ class Inpainting(Degradation, dinv.physics.Inpainting):
         super().check(y)
         if self.mask is not None and len(self.mask) not in (1, len(y)):
             raise MaskError(f"there are {len(self.mask)} masks but {len(y)} pictures: pass one mask, or one for each")
-        if self.mask is not None and (self.mask.shape[2:] != y.shape[2:] or len(self.mask) not in (1, len(y))):
+        if self.mask is not None and self.mask.shape[2:] != y.shape[2:]:
             (h, w), (hy, wy) = self.mask.shape[2:], y.shape[2:]
             raise MaskError(f"mask is {w}x{h} but the image is {wy}x{hy}: pass a mask of the image's size")
         return y

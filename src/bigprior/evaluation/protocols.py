@@ -63,11 +63,10 @@ def inversion(request: Request, progress: Progress) -> Results:
 def tasks(request: Request, progress: Progress) -> Results:
     """The three tasks at the generator's own size: the fidelity term, the prior, and their fusion."""
     protocols = {"denoising": "denoising-25", "inpainting": "inpainting-centre", "colorization": "colorization"}
+    pictures = load_set(request.data, request.index, load_generator(request.preset).resolution)
     results: Results = {}
     for done, (task, protocol) in enumerate(protocols.items()):
         restorer = load_restorer(request.preset, task, steps=request.steps)
-        resolution = load_generator(request.preset).resolution
-        pictures = load_set(request.data, request.index, resolution)
         y, physics = simulate(protocol, pictures.images, pictures.names)
         result = restorer.restore(y, physics, progress=_part(progress, done, len(protocols)))
         metrics = ("psnr", "ssim", "lpips", "auc") if task == "colorization" else ("psnr", "ssim", "lpips")

@@ -149,7 +149,8 @@ class GANPrior:
             return total
 
         for step in range(s.steps):
-            before = {"z": z.detach().clone(), "alpha": alpha.detach().clone()}
+            # The residual is that of the codes before the step, so those are what a picture that is done keeps.
+            before = {"z": z.detach().clone(), "alpha": alpha.detach().clone()} if enough is not None else {}
             with torch.enable_grad():
                 optimizer.step(closure)
             if schedule is not None:
