@@ -167,6 +167,7 @@ def train_prior(
     batch: Annotated[int, typer.Option(help="Images a step.")] = 32,
     init: Annotated[Path | None, typer.Option(help="Weights to start from; a smaller generator's grow.")] = None,
     vgg: Vgg = None,
+    precision: Annotated[str, typer.Option(help="fp32, or bf16: twice as fast where the processor has it.")] = "fp32",
     seed: Seed = 0,
 ) -> None:
     """Train a generator with a projected discriminator. Interrupt it at will."""
@@ -174,7 +175,7 @@ def train_prior(
         from bigprior.training.prior import PriorSettings
         from bigprior.training.prior import train_prior as run
 
-        settings = PriorSettings(resolution=resolution, total_kimg=kimg, batch=batch, seed=seed)
+        settings = PriorSettings(resolution=resolution, total_kimg=kimg, batch=batch, precision=precision, seed=seed)
     weights = run(data, out, settings, vgg=vgg, init=init)
     _OUT.print(f"weights: {weights}", soft_wrap=True)
 

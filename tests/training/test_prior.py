@@ -174,6 +174,17 @@ def test_a_folder_of_another_run_is_refused_and_left_alone(
     assert {p.name: p.read_bytes() for p in unbroken.iterdir()} == before
 
 
+def test_half_precision_takes_nearly_the_same_steps(
+    pictures: Path, vgg_weights: Path, unbroken: Path, tmp_path: Path
+) -> None:
+    half = SMALL.model_copy(update={"precision": "bf16"})
+    one, _ = read_weights(train_prior(pictures, tmp_path, half, vgg=vgg_weights, quiet=True))
+    other, _ = read_weights(unbroken / "generator.safetensors")
+    assert any(not torch.equal(one[k], other[k]) for k in one)
+    for name, tensor in one.items():
+        assert torch.allclose(tensor, other[name], atol=0.05), name
+
+
 def test_a_new_run_starts_from_the_layers_that_fit(pictures: Path, vgg_weights: Path, tmp_path: Path) -> None:
     torch.manual_seed(20)
     small = PGGAN(8, 8, 128, 8)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from pydantic import Field, PositiveFloat, PositiveInt
@@ -51,6 +51,8 @@ class PriorSettings(Settings):
     #: Half-life of the moving average, at most; a run that has seen fewer images averages over a twentieth of them.
     ema_kimg: PositiveFloat = 10.0
     snapshot_kimg: PositiveFloat = 8.0
+    #: Of the convolutions; ``bf16`` is twice as fast on processors that multiply matrices in it.
+    precision: Literal["fp32", "bf16"] = "fp32"
     seed: int = 0
 
 
@@ -126,6 +128,10 @@ class _Trainer:
     def images_seen(self) -> int:
         return self.images_before + self.step * self.settings.batch
 
+    def autocast(self) -> torch.autocast:
+        """The precision of the forward passes; weights, their averages and the optimisers stay in single precision."""
+        return torch.autocast("cpu", torch.bfloat16, enabled=self.settings.precision == "bf16")
+
     def train_step(self, pictures: Tensor) -> dict[str, float]:
         """One step of both networks.
 
@@ -139,22 +145,24 @@ class _Trainer:
         real = torch.where(flip, real.flip(3), real).contiguous(memory_format=torch.channels_last)
         z = torch.randn(s.batch, s.z_dim, generator=rng)
 
-        fake_features = self.features(augment(self.generator(z), rng))
-        with torch.no_grad():
-            real_features = self.features(augment(real, rng))
+        with self.autocast():
+            fake_features = self.features(augment(self.generator(z).float(), rng))
+            with torch.no_grad():
+                real_features = self.features(augment(real, rng))
 
-        self.discriminator.train().requires_grad_(True)
-        self.discriminator.freeze_projections()
-        fake_logits = self.discriminator({k: v.detach() for k, v in fake_features.items()})
-        loss_d = hinge_discriminator(self.discriminator(real_features), fake_logits)
+            self.discriminator.train().requires_grad_(True)
+            self.discriminator.freeze_projections()
+            fake_logits = self.discriminator({k: v.detach() for k, v in fake_features.items()})
+            loss_d = hinge_discriminator(self.discriminator(real_features), fake_logits)
         self.discriminator_step.zero_grad()
         loss_d.backward()
         self.discriminator_step.step()
 
         # eval: the power iteration of the spectral norm moves once a step.
         self.discriminator.eval().requires_grad_(False)
-        moments = moment_distance(real_features, fake_features)
-        loss_g = hinge_generator(self.discriminator(fake_features)) + s.moments * moments
+        with self.autocast():
+            moments = moment_distance(real_features, fake_features)
+            loss_g = hinge_generator(self.discriminator(fake_features)) + s.moments * moments
         self.generator_step.zero_grad()
         loss_g.backward()
         self.generator_step.step()
