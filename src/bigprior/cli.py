@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -158,26 +159,45 @@ def evaluate(
         _OUT.print(line, highlight=False)
 
 
+class Kind(StrEnum):
+    """What a prior is made of."""
+
+    gan = "gan"
+    diffusion = "diffusion"
+
+
 @train.command("prior")
 def train_prior(
     data: Annotated[Path, typer.Option(help="Folder of training photographs.")],
     out: Annotated[Path, typer.Option(help="The run's folder; the same command again resumes it.")],
-    resolution: Annotated[int, typer.Option(help="Side of the pictures, a power of two.")] = 64,
+    kind: Annotated[Kind, typer.Option(help="A generator with a projected discriminator, or a denoiser.")] = Kind.gan,
+    resolution: Annotated[
+        int | None, typer.Option(help="Side that the photographs are read at: 64 for a GAN, 256 for a denoiser.")
+    ] = None,
     kimg: Annotated[float, typer.Option(help="Thousands of images to see.")] = 400.0,
     batch: Annotated[int, typer.Option(help="Images a step.")] = 32,
     init: Annotated[Path | None, typer.Option(help="Weights to start from; a smaller generator's grow.")] = None,
     vgg: Vgg = None,
-    precision: Annotated[str, typer.Option(help="fp32, or bf16: twice as fast where the processor has it.")] = "fp32",
+    precision: Annotated[
+        str, typer.Option(help="fp32, or bf16: faster where the processor multiplies in it.")
+    ] = "fp32",
     seed: Seed = 0,
 ) -> None:
-    """Train a generator with a projected discriminator. Interrupt it at will."""
+    """Train a generative prior. Interrupt it at will: the same command goes on."""
+    common: dict[str, Any] = {"total_kimg": kimg, "batch": batch, "precision": precision, "seed": seed}
+    if resolution is not None:
+        common["resolution"] = resolution
     with _working("loading"):
-        from bigprior.training.prior import PriorSettings
-        from bigprior.training.prior import train_prior as run
+        if kind is Kind.gan:
+            from bigprior.training.prior import PriorSettings
+            from bigprior.training.prior import train_prior as train_gan
 
-        settings = PriorSettings(resolution=resolution, total_kimg=kimg, batch=batch, precision=precision, seed=seed)
-    weights = run(data, out, settings, vgg=vgg, init=init)
-    _OUT.print(f"weights: {weights}", soft_wrap=True)
+            train_it = partial(train_gan, settings=PriorSettings(**common), vgg=vgg)
+        else:
+            from bigprior.training.denoiser import DenoiserSettings, train_denoiser
+
+            train_it = partial(train_denoiser, settings=DenoiserSettings(**common))
+    _OUT.print(f"weights: {train_it(data, out, init=init)}", soft_wrap=True)
 
 
 @train.command("phi")

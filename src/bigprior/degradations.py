@@ -17,6 +17,9 @@ from bigprior.errors import ImageError, MaskError, SettingsError, UnknownNameErr
 #: Luminance as the paper's data has it.
 LUMINANCE = (0.299, 0.587, 0.114)
 
+#: Channels of :meth:`Degradation.evidence`: RGB, whether the luminance is known, and whether the colour is.
+EVIDENCE_CHANNELS = 5
+
 
 class Degradation(dinv.physics.Physics):
     """A deepinv ``Physics`` that knows a bijection of its measurement.
@@ -48,6 +51,15 @@ class Degradation(dinv.physics.Physics):
 
     def known_phi(self, y: Tensor) -> Tensor | None:
         """``phi`` (N, 1, H, W) where it is explicitly known (Table I), else None."""
+        return None
+
+    def evidence(self, y: Tensor) -> Tensor | None:
+        """What ``y`` says exactly, pixel by pixel, for a network that is told; None if it says nothing exactly.
+
+        Returns:
+            (N, :data:`EVIDENCE_CHANNELS`, H, W): the picture as far as it is known, on the scale of [-1, 1] and 0
+            where it is not; 1 where the luminance is known; 1 where the colour is known.
+        """
         return None
 
     def check(self, y: Tensor) -> Tensor:
@@ -89,6 +101,10 @@ class Colorization(Degradation, dinv.physics.Decolorize):
     def g(self, x: Tensor) -> Tensor:
         """Any channel of a grey picture, here the first."""
         return x[:, :1]
+
+    def evidence(self, y: Tensor) -> Tensor:
+        """The luminance of every pixel, the colour of none."""
+        return torch.cat([(2 * y - 1).expand(-1, 3, -1, -1), torch.ones_like(y), torch.zeros_like(y)], dim=1)
 
     def consistent(self, prior: Tensor, y: Tensor) -> Tensor:
         """The measurement's luminance with the prior's chroma, as in the released code.
@@ -152,6 +168,17 @@ class Inpainting(Degradation, dinv.physics.Inpainting):
     def known_phi(self, y: Tensor) -> Tensor | None:
         """1 in the hole and 0 elsewhere, if a mask was given: known pixels come back bit for bit."""
         return None if self.mask is None else (1 - self.mask).expand(len(y), -1, -1, -1)
+
+    def evidence(self, y: Tensor) -> Tensor:
+        """Luminance and colour of the known pixels.
+
+        Raises:
+            MaskError: without a mask nobody knows which those are; see :meth:`for_measurement`.
+        """
+        if self.mask is None:
+            raise MaskError("this inpainting has no mask: use for_measurement to find the black pixels")
+        mask = self.mask.expand(len(y), -1, -1, -1)
+        return torch.cat([mask * (2 * y - 1), mask, mask], dim=1)
 
     def check(self, y: Tensor) -> Tensor:
         """Also raises MaskError: a mask of another size than ``y``."""

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bigprior.errors import UnknownNameError
+from bigprior.tiling import in_tiles
 
 
 def fuse(fidelity: Tensor, prior: Tensor, phi: Tensor) -> Tensor:
@@ -119,17 +120,7 @@ def predict_phi(
     The halo is by default the network's ``reach`` (64 where it names none), so that tiles leave no seam.
     """
     halo = getattr(network, "reach", 64) if halo is None else halo
-    height, width = fidelity.shape[2:]
-    rows = []
-    for top in range(0, height, tile):
-        row = []
-        for left in range(0, width, tile):
-            y0, x0 = max(top - halo, 0), max(left - halo, 0)
-            window = (..., slice(y0, top + tile + halo), slice(x0, left + tile + halo))
-            phi = network(fidelity[window], prior[window])
-            row.append(phi[:, :, top - y0 : top - y0 + tile, left - x0 : left - x0 + tile])
-        rows.append(torch.cat(row, dim=3))
-    return torch.cat(rows, dim=2)
+    return in_tiles(network, fidelity, prior, tile=tile, halo=halo)
 
 
 #: Every kind of phi network by name.

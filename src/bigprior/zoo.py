@@ -18,10 +18,13 @@ from pydantic import Field
 
 from bigprior.atomic import replacing, write_text
 from bigprior.degradations import DEGRADATIONS
+from bigprior.denoisers import DenoisingUNet
 from bigprior.errors import SettingsError, UnknownNameError, WeightsError
 from bigprior.fusion import phi_network
 from bigprior.generators import architecture
 from bigprior.priors.anysize import AnySize
+from bigprior.priors.base import Prior
+from bigprior.priors.diffusion import DiffusionPrior, DiffusionSettings
 from bigprior.priors.gan import GANPrior, InversionSettings, paper_settings
 from bigprior.restoration import Restorer
 from bigprior.settings import Settings
@@ -29,13 +32,16 @@ from bigprior.weights import read_tensors, read_weights, save_weights, sha256
 
 #: The preset that ``restore`` uses when none is named.
 DEFAULT = "rooms"
+#: The architecture of presets that hold a denoiser; all others are generators.
+DENOISER = "denoising-unet"
 
 
 class Preset(Settings):
     """A prior by name: which weights, their SHA-256, what they were trained on, under what terms, what they score.
 
     Attributes:
-        inversion: settings by task; a task without any uses the defaults.
+        inversion: of a generator, settings by task; a task without any uses the defaults.
+        sampling: of a denoiser, the same.
         scores: figures by name, each with the command that prints it in the model card.
     """
 
@@ -47,7 +53,13 @@ class Preset(Settings):
     images_seen: int = 0
     sha256: dict[str, str]
     inversion: dict[str, InversionSettings] = Field(default_factory=dict)
+    sampling: dict[str, DiffusionSettings] = Field(default_factory=dict)
     scores: dict[str, float] = Field(default_factory=dict)
+
+    @property
+    def network(self) -> str:
+        """What its generative network is: ``generator``, or ``denoiser``."""
+        return "denoiser" if self.architecture == DENOISER else "generator"
 
 
 def home() -> Path:
@@ -93,34 +105,58 @@ def load_generator(name: str) -> Any:
 
     Raises:
         UnknownNameError: no such preset.
-        WeightsError: its weights are missing, or not the ones that it names.
+        WeightsError: its weights are missing, or not the ones that it names; or it holds a denoiser.
     """
     tensors, _ = read_weights(_checked(name, "generator"))
     return architecture(preset(name).architecture).from_state_dict(tensors).requires_grad_(False).eval()
 
 
+def load_denoiser(name: str) -> DenoisingUNet:
+    """The frozen denoiser of a preset.
+
+    Raises:
+        UnknownNameError: no such preset.
+        WeightsError: its weights are missing, or not the ones that it names; or it holds a generator.
+    """
+    tensors, header = read_weights(_checked(name, "denoiser"))
+    network = DenoisingUNet.from_state_dict(tensors, header.get("network", {}))
+    return network.requires_grad_(False).eval().to(memory_format=torch.channels_last)
+
+
 def load_prior(
     name: str, task: str, *, steps: int | None = None, paper: bool = False, vgg: Path | str | None = None
-) -> tuple[GANPrior, str]:
-    """A preset's prior with its settings for a task, at the generator's own size, and a key of all it depends on.
+) -> tuple[GANPrior | DiffusionPrior, str]:
+    """A preset's prior with its settings for a task, at its own size, and a key of all it depends on.
 
     Args:
         name: of the preset.
         task: a degradation's name.
-        steps: of the inversion, in place of the preset's.
+        steps: of the inversion or the sampler, in place of the preset's.
         paper: the paper's own settings in place of the preset's.
         vgg: local VGG-16 trunk, for the paper's perceptual loss.
 
     Raises:
-        SettingsError: ``steps`` is not positive.
+        SettingsError: ``steps`` is not positive, or ``paper`` with a denoiser.
     """
     if steps is not None and steps < 1:
         raise SettingsError(f"steps is {steps}: expected at least 1")
-    chosen = paper_settings(task) if paper else preset(name).inversion.get(task, InversionSettings())
-    if steps is not None:
-        chosen = chosen.model_copy(update={"steps": steps})
-    prior = GANPrior(load_generator(name), chosen, vgg=vgg)
-    return prior, f"{preset(name).sha256['generator']}/{chosen.model_dump_json()}"
+    described, update = preset(name), {} if steps is None else {"steps": steps}
+    if described.network == "denoiser":
+        if paper:
+            raise SettingsError(f"preset {name} holds a denoiser, which the paper does not invert: leave --paper out")
+        sampling = described.sampling.get(task, DiffusionSettings()).model_copy(update=update)
+        return DiffusionPrior(load_denoiser(name), sampling), f"{described.sha256['denoiser']}/{sampling.model_dump_json()}"
+    inversion = paper_settings(task) if paper else described.inversion.get(task, InversionSettings())
+    inversion = inversion.model_copy(update=update)
+    prior = GANPrior(load_generator(name), inversion, vgg=vgg)
+    return prior, f"{described.sha256['generator']}/{inversion.model_dump_json()}"
+
+
+def any_size(prior: GANPrior | DiffusionPrior, task: str) -> Prior:
+    """A prior as it meets pictures of any size: a denoiser denoises them as they are, all else is placed."""
+    if isinstance(prior, DiffusionPrior) and task == "denoising":
+        return prior
+    return AnySize(prior, prior.resolution)
 
 
 def load_restorer(
@@ -145,12 +181,13 @@ def load_restorer(
     prior, _ = load_prior(name, task, steps=steps, paper=paper, vgg=vgg)
     lender = name if f"phi-{task}" in preset(name).sha256 else DEFAULT
     network = load_phi(_checked(lender, f"phi-{task}"))
+    kind = preset(name).network
     provenance = {
         "preset": name,
-        "weights": {"generator": preset(name).sha256["generator"], "phi": preset(lender).sha256[f"phi-{task}"]},
-        "inversion": prior.settings.model_dump(),
+        "weights": {kind: preset(name).sha256[kind], "phi": preset(lender).sha256[f"phi-{task}"]},
+        "inversion" if kind == "generator" else "sampling": prior.settings.model_dump(),
     }
-    return Restorer(AnySize(prior.to(device), prior.resolution), network, provenance=provenance).to(device)
+    return Restorer(any_size(prior.to(device), task), network, provenance=provenance).to(device)
 
 
 def load_phi(path: Path | str) -> Any:
@@ -184,21 +221,21 @@ def load_phi(path: Path | str) -> Any:
 
 def import_preset(
     name: str,
-    generator: Path | str,
+    network: Path | str,
     *,
     phi: Mapping[str, Path | str] | None = None,
     into: Path | str | None = None,
-    kind: str = "pggan",
+    kind: str | None = None,
     **description: Any,
 ) -> Path:
-    """Make a preset from weights: a generator's file (ours, or a foreign state dict) and phi networks by task.
+    """Make a preset from weights: a generator or denoiser (ours, or a generator's foreign state dict) and phi networks.
 
     Args:
         name: of the new preset; an older one of that name is replaced.
-        generator: ``.safetensors`` or ``.pth``; a foreign file is read without running anything in it.
+        network: ``.safetensors`` or ``.pth``; a foreign file is read without running anything in it.
         phi: file by task.
         into: folder of presets; the user's own by default.
-        kind: the generator's architecture.
+        kind: the network's architecture; what the file says, or ``pggan``, by default.
         description: other fields of :class:`Preset`.
 
     Returns:
@@ -211,29 +248,36 @@ def import_preset(
     """
     if not name.replace("-", "").replace("_", "").isalnum():
         raise SettingsError(f"preset name is {name!r}: expected letters, digits, - and _")
-    network = architecture(kind).from_state_dict(read_tensors(generator))
+    tensors, header = read_tensors(network), dict[str, Any]()
+    with suppress(WeightsError):  # a foreign file has no header
+        header = read_weights(network)[1]
+    kind = kind or str(header.get("architecture", "pggan"))
+    if kind == DENOISER:
+        state = DenoisingUNet.from_state_dict(tensors, header.get("network", {})).state_dict()
+    else:
+        state = architecture(kind).from_state_dict(tensors).state_dict()
+    part = "denoiser" if kind == DENOISER else "generator"
     networks: dict[str, Any] = {}
     for task, path in (phi or {}).items():
         if task not in DEGRADATIONS:
             raise UnknownNameError("task", task, list(DEGRADATIONS))
         networks[task] = load_phi(path)
     folder = Path(into or home()) / name
-    header: dict[str, Any] = {}
-    with suppress(WeightsError):  # a foreign file has no header
-        header = read_weights(generator)[1]
-    save_weights(folder / "generator.safetensors", network.state_dict(), {"architecture": kind, **header})
+    save_weights(folder / f"{part}.safetensors", state, {"architecture": kind, **header})
     for task, path in (phi or {}).items():
         place = folder / f"phi-{task}.safetensors"
         if Path(path).suffix == ".safetensors":
             with replacing(place) as temporary:
                 shutil.copyfile(path, temporary)
         else:
-            network = networks[task]
-            save_weights(place, network.state_dict(), {"kind": network.kind, "network": network.settings})
-    parts = ["generator", *(f"phi-{task}" for task in networks)]
-    hashes = {part: sha256(folder / f"{part}.safetensors") for part in parts}
+            save_weights(
+                place,
+                networks[task].state_dict(),
+                {"kind": networks[task].kind, "network": networks[task].settings},
+            )
+    hashes = {p: sha256(folder / f"{p}.safetensors") for p in (part, *(f"phi-{task}" for task in networks))}
     fields: dict[str, Any] = {
-        "summary": f"imported from {Path(generator).name}",
+        "summary": f"imported from {Path(network).name}",
         "licence": "unknown",
         "trained_on": "unknown",
     }

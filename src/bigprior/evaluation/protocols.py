@@ -53,6 +53,8 @@ Results = dict[str, Any]
 def inversion(request: Request, progress: Progress) -> Results:
     """How well the generator reaches undegraded pictures at its own size, with the paper's 30 codes."""
     preset, _ = load_prior(request.preset, "denoising", steps=request.steps)
+    if not isinstance(preset, GANPrior):
+        raise SettingsError(f"preset {request.preset} holds no generator to invert")
     prior = GANPrior(preset.generator, preset.settings.model_copy(update={"codes": 30}))
     truth = load_set(request.data, request.index, prior.resolution).images
     # No degradation and no noise to stop at: the plain distance of photographs from the generator's range.
@@ -63,7 +65,7 @@ def inversion(request: Request, progress: Progress) -> Results:
 def tasks(request: Request, progress: Progress) -> Results:
     """The three tasks at the generator's own size: the fidelity term, the prior, and their fusion."""
     protocols = {"denoising": "denoising-25", "inpainting": "inpainting-centre", "colorization": "colorization"}
-    pictures = load_set(request.data, request.index, load_generator(request.preset).resolution)
+    pictures = load_set(request.data, request.index, load_prior(request.preset, "denoising")[0].resolution)
     results: Results = {}
     for done, (task, protocol) in enumerate(protocols.items()):
         restorer = load_restorer(request.preset, task, steps=request.steps)

@@ -8,11 +8,10 @@ import torch
 
 from bigprior.errors import SettingsError
 from bigprior.folders import PictureSet, load_set
-from bigprior.priors.anysize import AnySize
 from bigprior.priors.base import Progress
 from bigprior.simulation import simulate
 from bigprior.training.phi import PhiSettings, Triples, make_triples, train_phi
-from bigprior.zoo import load_prior
+from bigprior.zoo import any_size, load_prior
 
 #: What each task's network learns from. Inpainting learns to find holes of both kinds by itself.
 TASK_PROTOCOLS = {
@@ -60,8 +59,8 @@ def train_task_phi(
         pictures = load_set(data, index, prior.resolution)
         if task == "denoising":
             pictures = _with_tiles(pictures, data, index, prior.resolution)
-        placed = AnySize(prior, prior.resolution)
         protocols, cache = TASK_PROTOCOLS[task], Path(out) / "cache"
+        placed = any_size(prior, task)
         return make_triples(placed, protocols, pictures.images, pictures.names, key=key, cache=cache, progress=progress)
 
     header = {"task": task, "preset": preset, "generator": key.split("/")[0]}

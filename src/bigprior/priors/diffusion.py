@@ -1,0 +1,189 @@
+"""A denoiser as a prior: the mean of the pictures behind a measurement, or samples of them (Eq. 11 in expectation)."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, Self
+
+import deepinv as dinv
+import torch
+from deepinv.models.noise_level_estimation import PatchCovarianceNoiseEstimator
+from pydantic import PositiveInt
+from torch import Tensor, nn
+
+from bigprior.degradations import Degradation, Denoising, Inpainting
+from bigprior.denoisers import DenoisingUNet
+from bigprior.errors import SettingsError
+from bigprior.priors.base import Progress, Projection
+from bigprior.settings import Settings
+from bigprior.tiling import in_tiles
+
+#: Side of the tiles of a large picture, in pixels: about 1.5 GB at the embedded network's width.
+_TILE = 1024
+
+
+class DiffusionSettings(Settings):
+    """How a denoiser is asked.
+
+    Attributes:
+        sampler: ``mean``, the posterior mean in one evaluation (denoising with any denoiser; other tasks with one that
+            can be told what is known); ``posterior``, deepinv's ``PosteriorDiffusion`` around a denoiser that is told;
+            or one that needs a plain denoiser only: deepinv's ``ddrm``, ``diffpir`` or ``dps``.
+        steps: evaluations a sample; ``mean`` needs one.
+        samples: how many are drawn; their mean is the prior's picture, and their spread is kept.
+    """
+
+    sampler: Literal["mean", "posterior", "ddrm", "diffpir", "dps"] = "mean"
+    steps: PositiveInt = 20
+    samples: PositiveInt = 1
+
+
+class DiffusionPrior:
+    """Projects a measurement on the pictures that a denoiser knows.
+
+    Args:
+        denoiser: any deepinv ``Denoiser`` of RGB pictures; set to evaluation and frozen.
+        settings: one for all tasks.
+        resolution: side of the pictures that the denoiser was trained on, in pixels. Denoising works at any size;
+            other tasks see farther than a tile, and are best at this size (see :class:`bigprior.priors.anysize.AnySize`).
+
+    Raises:
+        SettingsError: a sampler that tells the denoiser what is known, and a denoiser that cannot be told.
+    """
+
+    def __init__(self, denoiser: nn.Module, settings: DiffusionSettings | None = None, *, resolution: int = 256) -> None:
+        self.resolution = resolution
+        self.denoiser = denoiser.eval().requires_grad_(False)
+        self.settings = settings or DiffusionSettings()
+        self.told = isinstance(denoiser, DenoisingUNet)
+        if self.settings.sampler == "posterior" and not self.told:
+            raise SettingsError(
+                f"sampler is 'posterior' but a {type(denoiser).__name__} cannot be told what is known: "
+                "use 'ddrm', 'diffpir' or 'dps'"
+            )
+
+    def to(self, device: torch.device | str) -> Self:
+        """Move the network; measurements have to be there too."""
+        self.denoiser.to(device)
+        return self
+
+    @torch.no_grad()
+    def project(
+        self, y: Tensor, degradation: Degradation, *, seed: int = 0, progress: Progress | None = None
+    ) -> Projection:
+        """Measurements (N, C, H, W), any size, to the mean picture behind each, or the mean of samples.
+
+        ``codes`` holds ``sigma``, the noise levels that were told or found, for denoising, and ``spread``, the
+        standard deviation (N, 3, H, W) over samples, when there are several.
+
+        Raises:
+            ImageError, MaskError: not measurements of ``degradation``.
+            SettingsError: a task that this sampler and denoiser cannot do.
+        """
+        degradation.check(y)
+        if isinstance(degradation, Inpainting):
+            degradation = degradation.for_measurement(y)
+        if isinstance(degradation, Denoising):
+            sigma = noise_levels(y) if degradation.sigma is None else y.new_full((len(y),), degradation.sigma)
+            if self.settings.sampler == "mean":
+                return Projection(self._denoised(y, sigma, progress).clamp_(0, 1), {"sigma": sigma})
+        else:
+            sigma = y.new_zeros(len(y))
+            if self.settings.sampler == "mean":
+                return Projection(self._mean(y, degradation, seed).clamp_(0, 1))
+        images, spreads = [], []
+        for i in range(len(y)):  # one at a time: a picture's samples must not depend on its neighbours
+            samples = self._samples(y[i : i + 1], _of_one(degradation, i, float(sigma[i])), float(sigma[i]), seed)
+            samples = samples.float().clamp(0, 1)
+            images.append(samples.mean(dim=0, keepdim=True))
+            if len(samples) > 1:
+                spreads.append(samples.std(dim=0, keepdim=True))
+            if progress is not None:
+                progress(i + 1, len(y))
+        codes = {"spread": torch.cat(spreads)} if spreads else {}
+        return Projection(torch.cat(images), codes | ({"sigma": sigma} if isinstance(degradation, Denoising) else {}))
+
+    def _denoised(self, y: Tensor, sigma: Tensor, progress: Progress | None) -> Tensor:
+        halo = getattr(self.denoiser, "reach", 64)
+        return in_tiles(lambda x: self.denoiser(x, sigma), y, tile=_TILE, halo=halo, progress=progress)
+
+    def _mean(self, y: Tensor, degradation: Degradation, seed: int) -> Tensor:
+        """The first step of a sampler, from nothing but noise: the mean of all pictures that agree with ``y``."""
+        if not isinstance(self.denoiser, DenoisingUNet):
+            raise SettingsError(
+                f"a {type(self.denoiser).__name__} cannot be told what is known, so it has no mean for "
+                f"{degradation.name}: use the sampler 'ddrm', 'diffpir' or 'dps'"
+            )
+        start = self.denoiser.sigma_max
+        noise = torch.randn(1, 3, *y.shape[2:], generator=torch.Generator().manual_seed(seed)).to(y) * start
+        return self.denoiser(noise.expand(len(y), -1, -1, -1), start, degradation.evidence(y))
+
+    def _samples(self, y: Tensor, degradation: Degradation, sigma: float, seed: int) -> Tensor:
+        """Samples (K, 3, H, W) of the pictures behind one measurement (1, C, H, W)."""
+        s, rng = self.settings, torch.Generator(y.device).manual_seed(seed)
+        y = y.expand(s.samples, -1, -1, -1).contiguous()
+        if s.sampler == "posterior":
+            return self._posterior(y, degradation, sigma, rng)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)  # these samplers draw from torch's global numbers
+            if s.sampler == "dps":
+                sampler = dinv.sampling.DPS(self.denoiser, num_steps=s.steps, rng=rng)
+                return sampler(y, degradation)
+            if s.sampler == "ddrm":
+                levels = torch.logspace(0, -2.5, s.steps).numpy()
+                return dinv.sampling.DDRM(self.denoiser, sigmas=levels)(y, degradation)
+            start = degradation.g_inv(y)
+            if isinstance(degradation, Inpainting):
+                start = start + (1 - degradation.mask) * 0.5
+            diffpir = dinv.sampling.DiffPIR(self.denoiser, dinv.optim.L2(), sigma=max(sigma, 0.01), max_iter=s.steps)
+            return diffpir(y, degradation, x_init=start)
+
+    def _posterior(self, y: Tensor, degradation: Degradation, sigma: float, rng: torch.Generator) -> Tensor:
+        told = _Told(self.denoiser, degradation.evidence(y))
+        steps = torch.linspace(1, 0, self.settings.steps + 1, dtype=torch.float64)
+        # deepinv's state is in [-1, 1], so its noise levels are twice those of [0, 1].
+        sde = dinv.sampling.VarianceExplodingDiffusion(sigma_min=0.02, sigma_max=2 * DenoisingUNet.sigma_max, alpha=1.0)
+        start: Any = (len(y), 3, *y.shape[2:])
+        if isinstance(degradation, Denoising):
+            # A noisy picture is already a state of the diffusion: its samples continue from there.
+            first = torch.log(torch.tensor(max(2 * sigma, 0.02) / 0.02)) / torch.log(torch.tensor(80 / 0.02))
+            steps, start = steps * first, (2 * y - 1).double()
+        solver = dinv.sampling.AncestralSolver(timesteps=steps, rng=rng)
+        sampler = dinv.sampling.PosteriorDiffusion(denoiser=told, sde=sde, solver=solver)
+        return sampler(y, degradation, x_init=start)
+
+
+class _Told(dinv.models.Denoiser):
+    """A denoiser with what is known, for samplers that pass a picture and a noise level only."""
+
+    def __init__(self, denoiser: nn.Module, evidence: Tensor | None) -> None:
+        super().__init__()
+        self.denoiser, self.evidence = denoiser, evidence
+
+    def forward(self, x: Tensor, sigma: float | Tensor, **_: Any) -> Tensor:
+        return self.denoiser(x, sigma, self.evidence)
+
+
+def noise_levels(y: Tensor) -> Tensor:
+    """The standard deviation of white noise in each picture (N, C, H, W), in its units: (N,).
+
+    Deepinv's estimator, from the smallest eigenvalues of the covariance of patches (Chen et al., ICCV 2015). A picture
+    that is too small for it, below 32 pixels a side, or flat, is taken to have none.
+    """
+    levels = []
+    for picture in y.split(1):
+        # A crop is enough for the covariance of patches, and bounds its memory.
+        h, w = picture.shape[2:]
+        top, left = max(0, (h - 1024) // 2), max(0, (w - 1024) // 2)
+        try:
+            level = PatchCovarianceNoiseEstimator.estimate_noise(picture[:, :, top : top + 1024, left : left + 1024])
+            levels.append(level.nan_to_num().to(y))
+        except RuntimeError:
+            levels.append(y.new_zeros(1))
+    return torch.cat(levels)
+
+
+def _of_one(degradation: Degradation, i: int, sigma: float) -> Degradation:
+    """The degradation of picture ``i`` of a batch alone."""
+    if isinstance(degradation, Inpainting) and degradation.mask is not None:
+        return Inpainting(degradation.mask[i : i + 1] if len(degradation.mask) > 1 else degradation.mask)
+    return Denoising(min(sigma, 1.0)) if isinstance(degradation, Denoising) else degradation

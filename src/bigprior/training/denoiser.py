@@ -1,0 +1,261 @@
+"""``bigprior train prior --kind diffusion``: a denoiser of every noise level, resumable to the bit.
+
+Every step removes noise from crops at one of several scales. In some steps the network is told nothing, as in blind
+denoising; in others it is told the luminance, or all pixels around holes, and most or all of the picture is noise.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+import torch.nn.functional as F
+from pydantic import Field, PositiveFloat, PositiveInt
+from torch import Tensor
+from torchvision.utils import make_grid, save_image
+
+from bigprior.atomic import replacing
+from bigprior.degradations import Colorization, Inpainting
+from bigprior.denoisers import DenoisingUNet
+from bigprior.folders import list_pictures, load_square
+from bigprior.masks import random_boxes
+from bigprior.settings import Settings
+from bigprior.training.run import Run, step_rng
+from bigprior.weights import read_weights, save_weights
+
+
+class DenoiserSettings(Settings):
+    """Everything that decides how a denoiser is trained; saved beside its weights.
+
+    Attributes:
+        resolution: side that the photographs are read at; crops are taken from them.
+        crop_px, batch: side and number of the crops of a step that is told nothing.
+        told_crop_px: side of the crops of the other steps; their number keeps the pixels of a step equal.
+        told: share of the steps that are told the luminance, or the surroundings of holes, half each.
+        low_noise: share of the other steps' crops with ``sigma`` uniform up to ``low_sigma``; the rest up to the most.
+        start: share of the crops that are told something where the picture is all noise: a sampler's first step.
+        total_kimg: thousands of crops of ``crop_px`` to see.
+        lr: constant after a short start, and falling to nothing along a half cosine over the last ``decay``.
+        clip: largest norm of the gradient.
+        ema: of the weights, a step.
+    """
+
+    widths: tuple[PositiveInt, ...] = (64, 128, 192, 256)
+    blocks: PositiveInt = 2
+    shuffle: PositiveInt = 2
+    resolution: PositiveInt = 256
+    crop_px: PositiveInt = 64
+    told_crop_px: PositiveInt = 128
+    batch: PositiveInt = 32
+    told: float = Field(default=0.4, ge=0, le=1)
+    low_noise: float = Field(default=0.9, ge=0, le=1)
+    low_sigma: PositiveFloat = 55 / 255
+    start: float = Field(default=0.6, ge=0, le=1)
+    total_kimg: PositiveFloat = 600.0
+    lr: PositiveFloat = 1e-3
+    decay: float = Field(default=0.4, ge=0, le=1)
+    clip: PositiveFloat = 1.0
+    ema: float = Field(default=0.999, ge=0, lt=1)
+    snapshot_kimg: PositiveFloat = 16.0
+    precision: Literal["fp32", "bf16"] = "fp32"
+    seed: int = 0
+
+
+def train_denoiser(
+    data: Path | str,
+    out: Path | str,
+    settings: DenoiserSettings,
+    *,
+    init: Path | str | None = None,
+    quiet: bool = False,
+) -> Path:
+    """Train a denoiser on a folder of photographs; a run that was interrupted goes on where its last save was.
+
+    Args:
+        data: folder of photographs; their centre squares are resized to ``settings.resolution``.
+        out: the run's folder: state, log, sample pictures, and ``denoiser.safetensors`` (the moving average).
+        init: weights to start a new run from.
+
+    Returns:
+        The path of the exported weights.
+
+    Raises:
+        ImageError: no pictures in ``data``.
+        SettingsError: ``out`` belongs to a run with other settings.
+        WeightsError: ``init`` cannot be used.
+    """
+    run = Run(out, settings, quiet=quiet)
+    trainer = _Trainer(settings)
+    saved = run.resume()
+    if saved is not None:
+        trainer.load_state(saved)
+    elif init is not None:
+        trainer.start_from(*read_weights(init))
+    pictures = load_square(list_pictures(data), settings.resolution)
+
+    steps = trainer.steps
+    snapshot = max(1, round(settings.snapshot_kimg * 1000 / settings.batch))
+    weights = run.folder / "denoiser.safetensors"
+    losses: dict[str, list[float]] = {}
+    for step in run.steps(trainer.step, steps, settings.batch, trainer.state):
+        kind, loss = trainer.train_step(pictures)
+        losses.setdefault(kind, []).append(loss)
+        if (step + 1) % snapshot == 0 or step + 1 == steps:
+            run.log(images=trainer.images_seen, **{k: round(sum(v) / len(v), 5) for k, v in sorted(losses.items())})
+            losses.clear()
+            with replacing(run.folder / f"samples-{trainer.images_seen // 1000:05d}k.png") as temporary:
+                save_image(trainer.sample_grid(pictures), temporary)
+            save_weights(weights, trainer.ema.state_dict(), trainer.header())
+    return weights
+
+
+class _Trainer:
+    """The network, its moving average, the optimiser, and the one step that trains them."""
+
+    def __init__(self, settings: DenoiserSettings) -> None:
+        self.settings = s = settings
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(s.seed)
+            self.network = DenoisingUNet(s.widths, s.blocks, s.shuffle)
+        self.network.to(memory_format=torch.channels_last)
+        self.ema = copy.deepcopy(self.network).eval().requires_grad_(False)
+        self.optimizer = torch.optim.AdamW(self.network.parameters(), s.lr, betas=(0.9, 0.99), weight_decay=1e-4)
+        self.step = 0
+        self.images_before = 0  # seen by the weights that this run started from
+
+    @property
+    def steps(self) -> int:
+        return max(1, round(self.settings.total_kimg * 1000 / self.settings.batch))
+
+    @property
+    def images_seen(self) -> int:
+        return self.images_before + self.step * self.settings.batch
+
+    def train_step(self, pictures: Tensor) -> tuple[str, float]:
+        """One step; returns what the network was told, and the loss."""
+        s, rng = self.settings, step_rng(self.settings.seed, self.step)
+        kind = "nothing"
+        if float(torch.rand((), generator=rng)) < s.told:
+            kind = "luminance" if float(torch.rand((), generator=rng)) < 0.5 else "surroundings"
+        x, evidence = self.batch(pictures, kind, rng)
+        sigma = self.noise_levels(len(x), kind, rng)
+        noisy = x + sigma.view(-1, 1, 1, 1) * torch.randn(x.shape, generator=rng)
+
+        for group in self.optimizer.param_groups:
+            group["lr"] = s.lr * self.schedule()
+        with torch.autocast("cpu", torch.bfloat16, enabled=s.precision == "bf16"):
+            raw, skip, out = self.network.precondition(noisy, sigma, evidence)
+        # EDM's weight, 1 / c_out^2, makes this the plain error of what the network itself is asked for.
+        loss = F.mse_loss(raw, (2 * x - 1 - skip * (2 * noisy - 1)) / out)
+        self.optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), s.clip)
+        self.optimizer.step()
+        self.step += 1
+        with torch.no_grad():
+            rate = min(s.ema, self.step / (self.step + 10))
+            for slow, fast in zip(self.ema.parameters(), self.network.parameters(), strict=True):
+                slow.lerp_(fast, 1 - rate)
+        return kind, loss.item()
+
+    def schedule(self) -> float:
+        """The step size of this step, as a share of its peak."""
+        left = (self.steps - self.step) / max(1.0, self.settings.decay * self.steps)
+        return min(1.0, (self.step + 1) / 200, 0.5 - 0.5 * math.cos(math.pi * min(1.0, left)))
+
+    def batch(self, pictures: Tensor, kind: str, rng: torch.Generator) -> tuple[Tensor, Tensor | None]:
+        """Crops (N, 3, H, W) in [0, 1] at one scale, flipped or not, and what is told of them."""
+        s = self.settings
+        crop = s.crop_px if kind == "nothing" else s.told_crop_px
+        count = max(1, s.batch * s.crop_px**2 // crop**2)
+        # Photographs at full size show their compression; smaller ones are sharper, as large photographs are.
+        scale = (1.0, 0.75, 0.5)[int(torch.randint(3, (), generator=rng))]
+        side = min(round(crop / scale), pictures.shape[2])
+        out = []
+        for _ in range(count):
+            n = int(torch.randint(len(pictures), (), generator=rng))
+            top, left = (int(torch.randint(pictures.shape[d] - side + 1, (), generator=rng)) for d in (2, 3))
+            picture = pictures[n, :, top : top + side, left : left + side]
+            out.append(picture.flip(2) if bool(torch.randint(2, (), generator=rng)) else picture)
+        x = torch.stack(out).float() / 255
+        if side != crop:
+            x = F.interpolate(x, size=(crop, crop), mode="bicubic", antialias=True).clamp(0, 1)
+        return x, _evidence(x, kind, rng)
+
+    def noise_levels(self, count: int, kind: str, rng: torch.Generator) -> Tensor:
+        """One ``sigma`` a crop, in units of [0, 1] pictures."""
+        s = self.settings
+        u, v = torch.rand(2, count, generator=rng)
+        low, high = math.log(s.low_sigma), math.log(self.network.sigma_max)
+        if kind == "nothing":
+            return torch.where(v < s.low_noise, u * s.low_sigma, (low + u * (high - low)).exp())
+        least = math.log(0.01)
+        return torch.where(v < s.start, self.network.sigma_max, (least + u * (high - least)).exp())
+
+    def start_from(self, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> None:
+        """Begin with trained weights of the same shape."""
+        start = DenoisingUNet.from_state_dict(tensors, self.network.settings)
+        for network in (self.network, self.ema):
+            network.load_state_dict(start.state_dict())
+        self.images_before = int(header.get("images", 0))
+
+    @torch.no_grad()
+    def sample_grid(self, pictures: Tensor) -> Tensor:
+        """What comes in and out for eight crops that never change: noise, luminance alone, a hole."""
+        rows = []
+        for i, kind in enumerate(("nothing", "luminance", "surroundings")):
+            rng = step_rng(self.settings.seed, -1 - i)
+            x, evidence = self.batch(pictures, kind, rng)
+            x, evidence = x[:8], None if evidence is None else evidence[:8]
+            sigma = 25 / 255 if evidence is None else self.network.sigma_max
+            noisy = x + sigma * torch.randn(x.shape, generator=rng)
+            shown = noisy if evidence is None else (evidence[:, :3] + 1) / 2
+            size = (self.settings.told_crop_px,) * 2
+            for picture in (shown, self.ema(noisy, sigma, evidence), x):
+                rows.append(F.interpolate(picture.clamp(0, 1), size=size))
+        return make_grid(torch.cat(rows), nrow=len(rows[0]), padding=0)
+
+    def header(self) -> dict[str, Any]:
+        """What is written into the weights file: how to build the network, and how it came to be."""
+        recipe = self.settings.model_dump(mode="json")
+        return {
+            "architecture": "denoising-unet",
+            "network": self.ema.settings,
+            "images": self.images_seen,
+            "recipe": recipe,
+        }
+
+    def state(self) -> dict[str, Any]:
+        parts = ("network", "ema", "optimizer")
+        return {"step": self.step, "images_before": self.images_before} | {
+            k: getattr(self, k).state_dict() for k in parts
+        }
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        for name, value in state.items():
+            if isinstance(value, Mapping):
+                getattr(self, name).load_state_dict(value)
+            else:
+                setattr(self, name, value)
+
+
+def _evidence(x: Tensor, kind: str, rng: torch.Generator) -> Tensor | None:
+    if kind == "luminance":
+        physics = Colorization()
+        return physics.evidence(physics.f(x))
+    if kind == "surroundings":
+        # Boxes of the paper's 256-pixel pictures at their own size, whatever the crop's.
+        side = x.shape[2]
+        window = (..., slice((256 - side) // 2, (256 + side) // 2), slice((256 - side) // 2, (256 + side) // 2))
+        masks: list[Tensor] = []
+        while len(masks) < len(x):
+            mask = random_boxes(256, 256, rng)[window]
+            if 0.02 < float(1 - mask.mean()) < 0.7:
+                masks.append(mask)
+        mask = torch.cat(masks)
+        return Inpainting(mask).evidence(x)
+    return None
