@@ -140,8 +140,13 @@ def evaluate(
     ] = None,
     phi: Annotated[Path | None, typer.Option(help="A phi network in place of the preset's.")] = None,
     vgg: Vgg = None,
+    baselines: Annotated[
+        str | None, typer.Option(help="Of a table: names with commas, or none; all that are installed by default.")
+    ] = None,
     set_name: Annotated[str, typer.Option("--set", help="What the pictures are called in the results.")] = "",
-    json_file: Annotated[Path | None, typer.Option("--json", help="Also write the figures to this file.")] = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Also write the figures to this file; a table can be resumed.")
+    ] = None,
 ) -> None:
     """Measure a prior and a restorer on pictures whose truth is known."""
     with _working("loading"):
@@ -149,7 +154,17 @@ def evaluate(
         from bigprior.evaluation.protocols import Request, evaluation
 
         measure = evaluation(name)
-        request = Request(data, _index(index), preset=preset, steps=steps, prior_dir=prior_dir, phi=phi, vgg=vgg)
+        request = Request(
+            data,
+            _index(index),
+            preset=preset,
+            steps=steps,
+            prior_dir=prior_dir,
+            phi=phi,
+            vgg=vgg,
+            baselines=None if baselines is None else _baselines(baselines),
+            lines=json_file.with_suffix(".jsonl") if json_file is not None else None,
+        )
     with _progress(name) as progress:
         results = measure(request, progress)
     if json_file is not None:
@@ -360,6 +375,17 @@ def _index(text: str) -> tuple[int, int] | None:
     if not (sign and first.isdigit() and last.isdigit() and int(first) <= int(last)):
         raise SettingsError(f"index is {text!r}: expected A-B with A <= B, such as 200-249")
     return int(first), int(last)
+
+
+def _baselines(text: str) -> tuple[str, ...]:
+    from bigprior.errors import UnknownNameError
+    from bigprior.evaluation.baselines import BASELINES
+
+    names = tuple(part for part in text.split(",") if part and part != "none")
+    for name in names:
+        if name not in BASELINES:
+            raise UnknownNameError("baseline", name, list(BASELINES))
+    return names
 
 
 def _numbers(text: str) -> list[int]:

@@ -221,6 +221,11 @@ def to_uint8(image: Tensor) -> Array:
     return _quantise(image, 8)
 
 
+def from_array(array: Array) -> Tensor:
+    """A picture (H, W, 3), RGB in [0, 1], of any kind of number, to a float32 tensor (1, 3, H, W)."""
+    return torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32)).permute(2, 0, 1)[None].contiguous()
+
+
 def _quantise(image: Tensor, bits: int, name: str = "image") -> Array:
     """HWC uint8 or uint16 of a float picture in [0, 1]."""
     batch = image[None] if image.ndim == 3 else image

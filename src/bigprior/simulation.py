@@ -54,6 +54,8 @@ PROTOCOLS: dict[str, _One] = {
     "inpainting-centre": _centre,
     "inpainting-boxes": _boxes,
 }
+#: Those that add noise.
+NOISY = ("denoising", "denoising-25")
 
 
 def simulate(protocol: str, truth: Tensor, names: Sequence[str], draw: int = 0) -> tuple[Tensor, Degradation]:
@@ -76,11 +78,28 @@ def simulate(protocol: str, truth: Tensor, names: Sequence[str], draw: int = 0) 
         raise UnknownNameError("protocol", protocol, list(PROTOCOLS))
     pairs = []
     for x, name in zip(truth.split(1), names, strict=True):
-        digest = hashlib.sha256(f"{protocol}/{name}/{draw}".encode()).digest()
-        pairs.append(PROTOCOLS[protocol](x, torch.Generator().manual_seed(int.from_bytes(digest[:7], "big"))))
+        pairs.append(PROTOCOLS[protocol](x, _rng(protocol, name, draw)))
     physics = pairs[0][1]
     if isinstance(physics, Inpainting):
         physics = Inpainting(torch.cat([p.mask for _, p in pairs if isinstance(p, Inpainting)]))
     elif protocol == "denoising":
         physics = Denoising()
     return torch.cat([y for y, _ in pairs]), physics
+
+
+def noise_level(protocol: str, name: str, draw: int = 0) -> float:
+    """``sigma`` in [0, 1] of the picture called ``name``, for methods that are told.
+
+    Raises:
+        UnknownNameError: no such protocol, or one without noise.
+    """
+    if protocol not in NOISY:
+        raise UnknownNameError("noisy protocol", protocol, list(NOISY))
+    physics = PROTOCOLS[protocol](torch.zeros(1, 3, 1, 1), _rng(protocol, name, draw))[1]
+    assert isinstance(physics, Denoising) and physics.sigma is not None
+    return physics.sigma
+
+
+def _rng(protocol: str, name: str, draw: int) -> torch.Generator:
+    digest = hashlib.sha256(f"{protocol}/{name}/{draw}".encode()).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest[:7], "big"))

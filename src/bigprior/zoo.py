@@ -145,7 +145,9 @@ def load_prior(
         if paper:
             raise SettingsError(f"preset {name} holds a denoiser, which the paper does not invert: leave --paper out")
         sampling = described.sampling.get(task, DiffusionSettings()).model_copy(update=update)
-        return DiffusionPrior(load_denoiser(name), sampling), f"{described.sha256['denoiser']}/{sampling.model_dump_json()}"
+        return DiffusionPrior(
+            load_denoiser(name), sampling
+        ), f"{described.sha256['denoiser']}/{sampling.model_dump_json()}"
     inversion = paper_settings(task) if paper else described.inversion.get(task, InversionSettings())
     inversion = inversion.model_copy(update=update)
     prior = GANPrior(load_generator(name), inversion, vgg=vgg)

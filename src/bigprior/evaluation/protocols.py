@@ -13,14 +13,13 @@ from torch import Tensor
 from bigprior.degradations import Denoising
 from bigprior.errors import SettingsError, UnknownNameError
 from bigprior.evaluation.frechet import frechet_distance, vgg_features
+from bigprior.evaluation.tables import task_table
 from bigprior.folders import list_pictures, load_set, load_square
 from bigprior.metrics import METRICS
-from bigprior.priors.base import Prior, Progress
+from bigprior.priors.base import Progress
 from bigprior.priors.gan import GANPrior
-from bigprior.priors.precomputed import PrecomputedPrior
-from bigprior.restoration import Restorer
 from bigprior.simulation import simulate
-from bigprior.zoo import load_generator, load_phi, load_prior, load_restorer
+from bigprior.zoo import load_generator, load_prior, load_restorer
 
 
 @dataclass(frozen=True)
@@ -35,6 +34,8 @@ class Request:
         prior_dir: priors computed elsewhere, in place of the preset's.
         phi: a phi network in place of the preset's.
         vgg: local VGG-16 trunk.
+        baselines: which to run in a table; all that are installed by default.
+        lines: where a table keeps one JSON line a picture and method, from which it can go on.
     """
 
     data: Path
@@ -44,10 +45,13 @@ class Request:
     prior_dir: Path | None = None
     phi: Path | None = None
     vgg: Path | None = None
+    baselines: tuple[str, ...] | None = None
+    lines: Path | None = None
 
 
 #: Nested figures: names down to numbers.
 Results = dict[str, Any]
+Evaluation = Callable[["Request", Progress], Results]
 
 
 def inversion(request: Request, progress: Progress) -> Results:
@@ -78,23 +82,33 @@ def tasks(request: Request, progress: Progress) -> Results:
     return results
 
 
-def table2(request: Request, progress: Progress) -> Results:
-    """Colorization at the pictures' own size (Table II)."""
-    pictures = load_set(request.data, request.index)
-    y, physics = simulate("colorization", pictures.images, pictures.names)
-    if request.prior_dir is None:
-        restorer = load_restorer(request.preset, "colorization", steps=request.steps)
-    else:
-        if request.phi is None:
-            raise SettingsError("priors computed elsewhere need a network that weighs them: pass --phi FILE")
-        restorer = Restorer(_precomputed(request.prior_dir, request.index), load_phi(request.phi))
-    result = restorer.restore(y, physics, progress=progress)
-    rows = {"input": result.fidelity, "prior": result.prior, "ours": result.restored}
-    results = {row: _scores(image, pictures.images, ("auc", "psnr", "ssim", "lpips")) for row, image in rows.items()}
-    outside = ((result.phi < 0) | (result.phi > 1)).double().mean()
-    results["ours"] |= {"mean_phi": result.mean_phi, "phi_outside": float(outside)}
-    results["ours"]["mse"] = float((result.restored - pictures.images).double().square().mean())
-    return results
+def _table(task: str, protocol: str, metrics: Sequence[str], summary: str) -> Evaluation:
+    def table(request: Request, progress: Progress) -> Results:
+        return task_table(
+            task,
+            protocol,
+            metrics,
+            data=request.data,
+            index=request.index,
+            preset_name=request.preset,
+            steps=request.steps,
+            prior_dir=request.prior_dir,
+            phi=request.phi,
+            baselines=request.baselines,
+            lines=request.lines,
+            progress=progress,
+        )
+
+    table.__doc__ = summary
+    return table
+
+
+table2 = _table("colorization", "colorization", ("auc", "psnr", "ssim", "lpips"), "Table II: colorization.")
+table3 = _table(
+    "inpainting", "inpainting-centre", ("psnr", "ssim", "lpips"), "Table III: a hole of 64x64 in the centre."
+)
+table4 = _table("inpainting", "inpainting-boxes", ("psnr", "ssim", "lpips"), "Table IV: two to four random boxes.")
+table5 = _table("denoising", "denoising", ("psnr", "ssim", "lpips"), "Table V: blind noise, sigma 5 to 50.")
 
 
 def generator(request: Request, progress: Progress) -> Results:
@@ -124,15 +138,18 @@ def generator(request: Request, progress: Progress) -> Results:
 
 
 #: Every evaluation by name.
-EVALUATIONS: dict[str, Callable[[Request, Progress], Results]] = {
+EVALUATIONS: dict[str, Evaluation] = {
     "inversion": inversion,
     "tasks": tasks,
     "table2": table2,
+    "table3": table3,
+    "table4": table4,
+    "table5": table5,
     "generator": generator,
 }
 
 
-def evaluation(name: str) -> Callable[[Request, Progress], Results]:
+def evaluation(name: str) -> Evaluation:
     """The evaluation called ``name``.
 
     Raises:
@@ -145,10 +162,6 @@ def evaluation(name: str) -> Callable[[Request, Progress], Results]:
 
 def _scores(image: Tensor, truth: Tensor, metrics: Sequence[str]) -> dict[str, float]:
     return {name: float(METRICS[name](image, truth).mean()) for name in metrics}
-
-
-def _precomputed(folder: Path, index: tuple[int, int] | None) -> Prior:
-    return PrecomputedPrior(load_set(folder, index).images)
 
 
 def _part(progress: Progress, part: int, parts: int) -> Progress:

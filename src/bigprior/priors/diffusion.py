@@ -44,13 +44,15 @@ class DiffusionPrior:
         denoiser: any deepinv ``Denoiser`` of RGB pictures; set to evaluation and frozen.
         settings: one for all tasks.
         resolution: side of the pictures that the denoiser was trained on, in pixels. Denoising works at any size;
-            other tasks see farther than a tile, and are best at this size (see :class:`bigprior.priors.anysize.AnySize`).
+            other tasks are best at this size (see :class:`bigprior.priors.anysize.AnySize`).
 
     Raises:
         SettingsError: a sampler that tells the denoiser what is known, and a denoiser that cannot be told.
     """
 
-    def __init__(self, denoiser: nn.Module, settings: DiffusionSettings | None = None, *, resolution: int = 256) -> None:
+    def __init__(
+        self, denoiser: nn.Module, settings: DiffusionSettings | None = None, *, resolution: int = 256
+    ) -> None:
         self.resolution = resolution
         self.denoiser = denoiser.eval().requires_grad_(False)
         self.settings = settings or DiffusionSettings()
