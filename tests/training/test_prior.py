@@ -69,22 +69,8 @@ def unbroken(pictures: Path, vgg_weights: Path, tmp_path_factory: pytest.TempPat
     return folder
 
 
-def flat(state: object) -> list:
-    """Every tensor and number of a nested state, in order."""
-    if isinstance(state, dict):
-        return [x for key in state for x in flat(state[key])]
-    return [x for item in state for x in flat(item)] if isinstance(state, list | tuple) else [state]
-
-
-def assert_equal_states(one: Path, other: Path) -> None:
-    a, b = (flat(torch.load(p / "state.pt", weights_only=True)) for p in (one, other))
-    assert len(a) == len(b)
-    for x, y in zip(a, b, strict=True):
-        assert torch.equal(x, y) if isinstance(x, torch.Tensor) else x == y
-
-
 def test_a_killed_run_ends_like_one_that_was_not(
-    pictures: Path, vgg_weights: Path, unbroken: Path, tmp_path: Path
+    pictures: Path, vgg_weights: Path, unbroken: Path, tmp_path: Path, assert_equal_states
 ) -> None:
     command = [
         sys.executable,

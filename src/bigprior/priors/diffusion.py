@@ -122,7 +122,7 @@ class DiffusionPrior:
     def _samples(self, y: Tensor, degradation: Degradation, sigma: float, seed: int) -> Tensor:
         """Samples (K, 3, H, W) of the pictures behind one measurement (1, C, H, W)."""
         s, rng = self.settings, torch.Generator(y.device).manual_seed(seed)
-        y = y.expand(s.samples, -1, -1, -1).contiguous()
+        y = y.repeat(s.samples, 1, 1, 1)  # a copy: deepinv's DDRM writes into its measurement
         if s.sampler == "posterior":
             return self._posterior(y, degradation, sigma, rng)
         with torch.random.fork_rng(devices=[]):
@@ -132,7 +132,11 @@ class DiffusionPrior:
                 return sampler(y, degradation)
             if s.sampler == "ddrm":
                 levels = torch.logspace(0, -2.5, s.steps).numpy()
-                return dinv.sampling.DDRM(self.denoiser, sigmas=levels)(y, degradation)
+                physics: Any = degradation
+                if isinstance(degradation, Inpainting):  # DDRM wants the mask of every channel
+                    mask = degradation.mask.expand(-1, 3, -1, -1)
+                    physics = dinv.physics.Inpainting(tuple(mask.shape[1:]), mask=mask)
+                return dinv.sampling.DDRM(self.denoiser, sigmas=levels)(y, physics)
             start = degradation.g_inv(y)
             if isinstance(degradation, Inpainting):
                 start = start + (1 - degradation.mask) * 0.5
@@ -168,18 +172,20 @@ class _Told(dinv.models.Denoiser):
 def noise_levels(y: Tensor) -> Tensor:
     """The standard deviation of white noise in each picture (N, C, H, W), in its units: (N,).
 
-    Deepinv's estimator, from the smallest eigenvalues of the covariance of patches (Chen et al., ICCV 2015). A picture
-    that is too small for it, below 32 pixels a side, or flat, is taken to have none.
+    Deepinv's estimator, from the smallest eigenvalues of the covariance of patches (Chen et al., ICCV 2015), smaller
+    ones in a picture below 96 pixels a side. A picture below 24 is too small for either, and is taken to have none.
     """
     levels = []
     for picture in y.split(1):
-        # A crop is enough for the covariance of patches, and bounds its memory.
+        # The middle is enough for a covariance, and bounds its memory.
         h, w = picture.shape[2:]
         top, left = max(0, (h - 1024) // 2), max(0, (w - 1024) // 2)
+        middle = picture[:, :, top : top + 1024, left : left + 1024]
+        size, stride = (8, 3) if min(h, w) >= 96 else (4, 1)
         try:
-            level = PatchCovarianceNoiseEstimator.estimate_noise(picture[:, :, top : top + 1024, left : left + 1024])
-            levels.append(level.nan_to_num().to(y))
-        except RuntimeError:
+            level = PatchCovarianceNoiseEstimator.estimate_noise(middle, patch_size=size, stride=stride)
+            levels.append(level.nan_to_num().to(y) if min(h, w) >= 24 else y.new_zeros(1))
+        except RuntimeError:  # no eigenvalues to tell noise from picture: a flat one, or a few pixels
             levels.append(y.new_zeros(1))
     return torch.cat(levels)
 

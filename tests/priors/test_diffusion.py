@@ -1,0 +1,120 @@
+"""A denoiser as a prior, for every task and sampler."""
+
+import deepinv as dinv
+import pytest
+import torch
+from skimage.data import astronaut
+
+from bigprior.degradations import Colorization, Denoising, Inpainting
+from bigprior.denoisers import DenoisingUNet
+from bigprior.errors import SettingsError
+from bigprior.images import from_array
+from bigprior.masks import centre_hole
+from bigprior.priors.anysize import AnySize
+from bigprior.priors.base import Prior
+from bigprior.priors.diffusion import DiffusionPrior, DiffusionSettings, noise_levels
+
+SAMPLERS = ("mean", "posterior", "ddrm", "diffpir", "dps")
+
+
+class Blur(dinv.models.Denoiser):
+    """A user's own denoiser: one that cannot be told anything."""
+
+    def forward(self, x, sigma, **kwargs):
+        return torch.nn.functional.avg_pool2d(x, 3, stride=1, padding=1)
+
+
+@pytest.fixture
+def denoiser() -> DenoisingUNet:
+    torch.manual_seed(6)
+    return DenoisingUNet(widths=(8, 12), blocks=1)
+
+
+def prior_of(denoiser: torch.nn.Module, sampler: str, samples: int = 1) -> DiffusionPrior:
+    return DiffusionPrior(denoiser, DiffusionSettings(sampler=sampler, steps=3, samples=samples))
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_every_sampler_answers_every_task(denoiser, any_task, measure, sampler) -> None:
+    if sampler == "ddrm" and any_task == "colorization":
+        pytest.skip("deepinv's DDRM has no grey measurements")
+    y, physics = measure(any_task, n=2)
+    prior = prior_of(denoiser, sampler)
+    assert isinstance(prior, Prior)
+    image = prior.project(y, physics, seed=1).image
+    assert image.shape == (2, 3, 16, 16) and image.dtype == torch.float32
+    assert 0 <= float(image.min()) <= float(image.max()) <= 1
+    assert torch.equal(image, prior.project(y, physics, seed=1).image)
+
+
+@pytest.mark.parametrize("sampler", ["mean", "posterior", "diffpir"])
+def test_a_picture_does_not_depend_on_its_batch(denoiser, any_task, measure, sampler) -> None:
+    y, physics = measure(any_task, n=3)
+    prior = prior_of(denoiser, sampler)
+    together = prior.project(y, physics).image
+    alone = prior.project(y[1:2], physics).image
+    assert torch.allclose(together[1:2], alone, atol=1e-5)
+
+
+def test_samples_have_a_mean_and_a_spread(denoiser, measure) -> None:
+    y, physics = measure("inpainting", n=2)
+    projection = prior_of(denoiser, "posterior", samples=3).project(y, physics)
+    assert projection.codes["spread"].shape == (2, 3, 16, 16)
+    assert float(projection.codes["spread"].max()) > 0
+    other = prior_of(denoiser, "posterior", samples=3).project(y, physics, seed=9)
+    assert not torch.equal(other.image, projection.image)
+
+
+def test_known_noise_is_used_and_unknown_noise_is_found(denoiser) -> None:
+    y = torch.rand(1, 3, 40, 40)
+    told = DiffusionPrior(denoiser).project(y, Denoising(0.3))
+    assert told.codes["sigma"].tolist() == pytest.approx([0.3])
+    assert torch.allclose(told.image, denoiser(y, 0.3).clamp(0, 1))
+    assert DiffusionPrior(denoiser).project(y, Denoising()).codes["sigma"].item() > 0.05
+
+
+@pytest.mark.parametrize("sigma", [0.02, 0.1, 0.2])
+def test_noise_levels_are_found(sigma: float) -> None:
+    clean = from_array(astronaut() / 255)
+    assert noise_levels(clean + sigma * torch.randn_like(clean)).item() == pytest.approx(sigma, rel=0.06)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (5, 40), (8, 8)])
+def test_tiny_and_flat_pictures_are_taken(denoiser, size) -> None:
+    for y in (torch.rand(1, 3, *size), torch.full((1, 3, *size), 0.5)):
+        image = DiffusionPrior(denoiser).project(y, Denoising()).image
+        assert image.shape == y.shape and bool(image.isfinite().all())
+
+
+def test_an_own_denoiser_serves(measure) -> None:
+    prior = DiffusionPrior(Blur(), DiffusionSettings(sampler="diffpir", steps=3))
+    for task in ("inpainting", "colorization", "denoising"):
+        y, physics = measure(task)
+        assert prior.project(y, physics).image.shape == (1, 3, 16, 16)
+    assert DiffusionPrior(Blur()).project(*measure("denoising")).image.shape == (1, 3, 16, 16)
+
+
+def test_a_denoiser_that_cannot_be_told_is_not_asked_to_be(measure) -> None:
+    with pytest.raises(SettingsError, match="cannot be told"):
+        DiffusionPrior(Blur(), DiffusionSettings(sampler="posterior"))
+    with pytest.raises(SettingsError, match="diffpir"):
+        DiffusionPrior(Blur()).project(*measure("colorization"))
+
+
+def test_what_is_known_is_told() -> None:
+    grey, hole = torch.rand(2, 1, 8, 8), Inpainting(centre_hole(8, 8))
+    told = Colorization().evidence(grey)
+    assert torch.allclose((told[:, :3] + 1) / 2, grey.expand(-1, 3, -1, -1))
+    assert bool((told[:, 3] == 1).all()) and bool((told[:, 4] == 0).all())
+    y = hole.f(torch.rand(2, 3, 8, 8))
+    told = hole.evidence(y)
+    assert torch.equal(told[:, 3:4], hole.mask.expand(2, -1, -1, -1)) and torch.equal(told[:, 3], told[:, 4])
+    assert bool((told[:, :3] * (1 - hole.mask) == 0).all())
+    assert Denoising(0.1).evidence(y) is None
+
+
+def test_other_sizes_are_placed(denoiser) -> None:
+    prior = AnySize(DiffusionPrior(denoiser, resolution=16), 16)
+    y = torch.rand(1, 1, 20, 30)
+    image = prior.project(y, Colorization()).image
+    assert torch.allclose(Colorization().f(image), y, atol=1e-5)

@@ -1,0 +1,124 @@
+"""The denoiser's training, on pictures that are small and random."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from bigprior.denoisers import DenoisingUNet
+from bigprior.errors import SettingsError
+from bigprior.training.denoiser import DenoiserSettings, train_denoiser
+from bigprior.weights import read_weights
+from bigprior.zoo import import_preset, load_denoiser, load_restorer, preset
+
+SMALL = DenoiserSettings(
+    widths=(4, 8),
+    blocks=1,
+    resolution=32,
+    crop_px=16,
+    told_crop_px=24,
+    batch=4,
+    total_kimg=0.04,
+    snapshot_kimg=0.016,
+    told=0.7,
+)
+
+KILLED = """
+import os, signal, sys
+import torch
+sys.path.insert(0, sys.argv[3])
+torch.set_num_threads(1)
+import test_denoiser
+from bigprior.training import denoiser, run
+
+run.SAVE_EVERY_S = -1.0
+plain = denoiser.step_rng
+
+def step_rng(seed, step):
+    if step == 3:
+        run.SAVE_EVERY_S = 1e9  # steps 3 and 4 are lost
+    if step == 5:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return plain(seed, step)
+
+denoiser.step_rng = step_rng
+denoiser.train_denoiser(sys.argv[1], sys.argv[2], test_denoiser.SMALL, quiet=True)
+"""
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder, rng = tmp_path_factory.mktemp("pictures"), np.random.default_rng(0)
+    for i in range(6):
+        Image.fromarray(rng.integers(0, 256, (32, 36, 3), dtype=np.uint8)).save(folder / f"{i}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def unbroken(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("unbroken") / "run"
+    train_denoiser(pictures, folder, SMALL, quiet=True)
+    return folder
+
+
+def test_a_killed_run_ends_like_one_that_was_not(
+    pictures: Path, unbroken: Path, tmp_path: Path, assert_equal_states
+) -> None:
+    command = [sys.executable, "-c", KILLED, str(pictures), str(tmp_path / "run"), str(Path(__file__).parent)]
+    done = subprocess.run(command, check=False, timeout=300, capture_output=True, text=True, env=os.environ)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    assert torch.load(tmp_path / "run" / "state.pt", weights_only=True)["step"] == 3
+    path = train_denoiser(pictures, tmp_path / "run", SMALL, quiet=True)
+    assert path.read_bytes() == (unbroken / "denoiser.safetensors").read_bytes()
+    assert_equal_states(tmp_path / "run", unbroken)
+
+
+def test_it_learns(tmp_path: Path) -> None:
+    for i in range(4):  # flat pictures: noise is easily told from them
+        Image.new("RGB", (32, 32), (60 * i, 200 - 50 * i, 90)).save(tmp_path / f"{i}.png")
+    # Without a moving average to speak of, since the run is short.
+    quick = {"widths": (8, 16), "total_kimg": 1.6, "told": 0.0, "low_noise": 1.0, "ema": 0.5, "lr": 5e-3}
+    settings = SMALL.model_copy(update=quick)
+    tensors, header = read_weights(train_denoiser(tmp_path, tmp_path / "run", settings, quiet=True))
+    network = DenoisingUNet.from_state_dict(tensors, header["network"])
+    x = torch.full((1, 3, 16, 16), 0.4)
+    noisy = x + 0.15 * torch.randn_like(x)
+    with torch.no_grad():
+        left = float((network(noisy, 0.15) - x).square().mean() / (noisy - x).square().mean())
+    assert left < 0.3
+
+
+def test_a_folder_of_another_run_is_refused(pictures: Path, unbroken: Path) -> None:
+    with pytest.raises(SettingsError, match="other settings"):
+        train_denoiser(pictures, unbroken, SMALL.model_copy(update={"told": 0.1}), quiet=True)
+
+
+def test_a_new_run_goes_on_from_weights(pictures: Path, unbroken: Path, tmp_path: Path) -> None:
+    start = unbroken / "denoiser.safetensors"
+    settings = SMALL.model_copy(update={"total_kimg": 0.008, "lr": 1e-12, "seed": 3})
+    tensors, header = read_weights(train_denoiser(pictures, tmp_path, settings, init=start, quiet=True))
+    assert header["images"] == 48
+    before, _ = read_weights(start)
+    assert all(torch.allclose(tensors[k], before[k], atol=1e-3) for k in before)
+
+
+def test_trained_weights_become_a_preset_that_restores(
+    unbroken: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, measure
+) -> None:
+    monkeypatch.setenv("BIGPRIOR_HOME", str(tmp_path))
+    import_preset("own-denoiser", unbroken / "denoiser.safetensors")
+    assert preset("own-denoiser").network == "denoiser" and preset("own-denoiser").images_seen == 40
+    assert load_denoiser("own-denoiser")(torch.rand(1, 3, 8, 8), 0.1).shape == (1, 3, 8, 8)
+    for task in ("denoising", "inpainting", "colorization"):
+        y, physics = measure(task, height=20, width=24)
+        result = load_restorer("own-denoiser", task).restore(y, physics)
+        assert result.restored.shape == (1, 3, 20, 24)
+        assert result.provenance["sampling"]["sampler"] == "mean"
+    with pytest.raises(SettingsError, match="paper"):
+        load_restorer("own-denoiser", "denoising", paper=True)
