@@ -300,8 +300,14 @@ def show_prior(name: Annotated[str, typer.Argument(help="A preset's name.")]) ->
 @priors.command("import")
 def import_prior(
     name: Annotated[str, typer.Argument(help="What to call it.")],
-    generator: Annotated[Path, typer.Argument(help="A Progressive GAN generator: .safetensors or .pth.")],
+    network: Annotated[
+        Path,
+        typer.Argument(help="A Progressive GAN generator, .safetensors or .pth, or a denoiser that was trained here."),
+    ],
     phi: Annotated[list[str] | None, typer.Option(help="TASK=FILE: a phi network; may be repeated.")] = None,
+    steps: Annotated[
+        list[str] | None, typer.Option(help="TASK=N: steps of the inversion or the sampler; may be repeated.")
+    ] = None,
     into: Annotated[Path | None, typer.Option(help="Folder of presets; your own by default.")] = None,
     summary: Annotated[str | None, typer.Option(help="A line about it.")] = None,
     licence: Annotated[str | None, typer.Option(help="Terms of the weights.")] = None,
@@ -310,15 +316,11 @@ def import_prior(
     """Make a preset from weights of your own, or from the released Progressive GAN files."""
     from bigprior.zoo import import_preset
 
-    networks = {}
-    for item in phi or []:
-        task, sign, file = item.partition("=")
-        if not sign or task not in set(Task):
-            raise SettingsError(f"--phi is {item!r}: expected TASK=FILE, TASK one of {', '.join(Task)}")
-        networks[Task(task).degradation] = file
+    networks = {Task(task).degradation: file for task, file in _by_task("phi", phi)}
+    counts = {Task(task).degradation: _count(text) for task, text in _by_task("steps", steps)}
     given = {"summary": summary, "licence": licence, "trained_on": trained_on}
     folder = import_preset(
-        name, generator, phi=networks, into=into, **{k: v for k, v in given.items() if v is not None}
+        name, network, phi=networks, into=into, steps=counts, **{k: v for k, v in given.items() if v is not None}
     )
     _OUT.print(f"preset {name}: {folder}", soft_wrap=True)
 
@@ -375,6 +377,20 @@ def _index(text: str) -> tuple[int, int] | None:
     if not (sign and first.isdigit() and last.isdigit() and int(first) <= int(last)):
         raise SettingsError(f"index is {text!r}: expected A-B with A <= B, such as 200-249")
     return int(first), int(last)
+
+
+def _by_task(option: str, items: list[str] | None) -> Iterator[tuple[str, str]]:
+    for item in items or []:
+        task, sign, value = item.partition("=")
+        if not sign or task not in set(Task):
+            raise SettingsError(f"--{option} is {item!r}: expected TASK=VALUE, TASK one of {', '.join(Task)}")
+        yield task, value
+
+
+def _count(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise SettingsError(f"steps are {text!r}: expected a whole number from 1 on")
+    return int(text)
 
 
 def _baselines(text: str) -> tuple[str, ...]:

@@ -228,6 +228,7 @@ def import_preset(
     phi: Mapping[str, Path | str] | None = None,
     into: Path | str | None = None,
     kind: str | None = None,
+    steps: Mapping[str, int] | None = None,
     **description: Any,
 ) -> Path:
     """Make a preset from weights: a generator or denoiser (ours, or a generator's foreign state dict) and phi networks.
@@ -238,6 +239,7 @@ def import_preset(
         phi: file by task.
         into: folder of presets; the user's own by default.
         kind: the network's architecture; what the file says, or ``pggan``, by default.
+        steps: of the inversion or the sampler, by task.
         description: other fields of :class:`Preset`.
 
     Returns:
@@ -283,6 +285,10 @@ def import_preset(
         "licence": "unknown",
         "trained_on": "unknown",
     }
+    if kind == DENOISER:
+        fields["sampling"] = {task: DiffusionSettings(steps=n) for task, n in (steps or {}).items()}
+    else:
+        fields["inversion"] = {task: InversionSettings(steps=n) for task, n in (steps or {}).items()}
     fields |= {"images_seen": header.get("images", 0), **description}
     described = Preset(name=name, architecture=kind, sha256=hashes, **fields)
     write_text(folder / "preset.json", described.model_dump_json(indent=2) + "\n")

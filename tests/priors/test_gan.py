@@ -13,7 +13,7 @@ from bigprior.generators import PGGAN
 from bigprior.priors.base import Prior
 from bigprior.priors.gan import OPTIMIZERS, GANPrior, InversionSettings, paper_settings
 
-QUICK = InversionSettings(codes=3, layer=2, steps=6, lr=0.1)
+QUICK = InversionSettings(codes=3, layer=2, steps=6, lr=0.1, code_every=1, precision="fp32")
 
 
 def reachable(generator: PGGAN, n: int = 2) -> Tensor:
@@ -118,7 +118,16 @@ def test_composition_is_equation_13_divided_by_the_number_of_codes(tiny_generato
 
 def test_one_step_is_plain_gradient_descent_from_the_papers_start(tiny_generator: PGGAN) -> None:
     settings = InversionSettings(
-        codes=2, layer=2, steps=1, optimizer="sgd", lr=0.5, alpha_lr=0.25, decay=False, perceptual=0, l1=0.3
+        codes=2,
+        layer=2,
+        steps=1,
+        optimizer="sgd",
+        lr=0.5,
+        alpha_lr=0.25,
+        decay=False,
+        perceptual=0,
+        l1=0.3,
+        precision="fp32",
     )
     y = torch.rand(1, 1, 16, 16)
     codes = GANPrior(tiny_generator, settings).project(y, Colorization(), seed=8).codes
@@ -155,6 +164,34 @@ def test_it_optimises_where_gradients_are_off(tiny_generator: PGGAN) -> None:
     with torch.no_grad():
         off = prior.project(y, Denoising()).image
     assert torch.equal(off, prior.project(y, Denoising()).image)
+
+
+def test_codes_move_once_in_a_few_steps(tiny_generator: PGGAN) -> None:
+    y = reachable(tiny_generator, 2)
+    calls: list[int] = []
+
+    class Counting:
+        def __getattr__(self, name: str) -> object:
+            return getattr(tiny_generator, name)
+
+        def first(self, z: torch.Tensor, layer: int) -> torch.Tensor:
+            calls.append(len(z))
+            return tiny_generator.first(z, layer)
+
+    settings = QUICK.model_copy(update={"steps": 7, "code_every": 3})
+    seldom = GANPrior(Counting(), settings).project(y, Denoising())
+    assert calls == [6, 6, 6, 6]  # two pictures' three codes, at steps 0, 3 and 6, and for the last picture
+    start = GANPrior(tiny_generator, settings)._start(2, 0, y)[0]
+    assert not torch.equal(seldom.codes["z"], start)
+    assert seldom.history is not None and seldom.history[-1].mean() < seldom.history[0].mean()
+
+
+def test_half_precision_is_nearly_the_same(tiny_generator: PGGAN) -> None:
+    y = reachable(tiny_generator, 1)
+    full = GANPrior(tiny_generator, QUICK).project(y, Denoising()).image
+    half = GANPrior(tiny_generator, QUICK.model_copy(update={"precision": "bf16"})).project(y, Denoising()).image
+    assert half.dtype == torch.float32 and not torch.equal(full, half)
+    assert (full - half).abs().mean() < 0.05
 
 
 def test_a_known_noise_level_is_not_fitted(tiny_generator: PGGAN) -> None:

@@ -128,9 +128,10 @@ def task_table(
     results: dict[str, Any] = {
         row: {k: float(np.mean([s[k] for s in all_])) for k in all_[0]} for row, all_ in scores.items()
     }
-    if task == "denoising" and len(pictures) > 2:
-        sigmas = [noise_level(protocol, name) for name in pictures.names]
-        results["ours"]["phi_sigma_r"] = float(np.corrcoef(sigmas, [s["mean_phi"] for s in scores["ours"]])[0, 1])
+    if task == "denoising":
+        sigmas, phis = [noise_level(protocol, n) for n in pictures.names], [p["mean_phi"] for p in scores["ours"]]
+        if min(np.ptp(sigmas), np.ptp(phis)) > 0:  # else there is nothing to correlate
+            results["ours"]["phi_sigma_r"] = float(np.corrcoef(sigmas, phis)[0, 1])
     return results | ({"missing": missing} if missing else {})
 
 

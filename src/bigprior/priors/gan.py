@@ -1,7 +1,7 @@
 """Multi-code inversion of a frozen generator (Gu et al., CVPR 2020; Eq. 11 to 13).
 
-A batch of measurements and all its codes are optimised at once, the target's features are computed once, and the
-frozen weights carry no gradient.
+A batch of measurements and all its codes are optimised at once, the target's features are computed once, the frozen
+weights carry no gradient, and codes, whose way through the first layers is most of the work, move once in a few steps.
 """
 
 from __future__ import annotations
@@ -37,22 +37,27 @@ class InversionSettings(Settings):
         steps: of the optimiser.
         optimizer: a name in :data:`OPTIMIZERS`.
         lr, alpha_lr: step sizes of ``z`` and of ``alpha``.
+        code_every: codes take one step in so many; between, their feature maps are kept and ``alpha`` moves alone.
         decay: the step sizes fall to nothing along a half cosine.
         l2, l1, perceptual: weights of the loss.
         perceptual_term: ``vgg`` (the paper's; needs VGG-16 weights), or ``pyramid`` (needs nothing).
+        precision: of the network's passes: ``fp32``, ``bf16``, or ``auto``, which is ``bf16`` where the processor
+            multiplies matrices in it. Codes, weights of codes and losses are single precision in any case.
     """
 
     codes: PositiveInt = 15
-    layer: int = Field(default=4, ge=0)
-    steps: PositiveInt = 50
+    layer: int = Field(default=6, ge=0)
+    steps: PositiveInt = 300
     optimizer: str = "adam"
-    lr: PositiveFloat = 0.05
+    lr: PositiveFloat = 0.1
     alpha_lr: PositiveFloat = 0.05
+    code_every: PositiveInt = 5
     decay: bool = True
     l2: float = Field(default=1.0, ge=0)
     l1: float = Field(default=0.0, ge=0)
     perceptual: float = Field(default=0.1, ge=0)
     perceptual_term: Literal["vgg", "pyramid"] = "pyramid"
+    precision: Literal["fp32", "bf16", "auto"] = "auto"
 
 
 def paper_settings(task: str) -> InversionSettings:
@@ -66,6 +71,8 @@ def paper_settings(task: str) -> InversionSettings:
         "lr": 1.0,
         "alpha_lr": 1.0,
         "decay": False,
+        "code_every": 1,
+        "precision": "fp32",
         "perceptual_term": "vgg",
     }
     if task == "colorization":
@@ -139,10 +146,18 @@ class GANPrior:
 
         losses = squared = history[0]
 
+        features = None  # of the codes, when those were last moved
+
         def closure() -> Tensor:
-            nonlocal losses, squared
+            nonlocal losses, squared, features
             optimizer.zero_grad()
-            losses, squared = loss_of(degradation.f(self.compose(z, alpha)))
+            with self._autocast(y.device):
+                if step % s.code_every == 0:
+                    features = self._features(z)
+                assert features is not None
+                image = self._composed(features, alpha)
+            features = features.detach()
+            losses, squared = loss_of(degradation.f(image.float()))
             # A sum, not a mean: a picture's gradient must not depend on the size of its batch.
             total = losses.sum()
             total.backward()
@@ -167,8 +182,8 @@ class GANPrior:
             if progress is not None:
                 progress(step + 1, s.steps)
         kept["z"][running], kept["alpha"][running] = z.detach()[running], alpha.detach()[running]
-        with torch.no_grad():
-            image = self.compose(**kept).clamp(0, 1).contiguous()
+        with torch.no_grad(), self._autocast(y.device):
+            image = self.compose(**kept).float().clamp(0, 1).contiguous()
         return Projection(image, kept, history)
 
     def compose(self, z: Tensor, alpha: Tensor) -> Tensor:
@@ -176,12 +191,20 @@ class GANPrior:
 
         The sum over codes is divided by N, as in the released code; the paper's equation is the sum alone.
         """
-        layer = self.settings.layer
-        batch, n = z.shape[:2]
-        features = self.generator.first(z.flatten(0, 1), layer)
-        weighted = features * alpha.flatten(0, 1)[:, :, None, None]
-        composed = weighted.unflatten(0, (batch, n)).sum(dim=1) / n
-        return self.generator.second(composed.contiguous(memory_format=torch.channels_last), layer)
+        return self._composed(self._features(z), alpha)
+
+    def _features(self, z: Tensor) -> Tensor:
+        """``G_1^(l)`` of every code: (B, N, z_dim) to (B, N, C, h, w)."""
+        return self.generator.first(z.flatten(0, 1), self.settings.layer).unflatten(0, z.shape[:2])
+
+    def _composed(self, features: Tensor, alpha: Tensor) -> Tensor:
+        weighted = (features * alpha.to(features.dtype)[..., None, None]).sum(dim=1) / alpha.shape[1]
+        return self.generator.second(weighted.contiguous(memory_format=torch.channels_last), self.settings.layer)
+
+    def _autocast(self, device: torch.device) -> torch.autocast:
+        precision = self.settings.precision
+        half = precision == "bf16" or (precision == "auto" and _multiplies_bf16(device))
+        return torch.autocast(device.type, torch.bfloat16, enabled=half)
 
     def _start(self, batch: int, seed: int, like: Tensor) -> tuple[Tensor, Tensor]:
         """``z`` normal and ``alpha`` 1/N; the same for every picture, so that none depends on its batch."""
@@ -190,3 +213,11 @@ class GANPrior:
         z = torch.randn(1, n, self.generator.z_dim, generator=rng).to(like).repeat(batch, 1, 1)
         alpha = like.new_full((batch, n, self.generator.channels_at(layer)), 1 / n)
         return z.requires_grad_(), alpha.requires_grad_()
+
+
+def _multiplies_bf16(device: torch.device) -> bool:
+    """Whether a device has matrix units for bfloat16; elsewhere it would be slower than single precision."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported()
+    supported = getattr(torch.cpu, "_is_amx_tile_supported", None)  # torch has no public name for it yet
+    return device.type == "cpu" and supported is not None and bool(supported())
