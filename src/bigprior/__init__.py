@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from bigprior.fusion import fuse
     from bigprior.images import read_mask, read_picture, write_picture
     from bigprior.priors.anysize import AnySize
+    from bigprior.priors.diffusion import DiffusionPrior, DiffusionSettings
     from bigprior.priors.gan import GANPrior, InversionSettings
     from bigprior.restoration import Restoration, Restorer
     from bigprior.zoo import load_restorer
@@ -26,6 +27,8 @@ _HOME = {
     "AnySize": "priors.anysize",
     "Colorization": "degradations",
     "Denoising": "degradations",
+    "DiffusionPrior": "priors.diffusion",
+    "DiffusionSettings": "priors.diffusion",
     "GANPrior": "priors.gan",
     "Inpainting": "degradations",
     "InversionSettings": "priors.gan",
@@ -42,6 +45,8 @@ __all__ = [
     "AnySize",
     "Colorization",
     "Denoising",
+    "DiffusionPrior",
+    "DiffusionSettings",
     "GANPrior",
     "Inpainting",
     "InversionSettings",
