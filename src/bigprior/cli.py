@@ -238,6 +238,11 @@ def train_phi(
     lr: Annotated[float, typer.Option(help="Peak step size.")] = 2e-3,
     steps: Annotated[int, typer.Option(help="Training steps.")] = 3000,
     rho: Annotated[float, typer.Option(help="Weight of the mean of phi (Eq. 14).")] = 1e-5,
+    error: Annotated[str, typer.Option(help="Of the fused picture: l2, as in Eq. 14, or l1.")] = "l2",
+    draws: Annotated[int, typer.Option(help="Measurements of each picture: other noise, other holes.")] = 1,
+    precision: Annotated[
+        str, typer.Option(help="fp32, or bf16: faster where the processor multiplies in it.")
+    ] = "fp32",
     seed: Seed = 0,
 ) -> None:
     """Train a phi network for a preset (Eq. 14). Inversions are kept in OUT/cache."""
@@ -250,6 +255,8 @@ def train_phi(
             network=network,
             network_settings=of_unet if network == "unet" else {"channels_in": 1 if task is Task.colorize else 3},
             rho=rho,
+            error=error,
+            precision=precision,
             steps=steps,
             batch=batch,
             crop_px=crop,
@@ -272,6 +279,7 @@ def train_phi(
             preset,
             settings,
             steps=inversion_steps,
+            draws=draws,
             progress=progress,
         )
     _OUT.print(f"weights: {weights}", soft_wrap=True)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from bigprior.degradations import Degradation
 from bigprior.errors import SettingsError, UnknownNameError
-from bigprior.fusion import ConstantPhi
+from bigprior.fusion import fuse
 from bigprior.priors.base import Projection
 from bigprior.simulation import PROTOCOLS, simulate
 from bigprior.training.phi import PhiSettings, Triples, make_triples, objective, train_phi
@@ -102,7 +102,8 @@ def test_it_learns_whom_to_believe(tmp_path: Path) -> None:
     network = load_phi(train_phi(tmp_path, settings, data, quiet=True))
     phi = network(data.fidelity, data.prior)
     assert phi[..., :6].mean() > phi[..., 8:].mean() + 0.3
-    assert objective(network, *data.parts(), rho=0.0) < objective(ConstantPhi(0.5), *data.parts(), rho=0.0)
+    phi, half = network(data.fidelity, data.prior), torch.full_like(data.fidelity[:, :1], 0.5)
+    assert objective(phi, *data.parts(), rho=0.0) < objective(half, *data.parts(), rho=0.0)
 
 
 def test_the_same_settings_give_the_same_weights_and_another_seed_others(tmp_path: Path) -> None:
@@ -135,7 +136,7 @@ def test_the_best_weights_on_the_validation_pictures_are_exported(tmp_path: Path
     scores = [json.loads(line)["validation"] for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     network = load_phi(path)
     singles = [[part[i : i + 1] for part in validation.parts()] for i in range(2)]
-    score = sum(objective(network, *s, rho=1e-5).item() for s in singles) / 2
+    score = sum(objective(network(y, g), y, g, x, rho=1e-5).item() for y, g, x in singles) / 2
     assert score == pytest.approx(min(scores), rel=1e-3)
 
 
@@ -160,7 +161,10 @@ def test_the_objective_is_equation_14() -> None:
     data, share = triples(), 0.3
     fused = 0.7 * data.fidelity + 0.3 * data.prior
     wanted = ((fused - data.truth) ** 2).mean() + 0.01 * share
-    assert objective(ConstantPhi(share), *data.parts(), rho=0.01).item() == pytest.approx(wanted.item(), rel=1e-5)
+    phi = torch.full_like(data.fidelity[:, :1], share)
+    assert objective(phi, *data.parts(), rho=0.01).item() == pytest.approx(wanted.item(), rel=1e-5)
+    absolute = (fuse(*data.parts()[:2], phi) - data.truth).abs().mean()
+    assert objective(phi, *data.parts(), rho=0, error="l1").item() == pytest.approx(absolute.item(), rel=1e-5)
 
 
 # Triples

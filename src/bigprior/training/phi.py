@@ -6,13 +6,13 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
 from pydantic import Field, PositiveFloat, PositiveInt
 from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
+from torch import Tensor
 
 from bigprior.atomic import replacing
 from bigprior.degradations import Degradation, Inpainting
@@ -30,20 +30,24 @@ class PhiSettings(Settings):
     Attributes:
         network, network_settings: a name in :data:`bigprior.fusion.PHI_NETWORKS`, and its arguments.
         rho: weight of the mean of ``phi`` (Eq. 14): favours the measurement where the prior is no better.
+        error: what Eq. 14 measures the fused picture's error in: ``l2``, squared as in the paper, or ``l1``, absolute.
         crop_px: side of the random crops.
         lr: the peak of a one-cycle schedule of AdamW.
+        precision: of the network's training passes.
         validate_every: steps between two scores on the validation pictures; the best weights are kept.
     """
 
     network: str = "unet"
     network_settings: dict[str, Any] = Field(default_factory=dict)
     rho: float = Field(default=1e-5, ge=0)
+    error: Literal["l2", "l1"] = "l2"
     steps: PositiveInt = 3000
     batch: PositiveInt = 16
     crop_px: PositiveInt = 64
     lr: PositiveFloat = 2e-3
     weight_decay: float = Field(default=1e-4, ge=0)
     validate_every: PositiveInt = 250
+    precision: Literal["fp32", "bf16"] = "fp32"
     seed: int = 0
 
 
@@ -143,10 +147,10 @@ def train_phi(
     return weights
 
 
-def objective(network: nn.Module, fidelity: Tensor, prior: Tensor, truth: Tensor, *, rho: float) -> Tensor:
-    """Eq. 14: squared error of the fused picture, and the l1 norm of ``phi``; both as means."""
-    phi = network(fidelity, prior)
-    return F.mse_loss(fuse(fidelity, prior, phi), truth) + rho * phi.abs().mean()
+def objective(phi: Tensor, fidelity: Tensor, prior: Tensor, truth: Tensor, *, rho: float, error: str = "l2") -> Tensor:
+    """Eq. 14: error of the fused picture, and the l1 norm of ``phi``; both as means."""
+    distance = F.mse_loss if error == "l2" else F.l1_loss
+    return distance(fuse(fidelity, prior, phi), truth) + rho * phi.abs().mean()
 
 
 class _Trainer:
@@ -177,7 +181,9 @@ class _Trainer:
                 out.append(crop.flip(2) if flip else crop)
         fidelity, prior, truth = (torch.stack(c).contiguous(memory_format=torch.channels_last) for c in crops)
         self.network.train()
-        loss = objective(self.network, fidelity, prior, truth, rho=s.rho)
+        with torch.autocast("cpu", torch.bfloat16, enabled=s.precision == "bf16"):
+            phi = self.network(fidelity, prior)
+        loss = objective(phi.float(), fidelity, prior, truth, rho=s.rho, error=s.error)
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
@@ -189,7 +195,8 @@ class _Trainer:
     def validate(self, data: Triples) -> float:
         self.network.eval()
         singles = zip(*(part.split(1) for part in data.parts()), strict=True)
-        losses = [objective(self.network, y, g, x, rho=self.settings.rho).item() for y, g, x in singles]
+        s = self.settings
+        losses = [objective(self.network(y, g), y, g, x, rho=s.rho, error=s.error).item() for y, g, x in singles]
         return sum(losses) / len(losses)
 
     def keep_if_best(self, score: float) -> None:

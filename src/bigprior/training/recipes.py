@@ -31,6 +31,7 @@ def train_task_phi(
     settings: PhiSettings,
     *,
     steps: int | None = None,
+    draws: int = 1,
     progress: Progress | None = None,
 ) -> Path:
     """Train a preset's phi network on pictures at the generator's size; inversions are kept in ``out/cache``.
@@ -45,6 +46,7 @@ def train_task_phi(
         preset: whose prior is weighed.
         settings: of the training.
         steps: of the inversion, in place of the preset's.
+        draws: measurements of each picture.
         progress: of the inversions.
 
     Returns:
@@ -61,7 +63,8 @@ def train_task_phi(
             pictures = _with_tiles(pictures, data, index, prior.resolution)
         protocols, cache = TASK_PROTOCOLS[task], Path(out) / "cache"
         placed = any_size(prior, task)
-        return make_triples(placed, protocols, pictures.images, pictures.names, key=key, cache=cache, progress=progress)
+        images, names = pictures.images, pictures.names
+        return make_triples(placed, protocols, images, names, draws=draws, key=key, cache=cache, progress=progress)
 
     header = {"task": task, "preset": preset, "generator": key.split("/")[0]}
     return train_phi(out, settings, triples(train), triples(validation), header=header)
