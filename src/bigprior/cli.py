@@ -251,13 +251,13 @@ def train_phi(
         from bigprior.training.recipes import train_phi_on_priors, train_task_phi
 
         of_unet = {"widths": _numbers(widths), "channels": channels, "shuffle": shuffle}
+        options: dict[str, Any] = {"error": error, "precision": precision}
         settings = PhiSettings(
             network=network,
             network_settings=of_unet if network == "unet" else {"channels_in": 1 if task is Task.colorize else 3},
             rho=rho,
-            error=error,
-            precision=precision,
             steps=steps,
+            **options,
             batch=batch,
             crop_px=crop,
             lr=lr,

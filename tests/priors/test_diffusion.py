@@ -56,6 +56,21 @@ def test_a_picture_does_not_depend_on_its_batch(denoiser, any_task, measure, sam
     assert torch.allclose(together[1:2], alone, atol=1e-5)
 
 
+@pytest.mark.parametrize("views", [1, 2, 4, 8])
+def test_views_make_the_answer_the_same_for_a_mirrored_picture(denoiser, views) -> None:
+    torch.manual_seed(8)
+    with torch.no_grad():
+        for parameter in denoiser.parameters():
+            parameter.add_(0.05 * torch.randn_like(parameter))
+    prior = DiffusionPrior(denoiser, DiffusionSettings(views=views))
+    y = torch.rand(1, 3, 16, 16)
+    turns = [lambda x: x, lambda x: x.flip(3), lambda x: x.flip(2), lambda x: x.transpose(2, 3)]
+    plain = prior.project(y, Denoising(0.3)).image
+    turned = [turn(prior.project(turn(y), Denoising(0.3)).image) for turn in turns]
+    same = [torch.allclose(image, plain, atol=1e-5) for image in turned]
+    assert same == [True, views >= 2, views >= 4, views == 8]
+
+
 def test_samples_have_a_mean_and_a_spread(denoiser, measure) -> None:
     y, physics = measure("inpainting", n=2)
     projection = prior_of(denoiser, "posterior", samples=3).project(y, physics)

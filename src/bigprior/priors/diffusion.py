@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Literal, Self
 
 import deepinv as dinv
@@ -21,6 +22,24 @@ from bigprior.tiling import in_tiles
 _TILE = 1024
 
 
+@dataclass(frozen=True)
+class _View:
+    """A picture lying on its side or not, then mirrored along some of its sides; and back."""
+
+    sides: tuple[int, ...] = ()
+    turned: bool = False
+
+    def there(self, x: Tensor) -> Tensor:
+        return (x.transpose(2, 3) if self.turned else x).flip(self.sides)
+
+    def back(self, x: Tensor) -> Tensor:
+        x = x.flip(self.sides)
+        return x.transpose(2, 3) if self.turned else x
+
+
+_VIEWS = tuple(_View(sides, turned) for turned in (False, True) for sides in ((), (3,), (2,), (2, 3)))
+
+
 class DiffusionSettings(Settings):
     """How a denoiser is asked.
 
@@ -30,11 +49,14 @@ class DiffusionSettings(Settings):
             or one that needs a plain denoiser only: deepinv's ``ddrm``, ``diffpir`` or ``dps``.
         steps: evaluations a sample; ``mean`` needs one.
         samples: how many are drawn; their mean is the prior's picture, and their spread is kept.
+        views: of ``mean``: the answers for so many mirrored and turned copies of the picture are averaged. 2 are the
+            picture and its mirror image, 4 also stand on their heads, 8 also lie on their side.
     """
 
     sampler: Literal["mean", "posterior", "ddrm", "diffpir", "dps"] = "mean"
     steps: PositiveInt = 20
     samples: PositiveInt = 1
+    views: Literal[1, 2, 4, 8] = 1
 
 
 class DiffusionPrior:
@@ -106,7 +128,13 @@ class DiffusionPrior:
 
     def _denoised(self, y: Tensor, sigma: Tensor, progress: Progress | None) -> Tensor:
         halo = getattr(self.denoiser, "reach", 64)
-        return in_tiles(lambda x: self.denoiser(x, sigma), y, tile=_TILE, halo=halo, progress=progress)
+        views = _VIEWS[: self.settings.views]
+        total = torch.zeros_like(y)
+        for i, view in enumerate(views):
+            part = None if progress is None else lambda done, count, i=i: progress(i * count + done, len(views) * count)
+            network = lambda x: self.denoiser(x, sigma)  # noqa: E731
+            total += view.back(in_tiles(network, view.there(y), tile=_TILE, halo=halo, progress=part))
+        return total / len(views)
 
     def _mean(self, y: Tensor, degradation: Degradation, seed: int) -> Tensor:
         """The first step of a sampler, from nothing but noise: the mean of all pictures that agree with ``y``."""
@@ -115,9 +143,15 @@ class DiffusionPrior:
                 f"a {type(self.denoiser).__name__} cannot be told what is known, so it has no mean for "
                 f"{degradation.name}: use the sampler 'ddrm', 'diffpir' or 'dps'"
             )
-        start = self.denoiser.sigma_max
-        noise = torch.randn(1, 3, *y.shape[2:], generator=torch.Generator().manual_seed(seed)).to(y) * start
-        return self.denoiser(noise.expand(len(y), -1, -1, -1), start, degradation.evidence(y))
+        start, evidence = self.denoiser.sigma_max, degradation.evidence(y)
+        assert evidence is not None  # every task but denoising knows something exactly
+        views = _VIEWS[: self.settings.views]
+        total = y.new_zeros(len(y), 3, *y.shape[2:])
+        for view in views:
+            told = view.there(evidence)
+            noise = torch.randn(1, 3, *told.shape[2:], generator=torch.Generator().manual_seed(seed)).to(y) * start
+            total += view.back(self.denoiser(noise.expand(len(y), -1, -1, -1), start, told))
+        return total / len(views)
 
     def _samples(self, y: Tensor, degradation: Degradation, sigma: float, seed: int) -> Tensor:
         """Samples (K, 3, H, W) of the pictures behind one measurement (1, C, H, W)."""
