@@ -54,12 +54,12 @@ def seconds(preset: str, repeats: int) -> dict[str, float]:
     return times
 
 
-def large(preset: str, megapixels: float) -> dict[str, float]:
+def large(preset: str, megapixels: float, steps: int | None) -> dict[str, float]:
     side = int((megapixels * 1e6) ** 0.5)
     copies = -(-side // 512)
     x = from_array(astronaut() / 255).repeat(1, 1, copies, copies)[..., :side, :side]
     y = x + 25 / 255 * torch.randn(x.shape, generator=torch.Generator().manual_seed(0))
-    restorer = load_restorer(preset, "denoising")
+    restorer = load_restorer(preset, "denoising", steps=steps)
     began = time.perf_counter()
     restorer.restore(y, Denoising())
     took = time.perf_counter() - began
@@ -71,16 +71,17 @@ def main() -> None:
     parser.add_argument("--preset", default="rooms-diffusion")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--megapixels", type=float, default=12)
+    parser.add_argument("--steps", type=int, help="of the prior in the large picture; memory does not depend on it")
     parser.add_argument("--json", type=Path)
-    parser.add_argument("--only-large", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--only-large", action="store_true")
     options = parser.parse_args()
     if options.only_large:
-        print(json.dumps(large(options.preset, options.megapixels)))
+        print(json.dumps(large(options.preset, options.megapixels, options.steps)))
         return
     command = [sys.executable, __file__, "--only-large", "--preset", options.preset]
-    child = subprocess.run(
-        [*command, "--megapixels", str(options.megapixels)], check=True, capture_output=True, text=True
-    )
+    command += ["--megapixels", str(options.megapixels)]
+    command += ["--steps", str(options.steps)] if options.steps else []
+    child = subprocess.run(command, check=True, capture_output=True, text=True)
     times = seconds(options.preset, options.repeats)
     results: dict[str, object] = {"seconds": times, "threads": torch.get_num_threads()}
     if "bm3d" in times:

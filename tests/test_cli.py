@@ -303,6 +303,41 @@ def test_evaluate_writes_what_it_prints(run, tmp_path):
     assert run("evaluate", "tasks", "--data", data, "--index", "1-9", "--preset", "tiny")[0] == 2
 
 
+def test_a_table_is_resumed_and_refuses_what_it_does_not_know(run, tmp_path):
+    for i in range(2):
+        write_picture(tmp_path / "data" / f"{i}.png", torch.rand(1, 3, 48, 48))
+    file = tmp_path / "table.json"
+    options = ["--data", tmp_path / "data", "--preset", "tiny", "--steps", 2, "--json", file]
+    assert run("evaluate", "table5", *options, "--baselines", "tv")[0] == 0
+    lines = (tmp_path / "table.jsonl").read_text()
+    assert set(json.loads(file.read_text())) == {"input", "prior", "ours", "tv"}
+    assert run("evaluate", "table5", *options, "--baselines", "tv")[0] == 0
+    assert (tmp_path / "table.jsonl").read_text() == lines
+    assert run("evaluate", "table5", *options, "--baselines", "none")[0] == 0
+    assert set(json.loads(file.read_text())) == {"input", "prior", "ours"}
+    code, _, err = run("evaluate", "table5", *options, "--baselines", "bm4d")
+    assert code == 2 and "bm3d" in err
+
+
+def test_a_denoiser_is_trained_and_becomes_a_preset(run, tmp_path, photo):
+    for i in range(3):
+        write_picture(tmp_path / "data" / f"{i}.png", torch.rand(1, 3, 130, 130))
+    common = ["--data", tmp_path / "data", "--out", tmp_path / "run"]
+    small = ["--resolution", 128, "--kimg", 0.002, "--batch", 1]
+    code, out, _ = run("train", "prior", "--kind", "diffusion", *common, *small)
+    assert code == 0
+    assert "denoiser.safetensors" in out
+    imported = ["priors", "import", "mine", tmp_path / "run" / "denoiser.safetensors", "--into", tmp_path / "home"]
+    assert run(*imported, "--steps", "inpaint=7")[0] == 0
+    described = json.loads((tmp_path / "home" / "mine" / "preset.json").read_text())
+    assert described["architecture"] == "denoising-unet" and described["sampling"]["inpainting"]["steps"] == 7
+    for wrong in ("inpaint=0", "inpaint", "deblur=3"):
+        code, _, err = run(*imported, "--steps", wrong)
+        assert code == 2 and err.count("\n") == 1
+    code, _, err = run("train", "prior", "--kind", "diffusion", *common, "--precision", "fp8")
+    assert code == 2 and "fp8" in err
+
+
 def test_help_needs_no_torch():
     code = (
         "import sys, bigprior.cli; sys.argv = ['bigprior', '--help']\ntry: bigprior.cli.main()\nexcept SystemExit: pass"

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 __version__ = version("bigprior")
 
+#: The preset that restores when none is named.
+DEFAULT_PRESET = "rooms"
+
 _HOME = {
     "AnySize": "priors.anysize",
     "Colorization": "degradations",
@@ -42,6 +45,7 @@ _HOME = {
 }
 
 __all__ = [
+    "DEFAULT_PRESET",
     "AnySize",
     "Colorization",
     "Denoising",

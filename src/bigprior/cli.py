@@ -15,6 +15,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from bigprior import DEFAULT_PRESET
 from bigprior.errors import BigpriorError, MaskError, OutputError, SettingsError
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def restore(
         bool, typer.Option(help="Inpainting without a mask: black pixels are taken for the hole.")
     ] = False,
     sigma: Annotated[float | None, typer.Option(help="Noise level on the 0..255 scale, if known; else blind.")] = None,
-    preset: Preset = "rooms",
+    preset: Preset = DEFAULT_PRESET,
     steps: Steps = None,
     paper: Annotated[bool, typer.Option(help="Invert with the paper's own settings (slow).")] = False,
     vgg: Vgg = None,
@@ -113,7 +114,7 @@ def restore(
 @app.command()
 def demo(
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the results.")] = Path("bigprior-demo"),
-    preset: Preset = "rooms",
+    preset: Preset = DEFAULT_PRESET,
     steps: Steps = None,
     seed: Seed = 0,
 ) -> None:
@@ -133,7 +134,7 @@ def evaluate(
     name: Annotated[str, typer.Argument(help="What to measure; an unknown name lists the known ones.")],
     data: Annotated[Path, typer.Option(help="Folder of pictures.")],
     index: Annotated[str, typer.Option(help="Which of them, in the order of their names: A-B, both included.")] = "",
-    preset: Preset = "rooms",
+    preset: Preset = DEFAULT_PRESET,
     steps: Steps = None,
     prior_dir: Annotated[
         Path | None, typer.Option(help="Priors computed elsewhere: one picture a measurement.")
@@ -222,7 +223,7 @@ def train_phi(
     out: Annotated[Path, typer.Option(help="The run's folder; the same command again resumes it.")],
     index: Annotated[str, typer.Option(help="Pictures to learn from: A-B, both included.")] = "0-199",
     validation: Annotated[str, typer.Option(help="Pictures to choose the weights on.")] = "200-249",
-    preset: Preset = "rooms",
+    preset: Preset = DEFAULT_PRESET,
     prior_dir: Annotated[
         Path | None, typer.Option(help="Priors computed elsewhere, one a picture, same names.")
     ] = None,

@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from pydantic import Field
 
+from bigprior import DEFAULT_PRESET
 from bigprior.atomic import replacing, write_text
 from bigprior.degradations import DEGRADATIONS
 from bigprior.denoisers import DenoisingUNet
@@ -30,8 +31,8 @@ from bigprior.restoration import Restorer
 from bigprior.settings import Settings
 from bigprior.weights import read_tensors, read_weights, save_weights, sha256
 
-#: The preset that ``restore`` uses when none is named.
-DEFAULT = "rooms"
+#: Whose phi networks a preset without its own borrows, by what it holds: they see the prior that they weigh.
+LENDERS = {"generator": "rooms", "denoiser": "rooms"}
 #: The architecture of presets that hold a denoiser; all others are generators.
 DENOISER = "denoising-unet"
 
@@ -162,7 +163,7 @@ def any_size(prior: GANPrior | DiffusionPrior, task: str) -> Prior:
 
 
 def load_restorer(
-    name: str = DEFAULT,
+    name: str = DEFAULT_PRESET,
     task: str = "denoising",
     *,
     steps: int | None = None,
@@ -172,7 +173,7 @@ def load_restorer(
 ) -> Restorer:
     """A restorer for pictures of any size.
 
-    A preset without a phi network for ``task`` borrows the embedded default's, which sees the prior that it weighs.
+    A preset without a phi network for ``task`` borrows that of an embedded one of its kind.
 
     Raises:
         UnknownNameError: no such preset or task.
@@ -181,7 +182,7 @@ def load_restorer(
     if task not in DEGRADATIONS:
         raise UnknownNameError("task", task, list(DEGRADATIONS))
     prior, _ = load_prior(name, task, steps=steps, paper=paper, vgg=vgg)
-    lender = name if f"phi-{task}" in preset(name).sha256 else DEFAULT
+    lender = name if f"phi-{task}" in preset(name).sha256 else LENDERS[preset(name).network]
     network = load_phi(_checked(lender, f"phi-{task}"))
     kind = preset(name).network
     provenance = {

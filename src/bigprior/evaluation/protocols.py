@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from bigprior import DEFAULT_PRESET
 from bigprior.degradations import Denoising
 from bigprior.errors import SettingsError, UnknownNameError
 from bigprior.evaluation.frechet import frechet_distance, vgg_features
@@ -42,7 +43,7 @@ class Request:
 
     data: Path
     index: tuple[int, int] | None = None
-    preset: str = "rooms"
+    preset: str = DEFAULT_PRESET
     steps: int | None = None
     prior_dir: Path | None = None
     phi: Path | None = None
