@@ -35,7 +35,8 @@ class DenoiserSettings(Settings):
         resolution: side that the photographs are read at; crops are taken from them.
         crop_px, batch: side and number of the crops of a step that is told nothing.
         told_crop_px: side of the crops of the other steps; their number keeps the pixels of a step equal.
-        told: share of the steps that are told the luminance, or the surroundings of holes, half each.
+        told: share of the steps that are told the luminance, or the surroundings of holes.
+        luminance: share of those that are told the luminance, which is learned sooner.
         low_noise: share of the other steps' crops with ``sigma`` uniform up to ``low_sigma``; the rest up to the most.
         start: share of the crops that are told something where the picture is all noise: a sampler's first step.
         total_kimg: thousands of crops of ``crop_px`` to see.
@@ -52,12 +53,13 @@ class DenoiserSettings(Settings):
     told_crop_px: PositiveInt = 128
     batch: PositiveInt = 32
     told: float = Field(default=0.4, ge=0, le=1)
+    luminance: float = Field(default=0.3, ge=0, le=1)
     low_noise: float = Field(default=0.9, ge=0, le=1)
     low_sigma: PositiveFloat = 55 / 255
     start: float = Field(default=0.6, ge=0, le=1)
     total_kimg: PositiveFloat = 600.0
-    lr: PositiveFloat = 1e-3
-    decay: float = Field(default=0.4, ge=0, le=1)
+    lr: PositiveFloat = 6e-4
+    decay: float = Field(default=0.5, ge=0, le=1)
     clip: PositiveFloat = 1.0
     ema: float = Field(default=0.999, ge=0, lt=1)
     snapshot_kimg: PositiveFloat = 16.0
@@ -140,7 +142,7 @@ class _Trainer:
         s, rng = self.settings, step_rng(self.settings.seed, self.step)
         kind = "nothing"
         if float(torch.rand((), generator=rng)) < s.told:
-            kind = "luminance" if float(torch.rand((), generator=rng)) < 0.5 else "surroundings"
+            kind = "luminance" if float(torch.rand((), generator=rng)) < s.luminance else "surroundings"
         x, evidence = self.batch(pictures, kind, rng)
         sigma = self.noise_levels(len(x), kind, rng)
         noisy = x + sigma.view(-1, 1, 1, 1) * torch.randn(x.shape, generator=rng)
