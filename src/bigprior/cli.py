@@ -175,6 +175,18 @@ def evaluate(
         _OUT.print(line, highlight=False)
 
 
+@app.command()
+def results(
+    folder: Annotated[Path, typer.Argument(help="Where `evaluate TABLE --set SET --json TABLE-SET.json` wrote.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="The page.")] = Path("results.md"),
+) -> None:
+    """Write one Markdown page of all tables, beside the paper's own rows."""
+    from bigprior.evaluation.results import write_results
+
+    shown = write_results(folder, output)
+    _OUT.print(f"{', '.join(shown)} -> {output}", soft_wrap=True)
+
+
 class Kind(StrEnum):
     """What a prior is made of."""
 
