@@ -113,7 +113,7 @@ class DiffusionPrior:
         else:
             sigma = y.new_zeros(len(y))
             if self.settings.sampler == "mean":
-                return Projection(self._mean(y, degradation, seed).clamp_(0, 1))
+                return Projection(self._mean(y, degradation).clamp_(0, 1))
         images, spreads = [], []
         for i in range(len(y)):  # one at a time: a picture's samples must not depend on its neighbours
             samples = self._samples(y[i : i + 1], _of_one(degradation, i, float(sigma[i])), float(sigma[i]), seed)
@@ -136,21 +136,20 @@ class DiffusionPrior:
             total += view.back(in_tiles(network, view.there(y), tile=_TILE, halo=halo, progress=part))
         return total / len(views)
 
-    def _mean(self, y: Tensor, degradation: Degradation, seed: int) -> Tensor:
-        """The first step of a sampler, from nothing but noise: the mean of all pictures that agree with ``y``."""
+    def _mean(self, y: Tensor, degradation: Degradation) -> Tensor:
+        """The mean of all pictures that agree with ``y``: at the most noise a picture says as much as plain grey."""
         if not isinstance(self.denoiser, DenoisingUNet):
             raise SettingsError(
                 f"a {type(self.denoiser).__name__} cannot be told what is known, so it has no mean for "
                 f"{degradation.name}: use the sampler 'ddrm', 'diffpir' or 'dps'"
             )
-        start, evidence = self.denoiser.sigma_max, degradation.evidence(y)
+        most, evidence = self.denoiser.sigma_max, degradation.evidence(y)
         assert evidence is not None  # every task but denoising knows something exactly
         views = _VIEWS[: self.settings.views]
         total = y.new_zeros(len(y), 3, *y.shape[2:])
         for view in views:
             told = view.there(evidence)
-            noise = torch.randn(1, 3, *told.shape[2:], generator=torch.Generator().manual_seed(seed)).to(y) * start
-            total += view.back(self.denoiser(noise.expand(len(y), -1, -1, -1), start, told))
+            total += view.back(self.denoiser(torch.full_like(told[:, :3], 0.5), most, told))
         return total / len(views)
 
     def _samples(self, y: Tensor, degradation: Degradation, sigma: float, seed: int) -> Tensor:

@@ -1,7 +1,7 @@
 """``bigprior train prior --kind diffusion``: a denoiser of every noise level, resumable to the bit.
 
 Every step removes noise from crops at one of several scales. In some steps the network is told nothing, as in blind
-denoising; in others it is told the luminance, or all pixels around holes, and most or all of the picture is noise.
+denoising; in others it is told the luminance, or all pixels around holes, and little or nothing of the picture is seen.
 """
 
 from __future__ import annotations
@@ -38,7 +38,8 @@ class DenoiserSettings(Settings):
         told: share of the steps that are told the luminance, or the surroundings of holes.
         luminance: share of those that are told the luminance, which is learned sooner.
         low_noise: share of the other steps' crops with ``sigma`` uniform up to ``low_sigma``; the rest up to the most.
-        start: share of the crops that are told something where the picture is all noise: a sampler's first step.
+        start: share of the crops that are told something that see nothing else: grey, where a picture at the most noise
+            is expected, so that the answer is the posterior mean with no trace of one draw of noise.
         total_kimg: thousands of crops of ``crop_px`` to see.
         lr: constant after a short start, and falling to nothing along a half cosine over the last ``decay``.
         clip: largest norm of the gradient.
@@ -146,6 +147,8 @@ class _Trainer:
         x, evidence = self.batch(pictures, kind, rng)
         sigma = self.noise_levels(len(x), kind, rng)
         noisy = x + sigma.view(-1, 1, 1, 1) * torch.randn(x.shape, generator=rng)
+        if kind != "nothing":
+            noisy = torch.where((sigma >= self.network.sigma_max).view(-1, 1, 1, 1), 0.5, noisy)
 
         for group in self.optimizer.param_groups:
             group["lr"] = s.lr * self.schedule()
@@ -214,7 +217,7 @@ class _Trainer:
             x, evidence = self.batch(pictures, kind, rng)
             x, evidence = x[:8], None if evidence is None else evidence[:8]
             sigma = 25 / 255 if evidence is None else self.network.sigma_max
-            noisy = x + sigma * torch.randn(x.shape, generator=rng)
+            noisy = x + sigma * torch.randn(x.shape, generator=rng) if evidence is None else torch.full_like(x, 0.5)
             shown = noisy if evidence is None else (evidence[:, :3] + 1) / 2
             size = (self.settings.told_crop_px,) * 2
             for picture in (shown, self.ema(noisy, sigma, evidence), x):
