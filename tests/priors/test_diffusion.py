@@ -31,7 +31,7 @@ def denoiser() -> DenoisingUNet:
 
 
 def prior_of(denoiser: torch.nn.Module, sampler: str, samples: int = 1) -> DiffusionPrior:
-    return DiffusionPrior(denoiser, DiffusionSettings(sampler=sampler, steps=3, samples=samples))
+    return DiffusionPrior(denoiser, DiffusionSettings(sampler=sampler, steps=3, samples=samples, precision="fp32"))
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
@@ -62,7 +62,7 @@ def test_views_make_the_answer_the_same_for_a_mirrored_picture(denoiser, views) 
     with torch.no_grad():
         for parameter in denoiser.parameters():
             parameter.add_(0.05 * torch.randn_like(parameter))
-    prior = DiffusionPrior(denoiser, DiffusionSettings(views=views))
+    prior = DiffusionPrior(denoiser, DiffusionSettings(views=views, precision="fp32"))
     y = torch.rand(1, 3, 16, 16)
     turns = [lambda x: x, lambda x: x.flip(3), lambda x: x.flip(2), lambda x: x.transpose(2, 3)]
     plain = prior.project(y, Denoising(0.3)).image
@@ -82,7 +82,7 @@ def test_samples_have_a_mean_and_a_spread(denoiser, measure) -> None:
 
 def test_known_noise_is_used_and_unknown_noise_is_found(denoiser) -> None:
     y = torch.rand(1, 3, 40, 40)
-    told = DiffusionPrior(denoiser).project(y, Denoising(0.3))
+    told = DiffusionPrior(denoiser, DiffusionSettings(precision="fp32")).project(y, Denoising(0.3))
     assert told.codes["sigma"].tolist() == pytest.approx([0.3])
     assert torch.allclose(told.image, denoiser(y, 0.3).clamp(0, 1))
     assert DiffusionPrior(denoiser).project(y, Denoising()).codes["sigma"].item() > 0.05

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal, Self
 
 import deepinv as dinv
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 from bigprior.degradations import Degradation, Denoising, Inpainting
 from bigprior.denoisers import DenoisingUNet
 from bigprior.errors import SettingsError
+from bigprior.precision import Precision, autocast
 from bigprior.priors.base import Progress, Projection
 from bigprior.settings import Settings
 from bigprior.tiling import in_tiles
@@ -51,12 +53,14 @@ class DiffusionSettings(Settings):
         samples: how many are drawn; their mean is the prior's picture, and their spread is kept.
         views: of ``mean``: the answers for so many mirrored and turned copies of the picture are averaged. 2 are the
             picture and its mirror image, 4 also stand on their heads, 8 also lie on their side.
+        precision: of the passes of an embedded denoiser, for ``mean``.
     """
 
     sampler: Literal["mean", "posterior", "ddrm", "diffpir", "dps"] = "mean"
     steps: PositiveInt = 20
     samples: PositiveInt = 1
     views: Literal[1, 2, 4, 8] = 1
+    precision: Precision = "auto"
 
 
 class DiffusionPrior:
@@ -127,14 +131,19 @@ class DiffusionPrior:
         return Projection(torch.cat(images), codes | ({"sigma": sigma} if isinstance(degradation, Denoising) else {}))
 
     def _denoised(self, y: Tensor, sigma: Tensor, progress: Progress | None) -> Tensor:
-        halo = getattr(self.denoiser, "reach", 64)
+        ask, halo = partial(self._ask, sigma=sigma), getattr(self.denoiser, "reach", 64)
         views = _VIEWS[: self.settings.views]
         total = torch.zeros_like(y)
         for i, view in enumerate(views):
             part = None if progress is None else lambda done, count, i=i: progress(i * count + done, len(views) * count)
-            network = lambda x: self.denoiser(x, sigma)  # noqa: E731
-            total += view.back(in_tiles(network, view.there(y), tile=_TILE, halo=halo, progress=part))
+            total += view.back(in_tiles(ask, view.there(y), tile=_TILE, halo=halo, progress=part))
         return total / len(views)
+
+    def _ask(self, x: Tensor, sigma: float | Tensor, evidence: Tensor | None = None) -> Tensor:
+        if not isinstance(self.denoiser, DenoisingUNet):
+            return self.denoiser(x, sigma)
+        with autocast(self.settings.precision, x.device):
+            return self.denoiser(x, sigma, evidence)
 
     def _mean(self, y: Tensor, degradation: Degradation) -> Tensor:
         """The mean of all pictures that agree with ``y``: at the most noise a picture says as much as plain grey."""
@@ -149,7 +158,7 @@ class DiffusionPrior:
         total = y.new_zeros(len(y), 3, *y.shape[2:])
         for view in views:
             told = view.there(evidence)
-            total += view.back(self.denoiser(torch.full_like(told[:, :3], 0.5), most, told))
+            total += view.back(self._ask(torch.full_like(told[:, :3], 0.5), most, told))
         return total / len(views)
 
     def _samples(self, y: Tensor, degradation: Degradation, sigma: float, seed: int) -> Tensor:

@@ -17,6 +17,7 @@ from bigprior.degradations import Degradation, Denoising, Inpainting
 from bigprior.errors import ImageError, SettingsError
 from bigprior.generators.base import Generator
 from bigprior.perceptual import VGGFeatures
+from bigprior.precision import Precision, autocast
 from bigprior.priors.base import Progress, Projection
 from bigprior.priors.losses import InversionLoss, PerceptualTerm, PyramidTerm, VGGTerm
 from bigprior.settings import Settings
@@ -41,8 +42,7 @@ class InversionSettings(Settings):
         decay: the step sizes fall to nothing along a half cosine.
         l2, l1, perceptual: weights of the loss.
         perceptual_term: ``vgg`` (the paper's; needs VGG-16 weights), or ``pyramid`` (needs nothing).
-        precision: of the network's passes: ``fp32``, ``bf16``, or ``auto``, which is ``bf16`` where the processor
-            multiplies matrices in it. Codes, weights of codes and losses are single precision in any case.
+        precision: of the generator's passes. Codes, weights of codes and losses are single precision in any case.
     """
 
     codes: PositiveInt = 15
@@ -57,7 +57,7 @@ class InversionSettings(Settings):
     l1: float = Field(default=0.0, ge=0)
     perceptual: float = Field(default=0.1, ge=0)
     perceptual_term: Literal["vgg", "pyramid"] = "pyramid"
-    precision: Literal["fp32", "bf16", "auto"] = "auto"
+    precision: Precision = "auto"
 
 
 def paper_settings(task: str) -> InversionSettings:
@@ -151,7 +151,7 @@ class GANPrior:
         def closure() -> Tensor:
             nonlocal losses, squared, features
             optimizer.zero_grad()
-            with self._autocast(y.device):
+            with autocast(s.precision, y.device):
                 if step % s.code_every == 0:
                     features = self._features(z)
                 assert features is not None
@@ -182,7 +182,7 @@ class GANPrior:
             if progress is not None:
                 progress(step + 1, s.steps)
         kept["z"][running], kept["alpha"][running] = z.detach()[running], alpha.detach()[running]
-        with torch.no_grad(), self._autocast(y.device):
+        with torch.no_grad(), autocast(s.precision, y.device):
             image = self.compose(**kept).float().clamp(0, 1).contiguous()
         return Projection(image, kept, history)
 
@@ -201,11 +201,6 @@ class GANPrior:
         weighted = (features * alpha.to(features.dtype)[..., None, None]).sum(dim=1) / alpha.shape[1]
         return self.generator.second(weighted.contiguous(memory_format=torch.channels_last), self.settings.layer)
 
-    def _autocast(self, device: torch.device) -> torch.autocast:
-        precision = self.settings.precision
-        half = precision == "bf16" or (precision == "auto" and _multiplies_bf16(device))
-        return torch.autocast(device.type, torch.bfloat16, enabled=half)
-
     def _start(self, batch: int, seed: int, like: Tensor) -> tuple[Tensor, Tensor]:
         """``z`` normal and ``alpha`` 1/N; the same for every picture, so that none depends on its batch."""
         n, layer = self.settings.codes, self.settings.layer
@@ -213,11 +208,3 @@ class GANPrior:
         z = torch.randn(1, n, self.generator.z_dim, generator=rng).to(like).repeat(batch, 1, 1)
         alpha = like.new_full((batch, n, self.generator.channels_at(layer)), 1 / n)
         return z.requires_grad_(), alpha.requires_grad_()
-
-
-def _multiplies_bf16(device: torch.device) -> bool:
-    """Whether a device has matrix units for bfloat16; elsewhere it would be slower than single precision."""
-    if device.type == "cuda":
-        return torch.cuda.is_bf16_supported()
-    supported = getattr(torch.cpu, "_is_amx_tile_supported", None)  # torch has no public name for it yet
-    return device.type == "cpu" and supported is not None and bool(supported())
