@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DATA ?= ../shared
 
-.PHONY: demo test test-slow check format table2-authors-priors clean
+.PHONY: demo test test-slow check format results table2-authors-priors clean
 
 demo: $(VENV)/installed
 	$(BIN)/bigprior demo
@@ -23,6 +23,17 @@ check: $(VENV)/installed
 format: $(VENV)/installed
 	$(BIN)/ruff format src tests benchmarks examples
 	$(BIN)/ruff check --fix src tests benchmarks examples
+
+# Every table on the paper's test pictures, and the page that shows them; goes on where it was interrupted.
+SETS ?= bedroom church conference
+TABLES ?= table2 table3 table4 table5
+results: $(VENV)/installed
+	$(BIN)/pip install --quiet --editable '.[bench]'
+	set -e; for set in $(SETS); do for table in $(TABLES); do \
+		$(BIN)/bigprior evaluate $$table --set $$set --data $(DATA)/data/lsun_val/$$set --index 250-299 \
+			--json results/$$table-$$set.json; \
+	done; done
+	$(BIN)/bigprior results results -o docs/results.md
 
 # Our phi network on the paper's own colorization priors, scored on the paper's test pictures (Table II, bedroom).
 table2-authors-priors: $(VENV)/installed

@@ -33,6 +33,8 @@ from bigprior.weights import read_tensors, read_weights, save_weights, sha256
 
 #: Whose phi networks a preset without its own borrows, by what it holds: they see the prior that they weigh.
 LENDERS = {"generator": "rooms", "denoiser": "rooms"}
+#: How a preset's denoiser is asked where it does not say: noise has no up and down, rooms have.
+SAMPLING = {task: DiffusionSettings(views=8 if task == "denoising" else 2) for task in DEGRADATIONS}
 #: The architecture of presets that hold a denoiser; all others are generators.
 DENOISER = "denoising-unet"
 
@@ -145,7 +147,7 @@ def load_prior(
     if described.network == "denoiser":
         if paper:
             raise SettingsError(f"preset {name} holds a denoiser, which the paper does not invert: leave --paper out")
-        sampling = described.sampling.get(task, DiffusionSettings()).model_copy(update=update)
+        sampling = described.sampling.get(task, SAMPLING[task]).model_copy(update=update)
         return DiffusionPrior(
             load_denoiser(name), sampling
         ), f"{described.sha256['denoiser']}/{sampling.model_dump_json()}"
@@ -287,7 +289,7 @@ def import_preset(
         "trained_on": "unknown",
     }
     if kind == DENOISER:
-        fields["sampling"] = {task: DiffusionSettings(steps=n) for task, n in (steps or {}).items()}
+        fields["sampling"] = {t: SAMPLING[t].model_copy(update={"steps": n}) for t, n in (steps or {}).items()}
     else:
         fields["inversion"] = {task: InversionSettings(steps=n) for task, n in (steps or {}).items()}
     fields |= {"images_seen": header.get("images", 0), **description}
