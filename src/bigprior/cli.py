@@ -134,7 +134,9 @@ def evaluate(
     name: Annotated[str, typer.Argument(help="What to measure; an unknown name lists the known ones.")],
     data: Annotated[Path, typer.Option(help="Folder of pictures.")],
     index: Annotated[str, typer.Option(help="Which of them, in the order of their names: A-B, both included.")] = "",
-    preset: Preset = DEFAULT_PRESET,
+    preset: Annotated[
+        str | None, typer.Option(help="A prior by name; by default the one that the measurement is about.")
+    ] = None,
     steps: Steps = None,
     prior_dir: Annotated[
         Path | None, typer.Option(help="Priors computed elsewhere: one picture a measurement.")

@@ -22,7 +22,7 @@ from bigprior.priors.base import Progress
 from bigprior.priors.diffusion import DiffusionPrior, DiffusionSettings
 from bigprior.priors.gan import GANPrior
 from bigprior.simulation import simulate
-from bigprior.zoo import any_size, load_denoiser, load_generator, load_prior, load_restorer
+from bigprior.zoo import LENDERS, any_size, load_denoiser, load_generator, load_prior, load_restorer
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,8 @@ class Request:
     Attributes:
         data: folder of pictures.
         index: first and last of them, both included; all by default.
-        preset: the prior and the phi networks.
+        preset: the prior and the phi networks; by default the embedded generator for what is measured at a generator's
+            own size, and the package's default elsewhere.
         steps: of the inversion, in place of the preset's.
         prior_dir: priors computed elsewhere, in place of the preset's.
         phi: a phi network in place of the preset's.
@@ -43,7 +44,7 @@ class Request:
 
     data: Path
     index: tuple[int, int] | None = None
-    preset: str = DEFAULT_PRESET
+    preset: str | None = None
     steps: int | None = None
     prior_dir: Path | None = None
     phi: Path | None = None
@@ -52,16 +53,18 @@ class Request:
     lines: Path | None = None
 
 
+#: The embedded preset of each kind.
+GENERATOR, DENOISER = LENDERS["generator"], LENDERS["denoiser"]
 #: Nested figures: names down to numbers.
 Results = dict[str, Any]
 Evaluation = Callable[["Request", Progress], Results]
 
 
 def inversion(request: Request, progress: Progress) -> Results:
-    """How well the generator reaches undegraded pictures at its own size, with the paper's 30 codes."""
-    preset, _ = load_prior(request.preset, "denoising", steps=request.steps)
+    """How well the generator reaches undegraded pictures at its own size, with the paper's 30 codes in 600 steps."""
+    preset, _ = load_prior(request.preset or GENERATOR, "denoising", steps=request.steps or 600)
     if not isinstance(preset, GANPrior):
-        raise SettingsError(f"preset {request.preset} holds no generator to invert")
+        raise SettingsError(f"preset {request.preset} holds no generator to invert: pass one that does, such as rooms")
     prior = GANPrior(preset.generator, preset.settings.model_copy(update={"codes": 30}))
     truth = load_set(request.data, request.index, prior.resolution).images
     # No degradation and no noise to stop at: the plain distance of photographs from the generator's range.
@@ -72,10 +75,11 @@ def inversion(request: Request, progress: Progress) -> Results:
 def tasks(request: Request, progress: Progress) -> Results:
     """The three tasks at the generator's own size: the fidelity term, the prior, and their fusion."""
     protocols = {"denoising": "denoising-25", "inpainting": "inpainting-centre", "colorization": "colorization"}
-    pictures = load_set(request.data, request.index, load_prior(request.preset, "denoising")[0].resolution)
+    name = request.preset or GENERATOR
+    pictures = load_set(request.data, request.index, load_prior(name, "denoising")[0].resolution)
     results: Results = {}
     for done, (task, protocol) in enumerate(protocols.items()):
-        restorer = load_restorer(request.preset, task, steps=request.steps)
+        restorer = load_restorer(name, task, steps=request.steps)
         y, physics = simulate(protocol, pictures.images, pictures.names)
         result = restorer.restore(y, physics, progress=_part(progress, done, len(protocols)))
         metrics = ("psnr", "ssim", "lpips", "auc") if task == "colorization" else ("psnr", "ssim", "lpips")
@@ -93,7 +97,7 @@ def _table(task: str, protocol: str, metrics: Sequence[str], summary: str) -> Ev
             metrics,
             data=request.data,
             index=request.index,
-            preset_name=request.preset,
+            preset_name=request.preset or DEFAULT_PRESET,
             steps=request.steps,
             prior_dir=request.prior_dir,
             phi=request.phi,
@@ -128,7 +132,7 @@ def samplers(request: Request, progress: Progress) -> Results:
         "diffpir": {"sampler": "diffpir"},
         "dps": {"sampler": "dps", "steps": 100},
     }
-    pictures, denoiser = load_set(request.data, request.index), load_denoiser(request.preset)
+    pictures, denoiser = load_set(request.data, request.index), load_denoiser(request.preset or DENOISER)
     results: Results = {}
     for i, (task, protocol) in enumerate(protocols.items()):
         metrics = ("psnr", "ssim", "lpips", "auc") if task == "colorization" else ("psnr", "ssim", "lpips")
@@ -154,7 +158,7 @@ def generator(request: Request, progress: Progress) -> Results:
     random half of the photographs from the other. ``nearest``: for eight samples, and for scale eight photographs, the
     median distance to the nearest (other) photograph in the same features; a generator that copies is far below.
     """
-    network = load_generator(request.preset)
+    network = load_generator(request.preset or GENERATOR)
     paths = list_pictures(request.data, request.index)
     real = vgg_features(load_square(paths, network.resolution), request.vgg, _part(progress, 0, 2))
     codes = torch.randn(5000, network.z_dim, generator=torch.Generator().manual_seed(0))
