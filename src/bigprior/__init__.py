@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __version__ = version("bigprior")
 
 #: The preset that restores when none is named.
-DEFAULT_PRESET = "rooms"
+DEFAULT_PRESET = "rooms-diffusion"
 
 _HOME = {
     "AnySize": "priors.anysize",

@@ -32,7 +32,7 @@ from bigprior.settings import Settings
 from bigprior.weights import read_tensors, read_weights, save_weights, sha256
 
 #: Whose phi networks a preset without its own borrows, by what it holds: they see the prior that they weigh.
-LENDERS = {"generator": "rooms", "denoiser": "rooms"}
+LENDERS = {"generator": "rooms", "denoiser": "rooms-diffusion"}
 #: How a preset's denoiser is asked where it does not say: noise has no up and down, rooms have.
 SAMPLING = {task: DiffusionSettings(views=8 if task == "denoising" else 2) for task in DEGRADATIONS}
 #: The architecture of presets that hold a denoiser; all others are generators.
