@@ -198,3 +198,14 @@ def test_the_papers_network_is_17_layers_of_dncnn(channels_in: int) -> None:
 @pytest.mark.parametrize("value", [0.0, 0.25, 1.0])
 def test_one_share_for_all(value: float) -> None:
     assert torch.equal(ConstantPhi(value)(*torch.rand(2, 2, 3, 4, 5)), torch.full((2, 1, 4, 5), value))
+
+
+def test_a_share_near_one_still_learns_in_half_precision() -> None:
+    network = UNetPhi((4, 8))
+    with torch.no_grad():
+        network.head.bias.fill_(9.0)
+    with torch.autocast("cpu", torch.bfloat16):
+        phi = network(torch.rand(1, 3, 8, 8), torch.rand(1, 3, 8, 8))
+    assert phi.dtype == torch.float32 and float(phi.max()) < 1
+    phi.sum().backward()
+    assert float(network.head.bias.grad.abs().sum()) > 0

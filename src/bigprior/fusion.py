@@ -66,7 +66,8 @@ class UNetPhi(nn.Module):
             skips.append(x)
         for block, skip in zip(reversed(self.up), reversed(skips[:-1]), strict=True):
             x = block(torch.cat([skip, F.interpolate(x, scale_factor=2.0, mode="nearest")], dim=1))
-        return torch.sigmoid(F.pixel_shuffle(self.head(x), self.shuffle))[:, :, :height, :width]
+        # In single precision whatever the context: a bfloat16 share near 1 is 1, and learns nothing any more.
+        return torch.sigmoid(F.pixel_shuffle(self.head(x).float(), self.shuffle))[:, :, :height, :width]
 
 
 class DnCNNPhi(nn.Module):
