@@ -206,6 +206,6 @@ def test_a_share_near_one_still_learns_in_half_precision() -> None:
         network.head.bias.fill_(9.0)
     with torch.autocast("cpu", torch.bfloat16):
         phi = network(torch.rand(1, 3, 8, 8), torch.rand(1, 3, 8, 8))
-    assert phi.dtype == torch.float32 and float(phi.max()) < 1
+    assert phi.dtype == torch.float32 and phi.max().item() < 1
     phi.sum().backward()
-    assert float(network.head.bias.grad.abs().sum()) > 0
+    assert network.head.bias.grad.abs().sum().item() > 0
