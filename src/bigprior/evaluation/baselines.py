@@ -40,7 +40,7 @@ class Baseline:
 
 def _denoiser(one: _Denoise) -> Callable[[Tensor, float | None, Tensor | None], Tensor]:
     def restore(y: Tensor, sigma: float | None, mask: Tensor | None) -> Tensor:
-        from skimage.restoration import estimate_sigma
+        from skimage.restoration import estimate_sigma  # needs PyWavelets, as its wavelet denoiser does
 
         picture = y[0].permute(1, 2, 0).double().numpy()
         level = float(np.mean(estimate_sigma(picture, channel_axis=2))) if sigma is None else sigma
@@ -100,9 +100,9 @@ def _navier_stokes(picture: np.ndarray, hole: np.ndarray) -> np.ndarray:
 #: Every baseline by the name of its row.
 BASELINES: dict[str, Baseline] = {
     "bm3d": Baseline("denoising", "bm3d", _denoiser(_bm3d), told="sigma"),
-    "nlm": Baseline("denoising", "skimage", _denoiser(_nlm)),
-    "tv": Baseline("denoising", "skimage", _denoiser(_tv)),
-    "wavelet": Baseline("denoising", "skimage", _denoiser(_wavelet)),
+    "nlm": Baseline("denoising", "pywt", _denoiser(_nlm)),
+    "tv": Baseline("denoising", "pywt", _denoiser(_tv)),
+    "wavelet": Baseline("denoising", "pywt", _denoiser(_wavelet)),
     "telea": Baseline("inpainting", "cv2", _filler(_telea), told="mask"),
     "navier-stokes": Baseline("inpainting", "cv2", _filler(_navier_stokes), told="mask"),
 }
