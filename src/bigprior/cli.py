@@ -56,6 +56,7 @@ Preset = Annotated[str, typer.Option(help="A prior by name; `bigprior priors lis
 Steps = Annotated[int | None, typer.Option(help="Steps of the inversion, in place of the preset's.")]
 Seed = Annotated[int, typer.Option(help="Of the inversion's start; the same seed gives the same picture.")]
 Device = Annotated[str, typer.Option(help="Where to compute: cpu, cuda, cuda:1, mps.")]
+Precision = Annotated[str, typer.Option(help="fp32, or bf16: faster where the processor multiplies in it.")]
 Vgg = Annotated[Path | None, typer.Option(help="VGG-16 trunk as safetensors; torchvision's own by default.")]
 
 
@@ -208,9 +209,7 @@ def train_prior(
     batch: Annotated[int, typer.Option(help="Images a step.")] = 32,
     init: Annotated[Path | None, typer.Option(help="Weights to start from; a smaller generator's grow.")] = None,
     vgg: Vgg = None,
-    precision: Annotated[
-        str, typer.Option(help="fp32, or bf16: faster where the processor multiplies in it.")
-    ] = "fp32",
+    precision: Precision = "fp32",
     seed: Seed = 0,
 ) -> None:
     """Train a generative prior. Interrupt it at will: the same command goes on."""
@@ -255,9 +254,7 @@ def train_phi(
     rho: Annotated[float, typer.Option(help="Weight of the mean of phi (Eq. 14).")] = 1e-5,
     error: Annotated[str, typer.Option(help="Of the fused picture: l2, as in Eq. 14, or l1.")] = "l2",
     draws: Annotated[int, typer.Option(help="Measurements of each picture: other noise, other holes.")] = 1,
-    precision: Annotated[
-        str, typer.Option(help="fp32, or bf16: faster where the processor multiplies in it.")
-    ] = "fp32",
+    precision: Precision = "fp32",
     seed: Seed = 0,
 ) -> None:
     """Train a phi network for a preset (Eq. 14). Inversions are kept in OUT/cache."""

@@ -31,8 +31,8 @@ from bigprior.restoration import Restorer
 from bigprior.settings import Settings
 from bigprior.weights import read_tensors, read_weights, save_weights, sha256
 
-#: Whose phi networks a preset without its own borrows, by what it holds: they see the prior that they weigh.
-LENDERS = {"generator": "rooms", "denoiser": "rooms-diffusion"}
+#: The embedded preset of each kind. A preset without phi networks borrows those of its kind, which know such a prior.
+EMBEDDED = {"generator": "rooms", "denoiser": "rooms-diffusion"}
 #: How a preset's denoiser is asked where it does not say: noise has no up and down, rooms have.
 SAMPLING = {task: DiffusionSettings(views=8 if task == "denoising" else 2) for task in DEGRADATIONS}
 #: The architecture of presets that hold a denoiser; all others are generators.
@@ -148,9 +148,8 @@ def load_prior(
         if paper:
             raise SettingsError(f"preset {name} holds a denoiser, which the paper does not invert: leave --paper out")
         sampling = described.sampling.get(task, SAMPLING[task]).model_copy(update=update)
-        return DiffusionPrior(
-            load_denoiser(name), sampling
-        ), f"{described.sha256['denoiser']}/{sampling.model_dump_json()}"
+        key = f"{described.sha256['denoiser']}/{sampling.model_dump_json()}"
+        return DiffusionPrior(load_denoiser(name), sampling), key
     inversion = paper_settings(task) if paper else described.inversion.get(task, InversionSettings())
     inversion = inversion.model_copy(update=update)
     prior = GANPrior(load_generator(name), inversion, vgg=vgg)
@@ -184,12 +183,13 @@ def load_restorer(
     if task not in DEGRADATIONS:
         raise UnknownNameError("task", task, list(DEGRADATIONS))
     prior, _ = load_prior(name, task, steps=steps, paper=paper, vgg=vgg)
-    lender = name if f"phi-{task}" in preset(name).sha256 else LENDERS[preset(name).network]
+    described = preset(name)
+    kind = described.network
+    lender = name if f"phi-{task}" in described.sha256 else EMBEDDED[kind]
     network = load_phi(_checked(lender, f"phi-{task}"))
-    kind = preset(name).network
     provenance = {
         "preset": name,
-        "weights": {kind: preset(name).sha256[kind], "phi": preset(lender).sha256[f"phi-{task}"]},
+        "weights": {kind: described.sha256[kind], "phi": preset(lender).sha256[f"phi-{task}"]},
         "inversion" if kind == "generator" else "sampling": prior.settings.model_dump(),
     }
     return Restorer(any_size(prior.to(device), task), network, provenance=provenance).to(device)
@@ -277,11 +277,8 @@ def import_preset(
             with replacing(place) as temporary:
                 shutil.copyfile(path, temporary)
         else:
-            save_weights(
-                place,
-                networks[task].state_dict(),
-                {"kind": networks[task].kind, "network": networks[task].settings},
-            )
+            foreign = networks[task]
+            save_weights(place, foreign.state_dict(), {"kind": foreign.kind, "network": foreign.settings})
     hashes = {p: sha256(folder / f"{p}.safetensors") for p in (part, *(f"phi-{task}" for task in networks))}
     fields: dict[str, Any] = {
         "summary": f"imported from {Path(network).name}",

@@ -1,5 +1,9 @@
 """What the tests of the resumable trainings share."""
 
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -25,3 +29,44 @@ def assert_equal_states() -> Callable[[Path, Path], None]:
             assert torch.equal(x, y) if isinstance(x, torch.Tensor) else x == y
 
     return check
+
+
+_KILLED = """
+import os, signal, sys
+import torch
+sys.path.insert(0, {folder!r})
+torch.set_num_threads(1)
+import test_{module}
+from bigprior.training import {module}, run
+
+run.SAVE_EVERY_S = -1.0
+plain = {module}.step_rng
+
+def step_rng(seed, step):
+    if step == {last_save}:
+        run.SAVE_EVERY_S = 1e9  # this step and the next are lost
+    if step == {last_save} + 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return plain(seed, step)
+
+{module}.step_rng = step_rng
+{call}
+"""
+
+
+@pytest.fixture
+def run_until_killed() -> Callable[..., None]:
+    """``run_until_killed(module, call, last_save, *arguments)``: ``call`` a training in a process that is killed.
+
+    ``module`` is of ``bigprior.training``, and ``call`` may use it, its test module and ``sys.argv[1:]``. The state is
+    saved at every step up to ``last_save``; two steps later the process kills itself.
+    """
+
+    def run(module: str, call: str, last_save: int, *arguments: Path) -> None:
+        folder = str(Path(__file__).parent)
+        script = _KILLED.format(folder=folder, module=module, call=call, last_save=last_save)
+        command = [sys.executable, "-c", script, *map(str, arguments)]
+        done = subprocess.run(command, check=False, timeout=300, capture_output=True, text=True, env=os.environ)
+        assert done.returncode == -signal.SIGKILL, done.stderr
+
+    return run

@@ -1,10 +1,6 @@
 """The fusion weight's training: what it lowers, and that a kill costs nothing but time."""
 
 import json
-import os
-import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -48,39 +44,14 @@ class Doubling:
         return Projection(2 * degradation.g_inv(y))
 
 
-KILLED = """
-import os, signal, sys
-from pathlib import Path
-import torch
-sys.path.insert(0, sys.argv[2])
-torch.set_num_threads(1)
-import test_phi
-from bigprior.training import phi, run
-
-run.SAVE_EVERY_S = -1.0
-plain = phi.step_rng
-
-def step_rng(seed, step):
-    if step == 5:
-        run.SAVE_EVERY_S = 1e9  # steps 5 and 6 are lost
-    if step == 7:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return plain(seed, step)
-
-phi.step_rng = step_rng
-phi.train_phi(Path(sys.argv[1]), test_phi.settings_of(8), test_phi.triples(), test_phi.contrary(), quiet=True)
-"""
-
-
 def settings_of(steps: int) -> PhiSettings:
     return PhiSettings(steps=steps, lr=0.1, **TINY)  # type: ignore[arg-type]
 
 
-def test_a_killed_run_ends_like_one_that_was_not(tmp_path: Path) -> None:
+def test_a_killed_run_ends_like_one_that_was_not(tmp_path: Path, run_until_killed) -> None:
     whole = train_phi(tmp_path / "whole", settings_of(8), triples(), contrary(), quiet=True)
-    command = [sys.executable, "-c", KILLED, str(tmp_path / "killed"), str(Path(__file__).parent)]
-    done = subprocess.run(command, check=False, timeout=300, capture_output=True, text=True, env=os.environ)
-    assert done.returncode == -signal.SIGKILL, done.stderr
+    call = "phi.train_phi(sys.argv[1], test_phi.settings_of(8), test_phi.triples(), test_phi.contrary(), quiet=True)"
+    run_until_killed("phi", call, 5, tmp_path / "killed")
     assert not (tmp_path / "killed" / "phi.safetensors").exists()
     assert torch.load(tmp_path / "killed" / "state.pt", weights_only=True)["step"] == 5
     resumed = train_phi(tmp_path / "killed", settings_of(8), triples(), contrary(), quiet=True)

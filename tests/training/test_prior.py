@@ -1,10 +1,6 @@
 """The generator's training, on pictures and features that are small and random."""
 
 import json
-import os
-import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -30,28 +26,6 @@ SMALL = PriorSettings(
     snapshot_kimg=0.008,
 )
 
-KILLED = """
-import os, signal, sys
-import torch
-sys.path.insert(0, sys.argv[4])
-torch.set_num_threads(1)
-import test_prior
-from bigprior.training import prior, run
-
-run.SAVE_EVERY_S = -1.0
-plain = prior.step_rng
-
-def step_rng(seed, step):
-    if step == 3:
-        run.SAVE_EVERY_S = 1e9  # steps 3 and 4 are lost
-    if step == 5:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return plain(seed, step)
-
-prior.step_rng = step_rng
-prior.train_prior(sys.argv[1], sys.argv[2], test_prior.SMALL, vgg=sys.argv[3], quiet=True)
-"""
-
 
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -70,19 +44,10 @@ def unbroken(pictures: Path, vgg_weights: Path, tmp_path_factory: pytest.TempPat
 
 
 def test_a_killed_run_ends_like_one_that_was_not(
-    pictures: Path, vgg_weights: Path, unbroken: Path, tmp_path: Path, assert_equal_states
+    pictures: Path, vgg_weights: Path, unbroken: Path, tmp_path: Path, assert_equal_states, run_until_killed
 ) -> None:
-    command = [
-        sys.executable,
-        "-c",
-        KILLED,
-        str(pictures),
-        str(tmp_path / "run"),
-        str(vgg_weights),
-        str(Path(__file__).parent),
-    ]
-    done = subprocess.run(command, check=False, timeout=300, capture_output=True, text=True, env=os.environ)
-    assert done.returncode == -signal.SIGKILL, done.stderr
+    call = "prior.train_prior(sys.argv[1], sys.argv[2], test_prior.SMALL, vgg=sys.argv[3], quiet=True)"
+    run_until_killed("prior", call, 3, pictures, tmp_path / "run", vgg_weights)
     assert torch.load(tmp_path / "run" / "state.pt", weights_only=True)["step"] == 3
     path = train_prior(pictures, tmp_path / "run", SMALL, vgg=vgg_weights, quiet=True)
     assert path.read_bytes() == (unbroken / "generator.safetensors").read_bytes()

@@ -24,7 +24,7 @@ class Baseline:
     Attributes:
         task: the degradation that it treats.
         package: what has to be installed, by the name that it is imported under.
-        told: what it knows that a blind method does not.
+        told: what it knows that a blind method does not: ``sigma``, ``mask`` or nothing.
     """
 
     task: str
@@ -40,11 +40,12 @@ class Baseline:
 
 def _denoiser(one: _Denoise) -> Callable[[Tensor, float | None, Tensor | None], Tensor]:
     def restore(y: Tensor, sigma: float | None, mask: Tensor | None) -> Tensor:
-        from skimage.restoration import estimate_sigma  # needs PyWavelets, as its wavelet denoiser does
-
         picture = y[0].permute(1, 2, 0).double().numpy()
-        level = float(np.mean(estimate_sigma(picture, channel_axis=2))) if sigma is None else sigma
-        return from_array(np.clip(one(picture, level), 0, 1))
+        if sigma is None:
+            from skimage.restoration import estimate_sigma  # needs PyWavelets, as its wavelet denoiser does
+
+            sigma = float(np.mean(estimate_sigma(picture, channel_axis=2)))
+        return from_array(np.clip(one(picture, sigma), 0, 1))
 
     return restore
 

@@ -22,7 +22,7 @@ from bigprior.priors.base import Progress
 from bigprior.priors.diffusion import DiffusionPrior, DiffusionSettings
 from bigprior.priors.gan import GANPrior
 from bigprior.simulation import simulate
-from bigprior.zoo import LENDERS, any_size, load_denoiser, load_generator, load_prior, load_restorer
+from bigprior.zoo import EMBEDDED, any_size, load_denoiser, load_generator, load_prior, load_restorer
 
 
 @dataclass(frozen=True)
@@ -53,8 +53,11 @@ class Request:
     lines: Path | None = None
 
 
-#: The embedded preset of each kind.
-GENERATOR, DENOISER = LENDERS["generator"], LENDERS["denoiser"]
+#: One protocol for each task, where a table has several.
+_SIMPLEST = {"denoising": "denoising", "inpainting": "inpainting-centre", "colorization": "colorization"}
+#: What each task is scored by.
+_METRICS: dict[str, tuple[str, ...]] = dict.fromkeys(("denoising", "inpainting"), ("psnr", "ssim", "lpips"))
+_METRICS["colorization"] = ("auc", "psnr", "ssim", "lpips")
 #: Nested figures: names down to numbers.
 Results = dict[str, Any]
 Evaluation = Callable[["Request", Progress], Results]
@@ -62,7 +65,7 @@ Evaluation = Callable[["Request", Progress], Results]
 
 def inversion(request: Request, progress: Progress) -> Results:
     """How well the generator reaches undegraded pictures at its own size, with the paper's 30 codes in 600 steps."""
-    preset, _ = load_prior(request.preset or GENERATOR, "denoising", steps=request.steps or 600)
+    preset, _ = load_prior(request.preset or EMBEDDED["generator"], "denoising", steps=request.steps or 600)
     if not isinstance(preset, GANPrior):
         raise SettingsError(f"preset {request.preset} holds no generator to invert: pass one that does, such as rooms")
     prior = GANPrior(preset.generator, preset.settings.model_copy(update={"codes": 30}))
@@ -74,27 +77,26 @@ def inversion(request: Request, progress: Progress) -> Results:
 
 def tasks(request: Request, progress: Progress) -> Results:
     """The three tasks at the generator's own size: the fidelity term, the prior, and their fusion."""
-    protocols = {"denoising": "denoising-25", "inpainting": "inpainting-centre", "colorization": "colorization"}
-    name = request.preset or GENERATOR
+    protocols = _SIMPLEST | {"denoising": "denoising-25"}
+    name = request.preset or EMBEDDED["generator"]
     pictures = load_set(request.data, request.index, load_prior(name, "denoising")[0].resolution)
     results: Results = {}
     for done, (task, protocol) in enumerate(protocols.items()):
         restorer = load_restorer(name, task, steps=request.steps)
         y, physics = simulate(protocol, pictures.images, pictures.names)
         result = restorer.restore(y, physics, progress=_part(progress, done, len(protocols)))
-        metrics = ("psnr", "ssim", "lpips", "auc") if task == "colorization" else ("psnr", "ssim", "lpips")
         rows = {"input": result.fidelity, "prior": result.prior, "ours": result.restored}
-        results[task] = {row: _scores(image, pictures.images, metrics) for row, image in rows.items()}
+        results[task] = {row: _scores(image, pictures.images, _METRICS[task]) for row, image in rows.items()}
         results[task]["ours"]["mean_phi"] = result.mean_phi
     return results
 
 
-def _table(task: str, protocol: str, metrics: Sequence[str], summary: str) -> Evaluation:
+def _table(task: str, protocol: str, summary: str) -> Evaluation:
     def table(request: Request, progress: Progress) -> Results:
         return task_table(
             task,
             protocol,
-            metrics,
+            _METRICS[task],
             data=request.data,
             index=request.index,
             preset_name=request.preset or DEFAULT_PRESET,
@@ -110,12 +112,10 @@ def _table(task: str, protocol: str, metrics: Sequence[str], summary: str) -> Ev
     return table
 
 
-table2 = _table("colorization", "colorization", ("auc", "psnr", "ssim", "lpips"), "Table II: colorization.")
-table3 = _table(
-    "inpainting", "inpainting-centre", ("psnr", "ssim", "lpips"), "Table III: a hole of 64x64 in the centre."
-)
-table4 = _table("inpainting", "inpainting-boxes", ("psnr", "ssim", "lpips"), "Table IV: two to four random boxes.")
-table5 = _table("denoising", "denoising", ("psnr", "ssim", "lpips"), "Table V: blind noise, sigma 5 to 50.")
+table2 = _table("colorization", "colorization", "Table II: colorization.")
+table3 = _table("inpainting", "inpainting-centre", "Table III: a hole of 64x64 in the centre.")
+table4 = _table("inpainting", "inpainting-boxes", "Table IV: two to four random boxes.")
+table5 = _table("denoising", "denoising", "Table V: blind noise, sigma 5 to 50.")
 
 
 def samplers(request: Request, progress: Progress) -> Results:
@@ -123,7 +123,6 @@ def samplers(request: Request, progress: Progress) -> Results:
 
     Four samples are averaged where a sampler draws, once, so that a line ``posterior x4`` stands beside a single one.
     """
-    protocols = {"denoising": "denoising", "inpainting": "inpainting-centre", "colorization": "colorization"}
     ways: dict[str, dict[str, Any]] = {
         "mean": {"sampler": "mean"},
         "posterior": {"sampler": "posterior"},
@@ -132,10 +131,9 @@ def samplers(request: Request, progress: Progress) -> Results:
         "diffpir": {"sampler": "diffpir"},
         "dps": {"sampler": "dps", "steps": 100},
     }
-    pictures, denoiser = load_set(request.data, request.index), load_denoiser(request.preset or DENOISER)
+    pictures, denoiser = load_set(request.data, request.index), load_denoiser(request.preset or EMBEDDED["denoiser"])
     results: Results = {}
-    for i, (task, protocol) in enumerate(protocols.items()):
-        metrics = ("psnr", "ssim", "lpips", "auc") if task == "colorization" else ("psnr", "ssim", "lpips")
+    for i, (task, protocol) in enumerate(_SIMPLEST.items()):
         y, physics = simulate(protocol, pictures.images, pictures.names)
         results[task] = {}
         for j, (name, settings) in enumerate(ways.items()):
@@ -146,8 +144,9 @@ def samplers(request: Request, progress: Progress) -> Results:
             began = time.perf_counter()
             image = any_size(prior, task).project(y, physics).image
             seconds = (time.perf_counter() - began) / len(y)
-            results[task][name] = _scores(physics.consistent(image, y), pictures.images, metrics) | {"seconds": seconds}
-            progress(i * len(ways) + j + 1, len(protocols) * len(ways))
+            scores = _scores(physics.consistent(image, y), pictures.images, _METRICS[task])
+            results[task][name] = scores | {"seconds": seconds}
+            progress(i * len(ways) + j + 1, len(_SIMPLEST) * len(ways))
     return results
 
 
@@ -158,7 +157,7 @@ def generator(request: Request, progress: Progress) -> Results:
     random half of the photographs from the other. ``nearest``: for eight samples, and for scale eight photographs, the
     median distance to the nearest (other) photograph in the same features; a generator that copies is far below.
     """
-    network = load_generator(request.preset or GENERATOR)
+    network = load_generator(request.preset or EMBEDDED["generator"])
     paths = list_pictures(request.data, request.index)
     real = vgg_features(load_square(paths, network.resolution), request.vgg, _part(progress, 0, 2))
     codes = torch.randn(5000, network.z_dim, generator=torch.Generator().manual_seed(0))

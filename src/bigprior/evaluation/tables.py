@@ -39,6 +39,9 @@ class Lines:
 
     Args:
         path: the file; what it holds is kept.
+
+    Attributes:
+        known: scores by key.
     """
 
     def __init__(self, path: Path | None) -> None:
@@ -48,10 +51,6 @@ class Lines:
             self.known = {line["key"]: line["scores"] for line in map(json.loads, whole)}
             if cut:
                 write_text(path, "".join(f"{line}\n" for line in whole))
-
-    def find(self, key: str) -> dict[str, float] | None:
-        """The scores under a key, if they are known."""
-        return self.known.get(key)
 
     def add(self, key: str, method: str, picture: str, scores: dict[str, float]) -> None:
         """Keep the scores of one picture by one method."""
@@ -114,7 +113,7 @@ def task_table(
             parts = ("input", "prior", "ours") if row == "ours" else (row,)
             settings = json.dumps([protocol, name, pixels, metrics, depends if row == "ours" else None])
             keys = {part: hashlib.sha256(f"{part}/{settings}".encode()).hexdigest()[:24] for part in parts}
-            if any(done.find(key) is None for key in keys.values()):
+            if not done.known.keys() >= set(keys.values()):
                 y, physics = simulate(protocol, x, [name])
                 if row == "ours":
                     new = _our_scores(restorers(i), y, physics, x, metrics)

@@ -82,8 +82,7 @@ class DiffusionPrior:
         self.resolution = resolution
         self.denoiser = denoiser.eval().requires_grad_(False)
         self.settings = settings or DiffusionSettings()
-        self.told = isinstance(denoiser, DenoisingUNet)
-        if self.settings.sampler == "posterior" and not self.told:
+        if self.settings.sampler == "posterior" and not isinstance(denoiser, DenoisingUNet):
             raise SettingsError(
                 f"sampler is 'posterior' but a {type(denoiser).__name__} cannot be told what is known: "
                 "use 'ddrm', 'diffpir' or 'dps'"

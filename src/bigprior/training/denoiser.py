@@ -23,8 +23,9 @@ from bigprior.degradations import Colorization, Inpainting
 from bigprior.denoisers import DenoisingUNet
 from bigprior.folders import list_pictures, load_square
 from bigprior.masks import random_boxes
+from bigprior.precision import autocast
 from bigprior.settings import Settings
-from bigprior.training.run import Run, step_rng
+from bigprior.training.run import Run, load_state, state_of, step_rng
 from bigprior.weights import read_weights, save_weights
 
 
@@ -33,6 +34,7 @@ class DenoiserSettings(Settings):
 
     Attributes:
         resolution: side that the photographs are read at; crops are taken from them.
+        native: share of the steps with crops as the photographs are; the others' come from smaller, sharper copies.
         crop_px, batch: side and number of the crops of a step that is told nothing.
         told_crop_px: side of the crops of the other steps; their number keeps the pixels of a step equal.
         told: share of the steps that are told the luminance, or the surroundings of holes.
@@ -50,17 +52,18 @@ class DenoiserSettings(Settings):
     blocks: PositiveInt = 2
     shuffle: PositiveInt = 2
     resolution: PositiveInt = 256
+    native: float = Field(default=0.8, ge=0, le=1)
     crop_px: PositiveInt = 64
     told_crop_px: PositiveInt = 128
     batch: PositiveInt = 32
-    told: float = Field(default=0.4, ge=0, le=1)
+    told: float = Field(default=0.3, ge=0, le=1)
     luminance: float = Field(default=0.3, ge=0, le=1)
-    low_noise: float = Field(default=0.9, ge=0, le=1)
+    low_noise: float = Field(default=0.95, ge=0, le=1)
     low_sigma: PositiveFloat = 55 / 255
     start: float = Field(default=0.6, ge=0, le=1)
     total_kimg: PositiveFloat = 600.0
     lr: PositiveFloat = 6e-4
-    decay: float = Field(default=0.5, ge=0, le=1)
+    decay: float = Field(default=1.0, ge=0, le=1)
     clip: PositiveFloat = 1.0
     ema: float = Field(default=0.999, ge=0, lt=1)
     snapshot_kimg: PositiveFloat = 16.0
@@ -95,7 +98,7 @@ def train_denoiser(
     trainer = _Trainer(settings)
     saved = run.resume()
     if saved is not None:
-        trainer.load_state(saved)
+        load_state(trainer, saved)
     elif init is not None:
         trainer.start_from(*read_weights(init))
     pictures = load_square(list_pictures(data), settings.resolution)
@@ -152,7 +155,7 @@ class _Trainer:
 
         for group in self.optimizer.param_groups:
             group["lr"] = s.lr * self.schedule()
-        with torch.autocast("cpu", torch.bfloat16, enabled=s.precision == "bf16"):
+        with autocast(s.precision, x.device):
             raw, skip, out = self.network.precondition(noisy, sigma, evidence)
         # EDM's weight, 1 / c_out^2, makes this the plain error of what the network itself is asked for.
         loss = F.mse_loss(raw, (2 * x - 1 - skip * (2 * noisy - 1)) / out)
@@ -177,8 +180,10 @@ class _Trainer:
         s = self.settings
         crop = s.crop_px if kind == "nothing" else s.told_crop_px
         count = max(1, s.batch * s.crop_px**2 // crop**2)
-        # Photographs at full size show their compression; smaller ones are sharper, as large photographs are.
-        scale = (1.0, 0.75, 0.5)[int(torch.randint(3, (), generator=rng))]
+        # Photographs at full size show their compression; smaller ones are sharper, as large photographs are. A
+        # network that mostly sees the sharper ones trusts its noisy picture too much on the others, and loses to BM3D.
+        native = float(torch.rand((), generator=rng)) < s.native
+        scale = 1.0 if native else (0.75, 0.5)[int(torch.randint(2, (), generator=rng))]
         side = min(round(crop / scale), pictures.shape[2])
         out = []
         for _ in range(count):
@@ -235,17 +240,7 @@ class _Trainer:
         }
 
     def state(self) -> dict[str, Any]:
-        parts = ("network", "ema", "optimizer")
-        return {"step": self.step, "images_before": self.images_before} | {
-            k: getattr(self, k).state_dict() for k in parts
-        }
-
-    def load_state(self, state: Mapping[str, Any]) -> None:
-        for name, value in state.items():
-            if isinstance(value, Mapping):
-                getattr(self, name).load_state_dict(value)
-            else:
-                setattr(self, name, value)
+        return state_of(self, "step", "images_before", "network", "ema", "optimizer")
 
 
 def _evidence(x: Tensor, kind: str, rng: torch.Generator) -> Tensor | None:

@@ -17,10 +17,11 @@ from torch import Tensor
 from bigprior.atomic import replacing
 from bigprior.degradations import Degradation, Inpainting
 from bigprior.fusion import fuse, phi_network
+from bigprior.precision import autocast
 from bigprior.priors.base import Prior, Progress
 from bigprior.settings import Settings
 from bigprior.simulation import simulate
-from bigprior.training.run import Run, step_rng
+from bigprior.training.run import Run, load_state, state_of, step_rng
 from bigprior.weights import save_weights
 
 
@@ -133,7 +134,7 @@ def train_phi(
     trainer = _Trainer(settings)
     saved = run.resume()
     if saved is not None:
-        trainer.load_state(saved)
+        load_state(trainer, saved)
     for step in run.steps(trainer.step, settings.steps, settings.batch, trainer.state):
         loss = trainer.train_step(train)
         last = step + 1 == settings.steps
@@ -181,7 +182,7 @@ class _Trainer:
                 out.append(crop.flip(2) if flip else crop)
         fidelity, prior, truth = (torch.stack(c).contiguous(memory_format=torch.channels_last) for c in crops)
         self.network.train()
-        with torch.autocast("cpu", torch.bfloat16, enabled=s.precision == "bf16"):
+        with autocast(s.precision, truth.device):
             phi = self.network(fidelity, prior)
         loss = objective(phi.float(), fidelity, prior, truth, rho=s.rho, error=s.error)
         self.optimizer.zero_grad()
@@ -204,13 +205,7 @@ class _Trainer:
             self.best_score, self.best = score, self._snapshot()
 
     def state(self) -> dict[str, Any]:
-        parts = {k: getattr(self, k).state_dict() for k in ("network", "optimizer", "schedule")}
-        return {**parts, "step": self.step, "best_score": self.best_score, "best": self.best}
-
-    def load_state(self, state: Mapping[str, Any]) -> None:
-        for k in ("network", "optimizer", "schedule"):
-            getattr(self, k).load_state_dict(state[k])
-        self.step, self.best_score, self.best = state["step"], state["best_score"], dict(state["best"])
+        return state_of(self, "network", "optimizer", "schedule", "step", "best_score", "best")
 
     def _snapshot(self) -> dict[str, Tensor]:
         return {k: v.detach().clone() for k, v in self.network.state_dict().items()}

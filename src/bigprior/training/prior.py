@@ -20,6 +20,7 @@ from bigprior.atomic import replacing
 from bigprior.folders import list_pictures, load_square
 from bigprior.generators.pggan import PGGAN
 from bigprior.perceptual import VGGFeatures
+from bigprior.precision import autocast
 from bigprior.settings import Settings
 from bigprior.training.discriminator import (
     ProjectedDiscriminator,
@@ -28,7 +29,7 @@ from bigprior.training.discriminator import (
     hinge_generator,
     moment_distance,
 )
-from bigprior.training.run import Run, step_rng
+from bigprior.training.run import Run, load_state, state_of, step_rng
 from bigprior.weights import read_weights, save_weights
 
 
@@ -86,7 +87,7 @@ def train_prior(
     trainer = _Trainer(settings, VGGFeatures(vgg))
     saved = run.resume()
     if saved is not None:
-        trainer.load_state(saved)
+        load_state(trainer, saved)
     elif init is not None:
         trainer.start_from(*read_weights(init))
     pictures = load_square(list_pictures(data), settings.resolution)
@@ -128,10 +129,6 @@ class _Trainer:
     def images_seen(self) -> int:
         return self.images_before + self.step * self.settings.batch
 
-    def autocast(self) -> torch.autocast:
-        """The precision of the forward passes; weights, their averages and the optimisers stay in single precision."""
-        return torch.autocast("cpu", torch.bfloat16, enabled=self.settings.precision == "bf16")
-
     def train_step(self, pictures: Tensor) -> dict[str, float]:
         """One step of both networks.
 
@@ -145,7 +142,7 @@ class _Trainer:
         real = torch.where(flip, real.flip(3), real).contiguous(memory_format=torch.channels_last)
         z = torch.randn(s.batch, s.z_dim, generator=rng)
 
-        with self.autocast():
+        with autocast(s.precision, real.device):
             fake_features = self.features(augment(self.generator(z).float(), rng))
             with torch.no_grad():
                 real_features = self.features(augment(real, rng))
@@ -160,7 +157,7 @@ class _Trainer:
 
         # eval: the power iteration of the spectral norm moves once a step.
         self.discriminator.eval().requires_grad_(False)
-        with self.autocast():
+        with autocast(s.precision, real.device):
             moments = moment_distance(real_features, fake_features)
             loss_g = hinge_generator(self.discriminator(fake_features)) + s.moments * moments
         self.generator_step.zero_grad()
@@ -199,14 +196,6 @@ class _Trainer:
         return {"architecture": "pggan", "generator": self.ema.settings, "images": self.images_seen, "recipe": recipe}
 
     def state(self) -> dict[str, Any]:
-        parts = ("generator", "discriminator", "ema", "generator_step", "discriminator_step")
-        return {"step": self.step, "images_before": self.images_before} | {
-            k: getattr(self, k).state_dict() for k in parts
-        }
-
-    def load_state(self, state: Mapping[str, Any]) -> None:
-        for name, value in state.items():
-            if isinstance(value, Mapping):
-                getattr(self, name).load_state_dict(value)
-            else:
-                setattr(self, name, value)
+        return state_of(
+            self, "step", "images_before", "generator", "discriminator", "ema", "generator_step", "discriminator_step"
+        )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,22 @@ SAVE_EVERY_S = 120.0
 def step_rng(seed: int, step: int) -> torch.Generator:
     """The random numbers of one step of a run: a function of the seed and the step alone."""
     return torch.Generator().manual_seed((seed * 1_000_003 + step) & (2**63 - 1))
+
+
+def state_of(trainer: object, *names: str) -> dict[str, Any]:
+    """What to save of a trainer: its attributes by name, networks and optimisers as their state dicts."""
+    values = {name: getattr(trainer, name) for name in names}
+    return {name: v.state_dict() if hasattr(v, "state_dict") else v for name, v in values.items()}
+
+
+def load_state(trainer: object, state: Mapping[str, Any]) -> None:
+    """Put back what :func:`state_of` took."""
+    for name, value in state.items():
+        owner = getattr(trainer, name)
+        if hasattr(owner, "load_state_dict"):
+            owner.load_state_dict(value)
+        else:
+            setattr(trainer, name, value)
 
 
 class Run:
