@@ -80,6 +80,7 @@ def test_restore_writes_layers_that_recompose(run, photo, mask, tmp_path, task):
     assert {p.name for p in (tmp_path / "out").iterdir()} == FILES
     layers = read_layers(tmp_path / "out" / "layers.tif")
     assert torch.equal(fuse(layers["fidelity"], layers["prior"], layers["phi"]), layers["restored"])
+    assert torch.equal(layers["measured"] + layers["invented"], layers["restored"])
     assert layers["phi"].min() >= 0
     assert layers["phi"].max() <= 1
     made = json.loads((tmp_path / "out" / "restoration.json").read_text())

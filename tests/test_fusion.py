@@ -8,7 +8,21 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from bigprior.errors import UnknownNameError
-from bigprior.fusion import PHI_NETWORKS, ConstantPhi, DnCNNPhi, UNetPhi, fuse, phi_network, predict_phi
+from bigprior.frames import FRAMES, frame
+from bigprior.fusion import (
+    PHI_NETWORKS,
+    BandPhi,
+    ConstantPhi,
+    DnCNNPhi,
+    UNetPhi,
+    centre,
+    fuse,
+    fuse_in_frame,
+    fuse_pixels,
+    phi_bands,
+    phi_network,
+    variance,
+)
 
 every = pytest.mark.parametrize("kind", sorted(PHI_NETWORKS))
 
@@ -16,6 +30,12 @@ every = pytest.mark.parametrize("kind", sorted(PHI_NETWORKS))
 def made(kind: str) -> nn.Module:
     torch.manual_seed(7)
     return phi_network(kind).eval()
+
+
+@torch.no_grad()
+def bands(network: nn.Module, y: Tensor, prior: Tensor, rho: float = 1e-3) -> list[Tensor]:
+    """``phi`` of any network, band by band."""
+    return phi_bands(network, frame(network.frame), y, prior, centre(prior), rho / variance(prior))  # type: ignore[arg-type]
 
 
 # fuse
@@ -58,13 +78,13 @@ def test_a_share_in_0_to_1_never_leaves_the_two_pictures(phi: float, a: float, b
 @given(height=st.integers(1, 20), width=st.integers(1, 20), batch=st.integers(1, 2))
 @example(height=1, width=1, batch=1)
 @example(height=1, width=19, batch=1)
-def test_phi_is_a_share_of_each_pixel_at_any_size(kind: str, height: int, width: int, batch: int) -> None:
-    network = made(kind)
-    with torch.no_grad():
-        phi = network(torch.rand(batch, 3, height, width), torch.rand(batch, 3, height, width))
-    assert phi.shape in [(batch, c, height, width) for c in (1, 3)]
-    assert phi.min() >= 0
-    assert phi.max() <= 1
+def test_phi_is_a_share_of_each_coefficient_at_any_size(kind: str, height: int, width: int, batch: int) -> None:
+    network, y = made(kind), torch.rand(batch, 3, height, width)
+    coefficients = frame(network.frame).analyse(y)  # type: ignore[arg-type]
+    for phi, band in zip(bands(network, y, torch.rand_like(y)), coefficients, strict=True):
+        assert phi.shape in [(batch, c, *band.shape[2:]) for c in (1, band.shape[1])]
+        assert phi.min() >= 0
+        assert phi.max() <= 1
 
 
 @every
@@ -72,11 +92,10 @@ def test_phi_is_a_share_of_each_pixel_at_any_size(kind: str, height: int, width:
 @pytest.mark.parametrize("prior", [0.5, 1e30, -3e38])
 def test_phi_is_a_share_whatever_comes_in(kind: str, fidelity: float | str, prior: float) -> None:
     y = torch.randn(1, 3, 9, 10) * 1e20 if fidelity == "noise" else torch.full((1, 3, 9, 10), float(fidelity))
-    with torch.no_grad():
-        phi = made(kind)(y, torch.full((1, 3, 9, 10), prior))
-    assert phi.isfinite().all()
-    assert phi.min() >= 0
-    assert phi.max() <= 1
+    for phi in bands(made(kind), y, torch.full((1, 3, 9, 10), prior)):
+        assert phi.isfinite().all()
+        assert phi.min() >= 0
+        assert phi.max() <= 1
 
 
 @every
@@ -85,7 +104,8 @@ def test_a_network_is_built_again_from_its_settings(kind: str) -> None:
     again = phi_network(kind, **network.settings)  # type: ignore[arg-type]
     again.load_state_dict(network.state_dict())
     y, prior = torch.rand(2, 1, 3, 8, 8)
-    assert torch.equal(again.eval()(y, prior), network(y, prior))
+    for one, other in zip(bands(again.eval(), y, prior), bands(network, y, prior), strict=True):
+        assert torch.equal(one, other)
     assert PHI_NETWORKS[kind].kind == kind
 
 
@@ -93,22 +113,25 @@ def test_a_network_is_built_again_from_its_settings(kind: str) -> None:
 def test_a_picture_does_not_depend_on_its_batch(kind: str) -> None:
     network = made(kind)
     y, prior = torch.rand(2, 3, 3, 12, 9)
-    with torch.no_grad():
-        whole = network(y, prior)
-        alone = torch.cat([network(a[None], b[None]) for a, b in zip(y, prior, strict=True)])
-    torch.testing.assert_close(whole, alone, atol=1e-5, rtol=0)
+    whole = fuse_in_frame(network, y, prior)
+    alone = [fuse_in_frame(network, a[None], b[None]) for a, b in zip(y, prior, strict=True)]
+    for name in ("measured", "invented", "phi", "share"):
+        parts = torch.cat([getattr(one, name) for one in alone])
+        torch.testing.assert_close(getattr(whole, name), parts, atol=1e-5, rtol=0)
 
 
 @every
-@pytest.mark.parametrize(("height", "width", "tile", "halo"), [(70, 45, 32, 28), (33, 40, 32, 28), (5, 3, 32, 28)])
-def test_tiles_leave_no_seam(kind: str, height: int, width: int, tile: int, halo: int) -> None:
+@pytest.mark.parametrize(("height", "width", "tile"), [(140, 75, 64), (33, 140, 64), (5, 3, 64)])
+def test_tiles_leave_no_seam(kind: str, height: int, width: int, tile: int) -> None:
     network = made(kind)
+    for parameter in network.parameters():
+        parameter.data.mul_(1.5).add_(0.02 * torch.randn_like(parameter))
     y, prior = torch.rand(2, 1, 3, height, width)
-    with torch.no_grad():
-        whole = network(y, prior)
-    tiled = predict_phi(network, y, prior, tile=tile, halo=halo)
-    assert tiled.shape == whole.shape
-    torch.testing.assert_close(tiled, whole, atol=1e-5, rtol=0)
+    whole, tiled = (fuse_in_frame(network, y, prior, tile=size) for size in (1024, tile))
+    for name in ("measured", "invented", "phi", "share"):
+        torch.testing.assert_close(getattr(tiled, name), getattr(whole, name), atol=2e-5, rtol=0)
+    for one, other in zip(tiled.bands, whole.bands, strict=True):
+        torch.testing.assert_close(one, other, atol=2e-5, rtol=0)
 
 
 @pytest.mark.parametrize("widths", [(8,), (6, 8), (4, 6, 8), (4, 4, 6, 6)], ids=str)
@@ -122,23 +145,97 @@ def test_tiles_leave_no_seam_however_deep_the_network(widths: tuple[int, ...], s
     with torch.no_grad():
         whole = network(y, prior)
     assert whole.std() > 0.01
-    torch.testing.assert_close(predict_phi(network, y, prior, tile=64), whole, atol=1e-5, rtol=0)
+    torch.testing.assert_close(fuse_in_frame(network, y, prior, tile=64).phi, whole, atol=1e-5, rtol=0)
 
 
 def test_tiling_asks_for_bounded_windows_and_no_gradient() -> None:
     sizes = []
 
-    class Watching(ConstantPhi):
+    class Watching(nn.Module):
+        reach = 8
+
         def forward(self, fidelity: Tensor, prior: Tensor) -> Tensor:
             sizes.append(tuple(fidelity.shape[2:]))
-            return super().forward(fidelity, prior) + fidelity[:, :1]
+            return fidelity[:, :1]
 
     y = torch.rand(1, 3, 100, 90, requires_grad=True)
-    phi = predict_phi(Watching(0.0), y, y, tile=32, halo=8)
+    phi = fuse_in_frame(Watching(), y, y, tile=32).phi
     assert torch.equal(phi, y[:, :1])
     assert not phi.requires_grad
     assert len(sizes) == 4 * 3
     assert max(max(s) for s in sizes) == 32 + 2 * 8
+
+
+# Fusion in a frame
+
+
+any_frame = pytest.mark.parametrize("name", sorted(FRAMES))
+
+
+@any_frame
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (16, 16), (70, 33)])
+def test_the_ends_of_phi_are_the_two_pictures_in_any_frame(name: str, height: int, width: int) -> None:
+    y, prior = torch.rand(2, 2, 3, height, width)
+    for share, picture in ((0.0, y), (1.0, prior)):
+        fused = fuse_in_frame(ConstantPhi(share, name), y, prior)
+        torch.testing.assert_close(fused.measured + fused.invented, picture, atol=1e-6, rtol=0)
+        torch.testing.assert_close(fused.share, torch.full((2,), share) if height > 1 else fused.share)
+        assert all((band == share).all() for band in fused.bands)
+        if name == "pixel":
+            assert torch.equal(fused.measured + fused.invented, picture)
+
+
+@any_frame
+def test_one_share_for_all_is_the_same_picture_in_every_frame(name: str) -> None:
+    y, prior = torch.rand(2, 1, 3, 20, 30)
+    fused = fuse_in_frame(ConstantPhi(0.3, name), y, prior)
+    torch.testing.assert_close(fused.measured, 0.7 * y, atol=1e-6, rtol=0)
+    torch.testing.assert_close(fused.invented, 0.3 * prior, atol=1e-6, rtol=0)
+    torch.testing.assert_close(fused.phi, torch.full_like(fused.phi, 0.3))
+    torch.testing.assert_close(fused.share, torch.tensor([0.3]))
+
+
+def test_the_share_is_what_the_bands_say() -> None:
+    torch.manual_seed(3)
+    y, prior = torch.rand(2, 1, 3, 64, 128)
+    w, network = frame("wavelet"), BandPhi("wavelet", rho=0.1)
+    fused = fuse_in_frame(network, y, prior)
+    restored = fused.measured + fused.invented
+    c = w.analyse(restored - restored.mean(dim=(2, 3), keepdim=True))
+    invented = sum(float((p * b.square()).sum()) for p, b in zip(fused.bands, c, strict=True))
+    assert fused.share.item() == pytest.approx(invented / sum(float(b.square().sum()) for b in c), rel=1e-4)
+    assert 0.01 < fused.share.item() < 0.99
+    assert fused.phi.shape == (1, 1, 64, 128)
+    assert 0 <= fused.phi.min() < fused.phi.max() <= 1
+
+
+@pytest.mark.parametrize("kind", ["luminance", "pixel", "wavelet"])
+def test_more_weight_takes_more_from_the_measurement(kind: str) -> None:
+    rng = torch.Generator().manual_seed(5)
+    prior = torch.rand(1, 3, 64, 64, generator=rng).cumsum(3) / 64
+    y = prior + 0.1 * torch.randn(prior.shape, generator=rng)
+    shares = [fuse_in_frame(BandPhi(kind), y, prior, rho=rho).share.item() for rho in (0, 1e-5, 1e-3, 1e-1)]
+    assert shares == sorted(shares, reverse=True)
+    assert shares[0] > 0.9 and shares[-1] < 0.5
+
+
+def test_bands_that_are_measured_are_not_asked_for() -> None:
+    y, prior = torch.rand(2, 1, 3, 8, 8)
+    fused = fuse_in_frame(ConstantPhi(1.0, "luminance"), y, prior, measured=["luminance"])
+    assert [float(band.mean()) for band in fused.bands] == [0, 1]
+    w = frame("luminance")
+    bands_ = w.analyse(fused.measured + fused.invented)
+    torch.testing.assert_close(bands_[0], w.analyse(y)[0], atol=1e-6, rtol=0)
+    torch.testing.assert_close(bands_[1], w.analyse(prior)[1], atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_known_phi_fuses_like_equation_5(channels: int) -> None:
+    y, prior, phi = torch.rand(1, 3, 6, 7), torch.rand(1, 3, 6, 7), torch.rand(1, channels, 6, 7)
+    fused = fuse_pixels(y, prior, phi)
+    assert torch.equal(fused.measured + fused.invented, fuse(y, prior, phi))
+    assert torch.equal(fused.phi, phi)
+    assert fused.frame == "pixel"
 
 
 def test_an_unknown_kind_is_told_the_known_ones() -> None:
@@ -197,7 +294,9 @@ def test_the_papers_network_is_17_layers_of_dncnn(channels_in: int) -> None:
 
 @pytest.mark.parametrize("value", [0.0, 0.25, 1.0])
 def test_one_share_for_all(value: float) -> None:
-    assert torch.equal(ConstantPhi(value)(*torch.rand(2, 2, 3, 4, 5)), torch.full((2, 1, 4, 5), value))
+    assert torch.equal(
+        fuse_in_frame(ConstantPhi(value), *torch.rand(2, 2, 3, 4, 5)).phi, torch.full((2, 3, 4, 5), value)
+    )
 
 
 def test_a_share_near_one_still_learns_in_half_precision() -> None:

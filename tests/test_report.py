@@ -25,26 +25,28 @@ def test_every_layer_is_written(tmp_path):
     assert (read_picture(paths["restored"]).image - result.restored).abs().max() <= 0.5 / 65535 + 1e-7
     layers = read_layers(paths["layers"])
     assert torch.equal((1 - layers["phi"]) * layers["fidelity"] + layers["phi"] * layers["prior"], layers["restored"])
+    assert torch.equal(layers["measured"] + layers["invented"], layers["restored"])
 
 
 def test_the_heat_map_spans_0_to_1_whatever_phi_is():
     for phi in (0.0, 0.25, 1.0):
-        figure = phi_figure(torch.full((1, 1, 8, 8), phi))
+        figure = phi_figure(restoration(phi=phi))
         image = figure.axes[0].images[0]
         assert (image.norm.vmin, image.norm.vmax) == (0, 1)
-        assert f"{phi:.2f}" in figure.axes[0].get_title()
+        assert f"{phi:.0%}" in figure.axes[0].get_title()
         assert len(figure.axes) == 2  # the map and its scale
 
 
 def test_the_panel_shows_five_pictures_and_a_scale():
     titles = [axes.get_title() for axes in panel_figure(restoration()).axes]
-    assert [t.split()[0].strip(",") for t in titles if t] == ["measurement", "fidelity", "prior", "phi", "restored"]
+    assert [t.split()[0].strip(":") for t in titles if t] == ["measurement", "fidelity", "prior", "phi", "restored"]
 
 
 def test_the_description_says_how_it_was_made():
     made = description(restoration())
     assert made["seed"] == 7
     assert made["preset"] == "none"
-    assert made["mean_phi"] == 0.25
+    assert made["mean_phi"] == made["share_made_up"] == 0.25
+    assert made["frame"] == "pixel"
     assert (made["width"], made["height"]) == (30, 20)
     assert {"python", "bigprior", "torch", "deepinv"} <= set(made["versions"])

@@ -31,6 +31,7 @@ def test_the_restored_picture_is_the_fusion_of_its_parts_exactly(
     y, physics = measure(any_task, 2, height, width)
     r = restorer.restore(y, physics, seed=3)
     assert torch.equal(r.restored, fuse(r.fidelity, r.prior, r.phi))
+    assert torch.equal(r.restored, r.measured + r.invented)
     assert torch.equal(r.fidelity, physics.g_inv(y))
     assert torch.equal(r.measurement, y)
     assert torch.equal(physics.g(r.fidelity), y)
@@ -114,7 +115,7 @@ def test_provenance_says_what_it_takes_to_make_it_again(restorer: Restorer) -> N
     mask[..., 3:6, 4:9] = 0
     y = Inpainting(mask).f(torch.rand(1, 3, 16, 16))
     r = restorer.restore(y, Denoising(), seed=7)
-    assert r.provenance == {"preset": "tiny", "task": "denoising", "seed": 7}
+    assert r.provenance == {"preset": "tiny", "task": "denoising", "seed": 7, "frame": "pixel"}
     assert restorer.restore(y, Inpainting(mask)).provenance["mask"] == "given"
     assert restorer.restore(y, Inpainting()).provenance["mask"] == "found by phi"
     assert restorer.provenance == {"preset": "tiny"}
@@ -132,7 +133,7 @@ def test_its_repr_says_something(n: int, size: str) -> None:
     r = Restorer(PrecomputedPrior(torch.rand(n, 3, 5, 7)), ConstantPhi(0.31)).restore(
         torch.rand(n, 3, 5, 7), Denoising()
     )
-    assert repr(r) == f"<Restoration {size} denoising, mean phi 0.31>"
+    assert repr(r) == f"<Restoration {size} denoising, mean phi 0.31, 31% of the variance made up>"
 
 
 def test_a_restoration_is_frozen() -> None:

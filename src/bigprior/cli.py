@@ -57,6 +57,14 @@ Steps = Annotated[int | None, typer.Option(help="Steps of the inversion, in plac
 Seed = Annotated[int, typer.Option(help="Of the inversion's start; the same seed gives the same picture.")]
 Device = Annotated[str, typer.Option(help="Where to compute: cpu, cuda, cuda:1, mps.")]
 Precision = Annotated[str, typer.Option(help="fp32, or bf16: faster where the processor multiplies in it.")]
+FrameName = Annotated[
+    str | None,
+    typer.Option("--frame", help="What to fuse: pixel, wavelet or luminance; by default what the preset has."),
+]
+Rho = Annotated[
+    float | None,
+    typer.Option(help="Weight of what is made up: 0 is the most accurate picture, 1e-2 holds on to the measurement."),
+]
 Vgg = Annotated[Path | None, typer.Option(help="VGG-16 trunk as safetensors; torchvision's own by default.")]
 
 
@@ -75,6 +83,8 @@ def restore(
     steps: Steps = None,
     paper: Annotated[bool, typer.Option(help="Invert with the paper's own settings (slow).")] = False,
     vgg: Vgg = None,
+    frame: FrameName = None,
+    rho: Rho = None,
     seed: Seed = 0,
     device: Device = "cpu",
     output: Annotated[Path | None, typer.Option("-o", "--output", help="Folder for the results.")] = None,
@@ -99,7 +109,8 @@ def restore(
         picture = read_picture(photo)
         known = read_mask(mask) if mask is not None else None
         where = _device(device)
-        restorer = load_restorer(preset, task.degradation, steps=steps, paper=paper, vgg=vgg, device=where)
+        options: dict[str, Any] = {"steps": steps, "paper": paper, "vgg": vgg, "frame": frame, "rho": rho}
+        restorer = load_restorer(preset, task.degradation, **options, device=where)
     degradation = _degradation(task, known, sigma)
     if known is not None:
         degradation.check(picture.image)
@@ -243,15 +254,26 @@ def train_phi(
     inversion_steps: Annotated[
         int | None, typer.Option(help="Steps of the inversion, in place of the preset's.")
     ] = None,
-    network: Annotated[str, typer.Option(help="unet (sees y and the prior) or dncnn (the paper's, y alone).")] = "unet",
+    network: Annotated[
+        str | None,
+        typer.Option(
+            help="bands (phi of a frame's coefficients), unet (of pixels; sees y and the prior) or dncnn (the paper's, "
+            "y alone); by default unet to find holes, bands elsewhere."
+        ),
+    ] = None,
+    frame: Annotated[
+        str | None, typer.Option(help="Of bands: pixel, wavelet or luminance; what is natural to the task by default.")
+    ] = None,
     widths: Annotated[str, typer.Option(help="Channels of the U-Net's levels, finest first.")] = "24,48,96",
     channels: Annotated[int, typer.Option(help="Of the U-Net's phi: 1 a pixel, or 3, one a colour.")] = 1,
     shuffle: Annotated[int, typer.Option(help="Side of the blocks that the U-Net's finest level works on.")] = 1,
-    crop: Annotated[int, typer.Option(help="Side of the random crops, in pixels.")] = 64,
-    batch: Annotated[int, typer.Option(help="Crops a step.")] = 16,
+    crop: Annotated[int | None, typer.Option(help="Side of the random crops, in pixels; 64, or 256 for bands.")] = None,
+    batch: Annotated[int | None, typer.Option(help="Crops a step; 16, or 4 for bands.")] = None,
     lr: Annotated[float, typer.Option(help="Peak step size.")] = 2e-3,
-    steps: Annotated[int, typer.Option(help="Training steps.")] = 3000,
-    rho: Annotated[float, typer.Option(help="Weight of the mean of phi (Eq. 14).")] = 1e-5,
+    steps: Annotated[int | None, typer.Option(help="Training steps; 3000, or 400 for bands.")] = None,
+    rho: Annotated[
+        float | None, typer.Option(help="Weight of what is made up (Eq. 14); 1e-5, or 1e-4 for bands.")
+    ] = None,
     error: Annotated[str, typer.Option(help="Of the fused picture: l2, as in Eq. 14, or l1.")] = "l2",
     draws: Annotated[int, typer.Option(help="Measurements of each picture: other noise, other holes.")] = 1,
     precision: Precision = "fp32",
@@ -259,19 +281,29 @@ def train_phi(
 ) -> None:
     """Train a phi network for a preset (Eq. 14). Inversions are kept in OUT/cache."""
     with _working("loading"):
+        from bigprior.degradations import DEGRADATIONS
         from bigprior.training.phi import PhiSettings
         from bigprior.training.recipes import train_phi_on_priors, train_task_phi
 
-        of_unet = {"widths": _numbers(widths), "channels": channels, "shuffle": shuffle}
+        network = network or ("unet" if task is Task.inpaint else "bands")
+        of_bands = network == "bands"
+        if frame is not None and not of_bands:
+            raise SettingsError(f"--frame goes with --network bands, not {network}: leave it out")
+        rho = rho if rho is not None else 1e-4 if of_bands else 1e-5
+        of_network: dict[str, dict[str, Any]] = {
+            "bands": {"frame": frame or DEGRADATIONS[task.degradation].frame, "rho": rho},
+            "unet": {"widths": _numbers(widths), "channels": channels, "shuffle": shuffle},
+            "dncnn": {"channels_in": 1 if task is Task.colorize else 3},
+        }
         options: dict[str, Any] = {"error": error, "precision": precision}
         settings = PhiSettings(
             network=network,
-            network_settings=of_unet if network == "unet" else {"channels_in": 1 if task is Task.colorize else 3},
+            network_settings=of_network.get(network, {}),
             rho=rho,
-            steps=steps,
+            steps=steps or (400 if of_bands else 3000),
             **options,
-            batch=batch,
-            crop_px=crop,
+            batch=batch or (4 if of_bands else 16),
+            crop_px=crop or (256 if of_bands else 64),
             lr=lr,
             seed=seed,
         )
@@ -324,7 +356,9 @@ def import_prior(
         Path,
         typer.Argument(help="A Progressive GAN generator, .safetensors or .pth, or a denoiser that was trained here."),
     ],
-    phi: Annotated[list[str] | None, typer.Option(help="TASK=FILE: a phi network; may be repeated.")] = None,
+    phi: Annotated[
+        list[str] | None, typer.Option(help="TASK=FILE: a phi network; may be repeated, also for other frames.")
+    ] = None,
     steps: Annotated[
         list[str] | None, typer.Option(help="TASK=N: steps of the inversion or the sampler; may be repeated.")
     ] = None,
@@ -336,7 +370,9 @@ def import_prior(
     """Make a preset from weights of your own, or from the released Progressive GAN files."""
     from bigprior.zoo import import_preset
 
-    networks = {Task(task).degradation: file for task, file in _by_task("phi", phi)}
+    networks: dict[str, list[str]] = {}
+    for task, file in _by_task("phi", phi):
+        networks.setdefault(Task(task).degradation, []).append(file)
     counts = {Task(task).degradation: _count(text) for task, text in _by_task("steps", steps)}
     given = {"summary": summary, "licence": licence, "trained_on": trained_on}
     folder = import_preset(

@@ -32,6 +32,10 @@ class Degradation(dinv.physics.Physics):
     channels: ClassVar[int] = 3
     #: How a prior of fixed size meets a picture of any size: in tiles, as a whole, or through a square around the hole.
     placement: ClassVar[Literal["tiles", "whole", "hole"]]
+    #: The frame that it is natural to fuse in: a name in :data:`bigprior.frames.FRAMES`.
+    frame: ClassVar[str] = "pixel"
+    #: Kinds of that frame's bands that a measurement knows, so that ``f`` of the restored picture is ``y``.
+    measured: ClassVar[tuple[str, ...]] = ()
 
     def f(self, x: Tensor) -> Tensor:
         """The degradation without its noise: a picture (N, 3, H, W) to (N, ``channels``, H, W)."""
@@ -85,6 +89,8 @@ class Colorization(Degradation, dinv.physics.Decolorize):
     name = "colorization"
     channels = 1
     placement = "whole"
+    frame = "luminance"
+    measured = ("luminance",)
 
     def __init__(self, **kwargs: object) -> None:
         super().__init__(srf=LUMINANCE, **kwargs)
@@ -204,6 +210,7 @@ class Denoising(Degradation, dinv.physics.Denoising):
 
     name = "denoising"
     placement = "tiles"
+    frame = "wavelet"
 
     def __init__(self, sigma: float | None = None, **kwargs: object) -> None:
         if sigma is not None and not 0 <= sigma <= 1:

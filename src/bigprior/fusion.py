@@ -1,17 +1,20 @@
-"""How much of each: the fusion of Eq. 5, and the networks that predict its weight ``phi``."""
+"""How much of each: the fusion of Eq. 5, in any frame, and the networks that predict its weight ``phi``."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import pairwise
-from typing import Any, ClassVar
+import math
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from itertools import pairwise, product
+from typing import Any, ClassVar, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bigprior.errors import UnknownNameError
-from bigprior.tiling import in_tiles
+from bigprior.frames import Bands, Frame, PixelFrame
+from bigprior.frames import frame as make_frame
 
 
 def fuse(fidelity: Tensor, prior: Tensor, phi: Tensor) -> Tensor:
@@ -38,6 +41,7 @@ class UNetPhi(nn.Module):
     """
 
     kind: ClassVar[str] = "unet"
+    frame = PixelFrame.name
 
     def __init__(self, widths: Sequence[int] = (24, 48, 96), channels: int = 1, shuffle: int = 1) -> None:
         super().__init__()
@@ -80,6 +84,7 @@ class DnCNNPhi(nn.Module):
     """
 
     kind: ClassVar[str] = "dncnn"
+    frame = PixelFrame.name
 
     def __init__(self, channels_in: int = 3, bounded: bool = True) -> None:
         super().__init__()
@@ -98,34 +103,206 @@ class DnCNNPhi(nn.Module):
 
 
 class ConstantPhi(nn.Module):
-    """One share for every pixel: 0 gives the fidelity term, 1 the prior."""
+    """One share for everything, in any frame: 0 gives the fidelity term, 1 the prior."""
 
     kind: ClassVar[str] = "constant"
 
-    def __init__(self, value: float = 0.5) -> None:
+    def __init__(self, value: float = 0.5, frame: str = "pixel") -> None:
         super().__init__()
-        self.settings: dict[str, Any] = {"value": value}
-        self.value, self.reach = value, 0
+        self.settings: dict[str, Any] = {"value": value, "frame": frame}
+        self.value, self.frame, self.reach = value, frame, 0
 
-    def forward(self, fidelity: Tensor, prior: Tensor) -> Tensor:
-        """``phi`` (N, 1, H, W)."""
-        return torch.full_like(fidelity[:, :1], self.value)
+
+class BandPhi(nn.Module):
+    """``phi`` of every coefficient of a frame, for any weight ``rho`` of what is made up.
+
+    Of all ``phi`` that make the same error, the one that takes the least from the prior is wanted: with the prior's
+    share of the variance as Eq. 14's second term, and a prior that is a posterior mean, ``1 - phi = S`` up to 1 with
+    ``S = rho c^2 / (2 V d^2)``: ``c`` the coefficient, ``d^2`` the mean square of ``W g_inv(y) - W G(z*)`` around it,
+    ``V`` the picture's variance. The network starts from ``phi = 1 / (1 + S)``, Eq. 8's form, and learns what to add to
+    ``log S``; see ``docs/frames.md``.
+
+    Args:
+        frame: a name in :data:`bigprior.frames.FRAMES`.
+        width: channels of the hidden layers.
+        rho: the weight that it is used with unless another is asked for.
+    """
+
+    kind: ClassVar[str] = "bands"
+
+    def __init__(self, frame: str = "wavelet", width: int = 32, rho: float = 1e-3) -> None:
+        super().__init__()
+        self.settings: dict[str, Any] = {"frame": frame, "width": width, "rho": rho}
+        self.frame, self.rho = frame, rho
+        self.bands = make_frame(frame).bands
+        #: No coefficient's ``phi`` depends on a pixel this far away, the picture's mean and variance apart.
+        self.reach = 5 * max(band.step for band in self.bands)
+        self.layers = nn.ModuleDict()
+        for kind, channels in {(band.kind, band.channels) for band in self.bands}:
+            out = channels if kind in ("detail", "coarse") else 1
+            head = nn.Conv2d(width, out, 3, padding=1)
+            nn.init.zeros_(head.weight)
+            nn.init.zeros_(cast(Tensor, head.bias))
+            first = nn.Conv2d(3 * channels + 2, width, 3, padding=1)
+            second = nn.Conv2d(width, width, 3, padding=1)
+            self.layers[kind] = nn.Sequential(first, nn.GELU(), second, nn.GELU(), head)
+
+    def forward(self, fidelity: Bands, prior: Bands, weight: Tensor) -> Bands:
+        """Predict ``phi``.
+
+        Args:
+            fidelity, prior: bands of pictures without the prior picture's mean colour.
+            weight: ``rho / V``, (N,).
+
+        Returns:
+            A band of ``phi`` in [0, 1] for each: (N, C, h, w) in a wavelet frame, (N, 1, h, w) in others.
+        """
+        out = []
+        log_weight = (weight.clamp_min(1e-12) / 2).log().view(-1, 1, 1, 1)
+        for band, f, p in zip(self.bands, fidelity, prior, strict=True):
+            layers = cast(nn.Sequential, self.layers[band.kind])
+            difference, energy = (f - p).square() + 1e-9, p.square() + 1e-9
+            around = F.avg_pool2d(difference, 5, stride=1, padding=2, count_include_pad=False)
+            seen = [(energy / around).log(), (difference / around).log(), around.log(), log_weight.expand_as(f[:, :1])]
+            seen.append(torch.full_like(f[:, :1], math.log2(band.step)))
+            if layers[-1].out_channels == 1:
+                energy, around = energy.sum(1, keepdim=True), around.sum(1, keepdim=True)
+            log_s = (log_weight + (energy / around).log()).clamp(-7, 7) + layers(torch.cat(seen, dim=1) / 4)
+            out.append(torch.sigmoid(-log_s))  # 1 / (1 + S)
+        return out
+
+
+@dataclass(frozen=True)
+class Fusion:
+    """Two pictures fused in a frame.
+
+    Attributes:
+        frame: its name.
+        measured: what comes from the fidelity term, ``W^T (1 - phi) W g_inv(y)``, (N, 3, H, W).
+        invented: what comes from the prior, ``W^T phi W G(z*)``, (N, 3, H, W); their sum is the restored picture.
+        phi: the prior's share of each pixel, (N, 1 or 3, H, W) in [0, 1]. Pixel by pixel it is ``phi`` itself; in
+            other frames, the share of the energy of the coefficients that cover the pixel, the mean colour apart.
+        bands: ``phi`` itself, band by band.
+        share: of the variance of the restored picture, what comes from the prior, (N,).
+    """
+
+    frame: str
+    measured: Tensor
+    invented: Tensor
+    phi: Tensor
+    bands: tuple[Tensor, ...]
+    share: Tensor
 
 
 @torch.no_grad()
-def predict_phi(
-    network: nn.Module, fidelity: Tensor, prior: Tensor, tile: int = 512, halo: int | None = None
-) -> Tensor:
-    """``phi`` of a picture of any size in bounded memory: tile by tile, each seen with ``halo`` pixels around it.
+def fuse_in_frame(
+    network: nn.Module,
+    fidelity: Tensor,
+    prior: Tensor,
+    *,
+    rho: float | None = None,
+    measured: Collection[str] = (),
+    tile: int = 512,
+) -> Fusion:
+    """Fuse pictures of any size in the frame of a phi network, in bounded memory.
 
-    The halo is by default the network's ``reach`` (64 where it names none), so that tiles leave no seam.
+    Args:
+        network: of :data:`PHI_NETWORKS`, or any of ``(fidelity, prior)`` to ``phi`` (N, 1 or 3, H, W).
+        fidelity, prior: (N, 3, H, W).
+        rho: weight of what is made up, for a network that takes one; its own by default. 0 gives the prior wherever it
+            is better; more takes more from the measurement, and costs accuracy.
+        measured: kinds of bands that are taken from the measurement as they are.
+        tile: side of what is fused at once, each seen as far around as the network looks, so that tiles leave no seam.
     """
-    halo = getattr(network, "reach", 64) if halo is None else halo
-    return in_tiles(network, fidelity, prior, tile=tile, halo=halo)
+    frame = make_frame(getattr(network, "frame", PixelFrame.name))
+    weight = (getattr(network, "rho", 0.0) if rho is None else rho) / variance(prior)
+    height, width = prior.shape[2:]
+    step = max(band.step for band in frame.bands)
+    halo = -(-getattr(network, "reach", 64) // step) * step
+    parts = [torch.empty_like(prior), torch.empty_like(prior)]
+    bands: list[Tensor] = []
+    for top, left in product(range(0, height, tile), range(0, width, tile)):
+        y0, x0 = max(top - halo, 0), max(left - halo, 0)
+        window = (..., slice(y0, top + tile + halo), slice(x0, left + tile + halo))
+        phi = phi_bands(network, frame, fidelity[window], prior[window], centre(prior), weight)
+        inner = (..., slice(top, top + tile), slice(left, left + tile))
+        terms = [frame.analyse(x[inner]) for x in (fidelity, prior)]
+        for i, (band, f) in enumerate(zip(frame.bands, terms[0], strict=True)):
+            y, x, (h, w) = (top - y0) // band.step, (left - x0) // band.step, f.shape[2:]
+            phi[i] = torch.zeros_like(phi[i]) if band.kind in measured else phi[i]
+            phi[i] = phi[i][..., y : y + h, x : x + w]
+            if len(bands) == i:
+                size = (-(-height // step) * step // band.step, -(-width // step) * step // band.step)
+                bands.append(phi[i].new_zeros(*phi[i].shape[:2], *size))
+            y, x = top // band.step, left // band.step
+            bands[i][..., y : y + h, x : x + w] = phi[i]
+        for part, term, shares in zip(parts, terms, ([1 - p for p in phi], phi), strict=True):
+            weighted = [s * t for s, t in zip(shares, term, strict=True)]
+            part[inner] = frame.synthesise(weighted, *part[inner].shape[2:])
+    shown, share = _shares(frame, parts[0] + parts[1], bands, tile)
+    return Fusion(frame.name, parts[0], parts[1], shown, tuple(bands), share)
+
+
+def fuse_pixels(fidelity: Tensor, prior: Tensor, phi: Tensor) -> Fusion:
+    """Fuse pictures pixel by pixel with a ``phi`` (N, 1 or 3, H, W) that is known; the parts are Eq. 5's."""
+    measured, invented = (1 - phi) * fidelity, phi * prior
+    _, share = _shares(PixelFrame(), measured + invented, [phi], tile=max(phi.shape[2:]))
+    return Fusion(PixelFrame.name, measured, invented, phi, (phi,), share)
+
+
+def phi_bands(network: nn.Module, frame: Frame, fidelity: Tensor, prior: Tensor, mean: Tensor, weight: Tensor) -> Bands:
+    """``phi`` of two pictures (N, 3, H, W), band by band, from any phi network.
+
+    Args:
+        network, frame: the network, and the frame that it is for.
+        fidelity, prior: the pictures, or the same window of each.
+        mean: the prior picture's mean colour, (N, 3, 1, 1).
+        weight: ``rho`` over the prior picture's variance, (N,).
+    """
+    if isinstance(network, BandPhi):
+        # Values far outside [0, 1] say no more than values a little outside, and could overflow.
+        fidelity, prior = fidelity.clamp(-1, 2), prior.clamp(-1, 2)
+        return network(frame.analyse(fidelity - mean), frame.analyse(prior - mean), weight)
+    if isinstance(network, ConstantPhi):
+        return [torch.full_like(band, network.value) for band in frame.analyse(prior)]
+    return [network(fidelity, prior)]
+
+
+def centre(x: Tensor) -> Tensor:
+    """Mean colour of pictures (N, 3, H, W), as (N, 3, 1, 1)."""
+    return x.clamp(-1, 2).mean(dim=(2, 3), keepdim=True)
+
+
+def variance(x: Tensor) -> Tensor:
+    """Variance of pictures (N, 3, H, W) around their mean colour, (N,); that of a flat one is as if it were not."""
+    return (x.clamp(-1, 2) - centre(x)).square().mean(dim=(1, 2, 3)).clamp_min(1e-6)
+
+
+def _shares(frame: Frame, restored: Tensor, phi: Bands, tile: int) -> tuple[Tensor, Tensor]:
+    """The prior's share of each pixel, and of the variance, of a restored picture."""
+    height, width = restored.shape[2:]
+    mean, map_ = centre(restored), restored.new_zeros(len(restored), 1, height, width)
+    total = restored.new_zeros(2, len(restored), dtype=torch.float64)
+    for top, left in product(range(0, height, tile), range(0, width, tile)):
+        inner = (..., slice(top, top + tile), slice(left, left + tile))
+        th, tw = map_[inner].shape[2:]
+        sums = [torch.zeros_like(map_[inner]), torch.zeros_like(map_[inner])]
+        for band, p, c in zip(frame.bands, phi, frame.analyse(restored[inner] - mean), strict=True):
+            y, x, (h, w) = top // band.step, left // band.step, c.shape[2:]
+            energy = c.square()
+            for i, part in enumerate((energy * p[..., y : y + h, x : x + w], energy)):
+                total[i] += part.double().sum(dim=(1, 2, 3))
+                spread = part.sum(dim=1, keepdim=True) / band.step**2
+                sums[i] += F.interpolate(spread, scale_factor=float(band.step), mode="nearest")[..., :th, :tw]
+        map_[inner] = sums[0] / sums[1].clamp_min(1e-12)
+    pixel = len(phi) == 1
+    return phi[0] if pixel else map_.clamp_(0, 1), (total[0] / total[1].clamp_min(1e-12)).float()
 
 
 #: Every kind of phi network by name.
-PHI_NETWORKS: dict[str, type[UNetPhi | DnCNNPhi | ConstantPhi]] = {c.kind: c for c in (UNetPhi, DnCNNPhi, ConstantPhi)}
+PHI_NETWORKS: dict[str, type[UNetPhi | DnCNNPhi | ConstantPhi | BandPhi]] = {
+    c.kind: c for c in (UNetPhi, DnCNNPhi, ConstantPhi, BandPhi)
+}
 
 
 def phi_network(kind: str, **settings: Any) -> nn.Module:

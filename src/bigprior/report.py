@@ -28,7 +28,7 @@ def save_restoration(
 
     ``restored``, ``fidelity`` and ``prior`` in the picture's own bit depth, its alpha put back on ``restored``;
     ``phi`` as a heat map with its scale; ``panel``, all of them side by side; ``layers``, a float32 TIFF of
-    fidelity, prior, phi and restored that recompose exactly; ``json``, how it was made.
+    fidelity, prior and phi, and of measured and invented, whose sum is restored exactly; ``json``, how it was made.
 
     Raises:
         OutputError: the folder cannot be written.
@@ -40,9 +40,9 @@ def save_restoration(
     write_picture(paths["restored"], restoration.restored, bits=bits, alpha=alpha)
     write_picture(paths["fidelity"], restoration.fidelity, bits=bits)
     write_picture(paths["prior"], restoration.prior, bits=bits)
-    _save_figure(phi_figure(restoration.phi), paths["phi"])
+    _save_figure(phi_figure(restoration), paths["phi"])
     _save_figure(panel_figure(restoration), paths["panel"])
-    layers = ("fidelity", "prior", "phi", "restored")
+    layers = ("fidelity", "prior", "phi", "measured", "invented", "restored")
     write_layers(paths["layers"], {k: getattr(restoration, k) for k in layers})
     write_text(paths["json"], json.dumps(description(restoration), indent=2) + "\n")
     return paths
@@ -55,19 +55,20 @@ def description(restoration: Restoration) -> dict[str, Any]:
         "width": width,
         "height": height,
         "mean_phi": round(restoration.mean_phi, 6),
+        "share_made_up": round(restoration.mean_share, 6),
         **restoration.provenance,
         "versions": {"python": platform.python_version()} | {k: version(k) for k in ("bigprior", "torch", "deepinv")},
     }
 
 
-def phi_figure(phi: Tensor) -> Figure:
-    """Heat map of ``phi`` (1, C, H, W), averaged over its channels, with its scale from 0 to 1."""
-    values = _shrunk(phi.mean(dim=1, keepdim=True))[0, 0]
+def phi_figure(restoration: Restoration) -> Figure:
+    """Heat map of the prior's share of each pixel, averaged over colours, with its scale from 0 to 1."""
+    values = _shrunk(restoration.phi.mean(dim=1, keepdim=True))[0, 0]
     figure = Figure(figsize=(6, 5 * max(0.2, min(2.0, values.shape[0] / values.shape[1])) + 0.4), layout="constrained")
     axes = figure.add_subplot()
     axes.set_axis_off()
     heat = axes.imshow(values.numpy(), vmin=0, vmax=1, cmap="inferno", interpolation="nearest")
-    axes.set_title(f"share of the prior (phi), mean {float(phi.mean()):.2f}")
+    axes.set_title(f"made up: {restoration.mean_share:.0%} of the variance")
     figure.colorbar(heat, ax=axes, label="0 = measured, 1 = made up")
     return figure
 
@@ -79,7 +80,7 @@ def panel_figure(restoration: Restoration) -> Figure:
         "measurement  y": measurement,
         "fidelity  g_inv(y)": restoration.fidelity,
         "prior  G(z*)": restoration.prior,
-        f"phi, mean {restoration.mean_phi:.2f}": restoration.phi.mean(dim=1, keepdim=True),
+        f"phi: {restoration.mean_share:.0%} made up": restoration.phi.mean(dim=1, keepdim=True),
         "restored": restoration.restored,
     }
     height, width = measurement.shape[2:]
@@ -94,7 +95,12 @@ def panel_figure(restoration: Restoration) -> Figure:
         else:
             heat = axes.imshow(small[0, 0].numpy(), vmin=0, vmax=1, cmap="inferno", interpolation="nearest")
             figure.colorbar(heat, ax=axes, fraction=0.046 * aspect, pad=0.02)
-    figure.suptitle(f"{restoration.task}:  restored = (1 - phi) * fidelity + phi * prior", fontsize=11)
+    equation = "(1 - phi) * fidelity + phi * prior"
+    if len(restoration.bands) > 1:
+        equation = (
+            f"W\u1d40 [(1 - phi) * W fidelity + phi * W prior],  W = {restoration.provenance.get('frame', 'frame')}"
+        )
+    figure.suptitle(f"{restoration.task}:  restored = {equation}", fontsize=11)
     return figure
 
 

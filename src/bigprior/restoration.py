@@ -1,4 +1,4 @@
-"""The paper in one file: ``x_hat = (1 - phi) * g_inv(y) + phi * G(z*)``."""
+"""The paper in one file: ``x_hat = (1 - phi) * g_inv(y) + phi * G(z*)``, in any orthonormal frame."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from bigprior.degradations import Degradation, Inpainting
 from bigprior.errors import SettingsError
-from bigprior.fusion import fuse, predict_phi
+from bigprior.fusion import fuse_in_frame, fuse_pixels
 from bigprior.priors.base import Prior, Progress, Projection
 
 
@@ -20,10 +20,14 @@ class Restoration:
     """A restored picture, and what it is made of.
 
     Attributes:
-        restored: ``fuse(fidelity, prior, phi)`` exactly, (N, 3, H, W).
-        fidelity: ``g_inv(y)``, what was measured, (N, 3, H, W).
-        prior: ``G(z*)``, what was made up, (N, 3, H, W) in [0, 1].
-        phi: each pixel's share of the prior, (N, 1 or 3, H, W), 1 = all prior.
+        restored: ``measured + invented`` exactly, (N, 3, H, W).
+        fidelity: ``g_inv(y)``, (N, 3, H, W).
+        prior: ``G(z*)``, (N, 3, H, W) in [0, 1].
+        measured: what ``restored`` has from ``fidelity``, (N, 3, H, W); pixel by pixel, ``(1 - phi) * fidelity``.
+        invented: what ``restored`` has from ``prior``, (N, 3, H, W); pixel by pixel, ``phi * prior``.
+        phi: the prior's share of each pixel, (N, 1 or 3, H, W), 1 = all prior; see :class:`bigprior.fusion.Fusion`.
+        bands: ``phi`` itself, band by band of the frame; pixel by pixel the same as ``phi``.
+        share: of the variance of each restored picture, what is made up, (N,).
         measurement: ``y``, (N, C, H, W).
         projection: the prior's whole answer: codes and loss history.
         task: the degradation's name.
@@ -33,7 +37,11 @@ class Restoration:
     restored: Tensor
     fidelity: Tensor
     prior: Tensor
+    measured: Tensor
+    invented: Tensor
     phi: Tensor
+    bands: tuple[Tensor, ...]
+    share: Tensor
     measurement: Tensor
     projection: Projection
     task: str
@@ -41,13 +49,19 @@ class Restoration:
 
     @property
     def mean_phi(self) -> float:
-        """The mean share of the prior, over all pixels."""
-        return float(self.phi.mean())
+        """The mean of ``phi``: over all pixels, or over the bands of another frame, of which each counts the same."""
+        return float(torch.stack([band.mean() for band in self.bands]).mean())
+
+    @property
+    def mean_share(self) -> float:
+        """The share of the variance that is made up, the mean of all pictures."""
+        return float(self.share.mean())
 
     def __repr__(self) -> str:
         n, _, h, w = self.restored.shape
         size = f"{w}x{h}" if n == 1 else f"{n}x {w}x{h}"
-        return f"<Restoration {size} {self.task}, mean phi {self.mean_phi:.2f}>"
+        invented = f"{self.mean_share:.0%} of the variance made up"
+        return f"<Restoration {size} {self.task}, mean phi {self.mean_phi:.2f}, {invented}>"
 
 
 class Restorer(dinv.models.Reconstructor):
@@ -55,16 +69,24 @@ class Restorer(dinv.models.Reconstructor):
 
     Args:
         prior: projects a measurement on what it believes pictures are.
-        phi: network of ``(fidelity, prior)`` to ``phi``, or one for each task by the degradation's name.
+        phi: network that predicts ``phi`` in its own frame, or one for each task by the degradation's name.
+        rho: weight of what is made up, for networks that take one: 0 for the most accurate picture, more for more of
+            the measurement; the network's own by default.
         provenance: kept in every result.
     """
 
     def __init__(
-        self, prior: Prior, phi: nn.Module | dict[str, nn.Module], *, provenance: dict[str, Any] | None = None
+        self,
+        prior: Prior,
+        phi: nn.Module | dict[str, nn.Module],
+        *,
+        rho: float | None = None,
+        provenance: dict[str, Any] | None = None,
     ) -> None:
         super().__init__()
         self.prior = prior
         self.phi = nn.ModuleDict(phi) if isinstance(phi, dict) else phi
+        self.rho = rho
         self.provenance = provenance or {}
         self.eval()
 
@@ -90,18 +112,32 @@ class Restorer(dinv.models.Reconstructor):
             SettingsError: no phi network for this task.
         """
         y = degradation.check(y)
-        network, phi = self.phi, degradation.known_phi(y)
-        if phi is None and isinstance(network, nn.ModuleDict):
+        network, known = self.phi, degradation.known_phi(y)
+        if known is None and isinstance(network, nn.ModuleDict):
             if degradation.name not in network:
                 raise SettingsError(f"no phi network for {degradation.name}: this restorer has {', '.join(network)}")
             network = network[degradation.name]
         fidelity = degradation.g_inv(y)
         projection = self.prior.project(y, degradation, seed=seed, progress=progress)
         prior = projection.image
-        if phi is None:
-            phi = predict_phi(network, fidelity, prior)
-        restored = fuse(fidelity, prior, phi)  # Eq. 5
-        provenance = {**self.provenance, "task": degradation.name, "seed": seed}
+        if known is not None:
+            fused = fuse_pixels(fidelity, prior, known)
+        else:
+            fused = fuse_in_frame(network, fidelity, prior, rho=self.rho, measured=degradation.measured)
+        provenance = {**self.provenance, "task": degradation.name, "seed": seed, "frame": fused.frame}
         if isinstance(degradation, Inpainting):
             provenance["mask"] = "given" if degradation.mask is not None else "found by phi"
-        return Restoration(restored, fidelity, prior, phi, y, projection, degradation.name, provenance)
+        return Restoration(
+            restored=fused.measured + fused.invented,
+            fidelity=fidelity,
+            prior=prior,
+            measured=fused.measured,
+            invented=fused.invented,
+            phi=fused.phi,
+            bands=fused.bands,
+            share=fused.share,
+            measurement=y,
+            projection=projection,
+            task=degradation.name,
+            provenance=provenance,
+        )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path
@@ -21,7 +21,7 @@ from bigprior.atomic import replacing, write_text
 from bigprior.degradations import DEGRADATIONS
 from bigprior.denoisers import DenoisingUNet
 from bigprior.errors import SettingsError, UnknownNameError, WeightsError
-from bigprior.fusion import phi_network
+from bigprior.fusion import BandPhi, phi_network
 from bigprior.generators import architecture
 from bigprior.priors.anysize import AnySize
 from bigprior.priors.base import Prior
@@ -170,29 +170,41 @@ def load_restorer(
     steps: int | None = None,
     paper: bool = False,
     vgg: Path | str | None = None,
+    frame: str | None = None,
+    rho: float | None = None,
     device: torch.device | str = "cpu",
 ) -> Restorer:
     """A restorer for pictures of any size.
 
     A preset without a phi network for ``task`` borrows that of an embedded one of its kind.
 
+    Args:
+        name, task, steps, paper, vgg: as for :func:`load_prior`.
+        frame: what to fuse in, a name in :data:`bigprior.frames.FRAMES`; by default what the preset was made for.
+        rho: weight of what is made up, in place of the phi network's.
+
     Raises:
+        SettingsError: the preset has no phi network for ``frame``, or ``rho`` is negative.
         UnknownNameError: no such preset or task.
         WeightsError: weights are missing or foreign.
     """
     if task not in DEGRADATIONS:
         raise UnknownNameError("task", task, list(DEGRADATIONS))
+    if rho is not None and not rho >= 0:
+        raise SettingsError(f"rho is {rho}: expected 0 or more")
     prior, _ = load_prior(name, task, steps=steps, paper=paper, vgg=vgg)
     described = preset(name)
     kind = described.network
     lender = name if f"phi-{task}" in described.sha256 else EMBEDDED[kind]
-    network = load_phi(_checked(lender, f"phi-{task}"))
-    provenance = {
+    part, network = _phi_for(lender, task, frame)
+    provenance: dict[str, Any] = {
         "preset": name,
-        "weights": {kind: described.sha256[kind], "phi": preset(lender).sha256[f"phi-{task}"]},
+        "weights": {kind: described.sha256[kind], "phi": preset(lender).sha256[part]},
         "inversion" if kind == "generator" else "sampling": prior.settings.model_dump(),
     }
-    return Restorer(any_size(prior.to(device), task), network, provenance=provenance).to(device)
+    if isinstance(network, BandPhi):
+        provenance["rho"] = network.rho if rho is None else rho
+    return Restorer(any_size(prior.to(device), task), network, rho=rho, provenance=provenance).to(device)
 
 
 def load_phi(path: Path | str) -> Any:
@@ -228,7 +240,7 @@ def import_preset(
     name: str,
     network: Path | str,
     *,
-    phi: Mapping[str, Path | str] | None = None,
+    phi: Mapping[str, Path | str | Sequence[Path | str]] | None = None,
     into: Path | str | None = None,
     kind: str | None = None,
     steps: Mapping[str, int] | None = None,
@@ -239,7 +251,7 @@ def import_preset(
     Args:
         name: of the new preset; an older one of that name is replaced.
         network: ``.safetensors`` or ``.pth``; a foreign file is read without running anything in it.
-        phi: file by task.
+        phi: file by task, or several: the first is the task's own, others are for other frames.
         into: folder of presets; the user's own by default.
         kind: the network's architecture; what the file says, or ``pggan``, by default.
         steps: of the inversion or the sampler, by task.
@@ -264,22 +276,25 @@ def import_preset(
     else:
         state = architecture(kind).from_state_dict(tensors).state_dict()
     part = "denoiser" if kind == DENOISER else "generator"
-    networks: dict[str, Any] = {}
-    for task, path in (phi or {}).items():
+    networks: dict[str, tuple[Any, Path]] = {}
+    for task, paths in (phi or {}).items():
         if task not in DEGRADATIONS:
             raise UnknownNameError("task", task, list(DEGRADATIONS))
-        networks[task] = load_phi(path)
+        for path in [paths] if isinstance(paths, str | Path) else paths:
+            weigher = load_phi(path)
+            own = f"phi-{task}"
+            networks[own if own not in networks else f"{own}-{weigher.frame}"] = (weigher, Path(path))
     folder = Path(into or home()) / name
     save_weights(folder / f"{part}.safetensors", state, {"architecture": kind, **header})
-    for task, path in (phi or {}).items():
-        place = folder / f"phi-{task}.safetensors"
-        if Path(path).suffix == ".safetensors":
-            with replacing(place) as temporary:
-                shutil.copyfile(path, temporary)
+    for own, (weigher, path) in networks.items():
+        place = folder / f"{own}.safetensors"
+        if path.suffix == ".safetensors":
+            if path.resolve() != place.resolve():
+                with replacing(place) as temporary:
+                    shutil.copyfile(path, temporary)
         else:
-            foreign = networks[task]
-            save_weights(place, foreign.state_dict(), {"kind": foreign.kind, "network": foreign.settings})
-    hashes = {p: sha256(folder / f"{p}.safetensors") for p in (part, *(f"phi-{task}" for task in networks))}
+            save_weights(place, weigher.state_dict(), {"kind": weigher.kind, "network": weigher.settings})
+    hashes = {p: sha256(folder / f"{p}.safetensors") for p in (part, *networks)}
     fields: dict[str, Any] = {
         "summary": f"imported from {Path(network).name}",
         "licence": "unknown",
@@ -293,6 +308,19 @@ def import_preset(
     described = Preset(name=name, architecture=kind, sha256=hashes, **fields)
     write_text(folder / "preset.json", described.model_dump_json(indent=2) + "\n")
     return folder
+
+
+def _phi_for(name: str, task: str, frame: str | None) -> tuple[str, Any]:
+    """The part of a preset that weighs a task's prior in a frame, and its network."""
+    frames = dict[str, tuple[str, Any]]()
+    for part in preset(name).sha256:
+        if not part.startswith(f"phi-{task}"):
+            continue
+        network = load_phi(_checked(name, part))
+        if frame in (None, own := network.frame):
+            return part, network
+        frames[own] = (part, network)
+    raise SettingsError(f"preset {name} has no {task} network for frame {frame!r}: it has {', '.join(sorted(frames))}")
 
 
 def _roots() -> list[Path]:

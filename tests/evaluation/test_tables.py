@@ -13,7 +13,6 @@ from bigprior.evaluation import tables
 from bigprior.evaluation.baselines import BASELINES, Baseline
 from bigprior.evaluation.tables import Lines, task_table
 from bigprior.folders import load_set
-from bigprior.fusion import ConstantPhi
 from bigprior.masks import centre_hole
 from bigprior.metrics import psnr
 from bigprior.simulation import noise_level, simulate
@@ -143,7 +142,3 @@ def test_noise_levels_are_those_that_were_added() -> None:
         assert float((y - x).std()) == pytest.approx(noise_level("denoising", name), rel=0.02)
     with pytest.raises(Exception, match="noisy protocol"):
         noise_level("colorization", "a")
-
-
-def test_constant_phi_is_a_network() -> None:
-    assert float(ConstantPhi(0.3)(torch.rand(1, 3, 4, 4), torch.rand(1, 3, 4, 4)).mean()) == pytest.approx(0.3)

@@ -16,7 +16,9 @@ from torch import Tensor
 
 from bigprior.atomic import replacing
 from bigprior.degradations import Degradation, Inpainting
-from bigprior.fusion import fuse, phi_network
+from bigprior.frames import Bands, Frame
+from bigprior.frames import frame as make_frame
+from bigprior.fusion import BandPhi, centre, fuse, phi_bands, phi_network, variance
 from bigprior.precision import autocast
 from bigprior.priors.base import Prior, Progress
 from bigprior.settings import Settings
@@ -30,7 +32,8 @@ class PhiSettings(Settings):
 
     Attributes:
         network, network_settings: a name in :data:`bigprior.fusion.PHI_NETWORKS`, and its arguments.
-        rho: weight of the mean of ``phi`` (Eq. 14): favours the measurement where the prior is no better.
+        rho: weight of the mean of ``phi`` (Eq. 14): favours the measurement where the prior is no better. A network for
+            bands learns every weight up to 0.1, and is used with this one unless another is asked for.
         error: what Eq. 14 measures the fused picture's error in: ``l2``, squared as in the paper, or ``l1``, absolute.
         crop_px: side of the random crops.
         lr: the peak of a one-cycle schedule of AdamW.
@@ -148,6 +151,29 @@ def train_phi(
     return weights
 
 
+def band_objective(
+    frame: Frame, phi: Bands, fidelity: Tensor, prior: Tensor, truth: Tensor, *, rho: Tensor, error: str = "l2"
+) -> Tensor:
+    """Eq. 14 in a frame: error of the fused pictures, and the prior's share of the variance, weighted by ``rho`` (N,).
+
+    Each picture counts relative to the error of its prior alone, so that hardly any noise is heard beside much of it.
+    """
+    y, g, x = (frame.analyse(picture) for picture in (fidelity, prior, truth))
+    fused = [fuse(*terms) for terms in zip(y, g, phi, strict=True)]
+    power = 2 if error == "l2" else 1
+    pixels = truth[0].numel()
+
+    def total(bands: Bands) -> Tensor:
+        return torch.stack([band.sum(dim=(1, 2, 3)) for band in bands]).sum(0)
+
+    def distance(bands: Bands) -> Tensor:
+        return total([(b - t).abs().pow(power) for b, t in zip(bands, x, strict=True)]) / pixels
+
+    energy = [c.square() for c in frame.analyse(prior - centre(prior))]
+    share = total([p * e for p, e in zip(phi, energy, strict=True)]) / total(energy).clamp_min(1e-12)
+    return ((distance(fused) + rho * share) / (distance(g) + rho / 10)).mean()
+
+
 def objective(phi: Tensor, fidelity: Tensor, prior: Tensor, truth: Tensor, *, rho: float, error: str = "l2") -> Tensor:
     """Eq. 14: error of the fused picture, and the l1 norm of ``phi``; both as means."""
     distance = F.mse_loss if error == "l2" else F.l1_loss
@@ -182,9 +208,10 @@ class _Trainer:
                 out.append(crop.flip(2) if flip else crop)
         fidelity, prior, truth = (torch.stack(c).contiguous(memory_format=torch.channels_last) for c in crops)
         self.network.train()
+        # Every weight that a user may ask for; a network of one weight sees the run's own.
+        rho = 10 ** (-6 + 5 * torch.rand(len(truth), generator=rng))
         with autocast(s.precision, truth.device):
-            phi = self.network(fidelity, prior)
-        loss = objective(phi.float(), fidelity, prior, truth, rho=s.rho, error=s.error)
+            loss = self.loss(fidelity, prior, truth, rho)
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
@@ -192,12 +219,21 @@ class _Trainer:
         self.step += 1
         return loss.item()
 
+    def loss(self, fidelity: Tensor, prior: Tensor, truth: Tensor, rho: Tensor) -> Tensor:
+        """Eq. 14, in the network's frame."""
+        s, parts = self.settings, (fidelity, prior, truth)
+        if not isinstance(self.network, BandPhi):
+            return objective(self.network(fidelity, prior).float(), *parts, rho=s.rho, error=s.error)
+        frame = make_frame(self.network.frame)
+        phi = phi_bands(self.network, frame, fidelity, prior, centre(prior), rho / variance(prior))
+        return band_objective(frame, phi, *parts, rho=rho, error=s.error)
+
     @torch.no_grad()
     def validate(self, data: Triples) -> float:
         self.network.eval()
         singles = zip(*(part.split(1) for part in data.parts()), strict=True)
-        s = self.settings
-        losses = [objective(self.network(y, g), y, g, x, rho=s.rho, error=s.error).item() for y, g, x in singles]
+        rho = torch.tensor([self.settings.rho])
+        losses = [self.loss(y, g, x, rho).item() for y, g, x in singles]
         return sum(losses) / len(losses)
 
     def keep_if_best(self, score: float) -> None:
