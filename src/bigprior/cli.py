@@ -274,7 +274,7 @@ def train_phi(
     rho: Annotated[
         float | None, typer.Option(help="Weight of what is made up (Eq. 14); 1e-5, or 1e-4 for bands.")
     ] = None,
-    error: Annotated[str, typer.Option(help="Of the fused picture: l2, as in Eq. 14, or l1.")] = "l2",
+    error: Annotated[str, typer.Option(help="Of the fused picture: l2, as in Eq. 14, l1, or ab (colour).")] = "l2",
     draws: Annotated[int, typer.Option(help="Measurements of each picture: other noise, other holes.")] = 1,
     precision: Precision = "fp32",
     seed: Seed = 0,

@@ -158,7 +158,7 @@ class BandPhi(nn.Module):
             A band of ``phi`` in [0, 1] for each: (N, C, h, w) in a wavelet frame, (N, 1, h, w) in others.
         """
         out = []
-        log_weight = (weight.clamp_min(1e-12) / 2).log().view(-1, 1, 1, 1)
+        log_weight = (weight.clamp(1e-6, 10) / 2).log().view(-1, 1, 1, 1)  # as far as it was trained
         for band, f, p in zip(self.bands, fidelity, prior, strict=True):
             layers = cast(nn.Sequential, self.layers[band.kind])
             difference, energy = (f - p).square() + 1e-9, p.square() + 1e-9
@@ -167,7 +167,7 @@ class BandPhi(nn.Module):
             seen.append(torch.full_like(f[:, :1], math.log2(band.step)))
             if layers[-1].out_channels == 1:
                 energy, around = energy.sum(1, keepdim=True), around.sum(1, keepdim=True)
-            log_s = (log_weight + (energy / around).log()).clamp(-7, 7) + layers(torch.cat(seen, dim=1) / 4)
+            log_s = (log_weight + (energy / around).log()).clamp(-5, 7) + layers(torch.cat(seen, dim=1) / 4)
             out.append(torch.sigmoid(-log_s))  # 1 / (1 + S)
         return out
 

@@ -9,10 +9,11 @@ from torch import Tensor
 
 from bigprior.degradations import Degradation
 from bigprior.errors import SettingsError, UnknownNameError
-from bigprior.fusion import fuse
+from bigprior.frames import frame
+from bigprior.fusion import BandPhi, centre, fuse, phi_bands, variance
 from bigprior.priors.base import Projection
 from bigprior.simulation import PROTOCOLS, simulate
-from bigprior.training.phi import PhiSettings, Triples, make_triples, objective, train_phi
+from bigprior.training.phi import PhiSettings, Triples, band_objective, make_triples, objective, train_phi
 from bigprior.weights import read_weights
 from bigprior.zoo import load_phi
 
@@ -122,7 +123,7 @@ def test_an_unknown_network_is_told_the_known_ones(tmp_path: Path) -> None:
         train_phi(tmp_path, PhiSettings(network="vit", steps=1), triples(), quiet=True)
 
 
-@pytest.mark.parametrize("kind", ["unet", "dncnn"])
+@pytest.mark.parametrize("kind", ["bands", "dncnn", "unet"])
 def test_every_network_with_weights_trains(tmp_path: Path, kind: str) -> None:
     settings = PhiSettings(network=kind, steps=2, batch=1, crop_px=4)
     assert load_phi(train_phi(tmp_path, settings, triples(), quiet=True)).kind == kind
@@ -182,3 +183,61 @@ def test_inversions_are_made_once_for_each_key_measurement_and_mask(tmp_path: Pa
     assert prior.asked == 12
     make(key="other weights", draws=1)
     assert prior.asked == 16
+
+
+def test_error_in_colour_is_for_pixels(tmp_path: Path) -> None:
+    data = triples()
+    settings = PhiSettings(error="ab", steps=2, **TINY)  # type: ignore[arg-type]
+    assert train_phi(tmp_path / "pixels", settings, data, quiet=True).exists()
+    with pytest.raises(SettingsError, match="error is 'ab'"):
+        train_phi(tmp_path / "bands", PhiSettings(network="bands", error="ab", steps=2), data, quiet=True)
+    same = objective(torch.ones(4, 1, 12, 14), data.fidelity, data.truth, data.truth, rho=0.0, error="ab")
+    assert same.item() < 0.001
+
+
+@pytest.mark.parametrize("error", ["l2", "l1"])
+def test_the_objective_in_a_frame_is_equation_14_with_the_share(error: str) -> None:
+    torch.manual_seed(2)
+    w, (y, g, x), rho = frame("wavelet"), torch.rand(3, 2, 3, 64, 64), torch.tensor([0.0, 0.01])
+    phi = [torch.full_like(band, 0.3) for band in w.analyse(y)]
+    loss = band_objective(w, phi, y, g, x, rho=rho, error=error)
+    if error == "l2":
+        fused, prior = (((p - x) ** 2).mean(dim=(1, 2, 3)) for p in (0.7 * y + 0.3 * g, g))
+        assert loss.item() == pytest.approx(float(((fused + rho * 0.3) / (prior + rho / 10)).mean()), rel=1e-4)
+    else:
+        assert loss.item() > 0
+
+
+def test_it_finds_the_gaussian_map() -> None:
+    """Eq. 6 to 8: pictures around the prior with one variance a band, and white noise; phi = 1 / (1 + S) is best."""
+    w, sigma, rng = frame("wavelet"), 0.1, torch.Generator().manual_seed(4)
+    spreads = [sigma * 10 ** ((i - 3) / 6) for i in range(7)]  # S from 0.1 to 10
+
+    def draw(n: int) -> tuple[Tensor, Tensor, Tensor]:
+        g = torch.rand(n, 3, 64, 64, generator=rng)
+        c = [b + s * torch.randn(b.shape, generator=rng) for b, s in zip(w.analyse(g), spreads, strict=True)]
+        x = w.synthesise(c, 64, 64)
+        return x + sigma * torch.randn(x.shape, generator=rng), g, x
+
+    def phi(y: Tensor, g: Tensor) -> list[Tensor]:
+        return phi_bands(network, w, y, g, centre(g), 1e-6 / variance(g))
+
+    def error(shares: list[Tensor], y: Tensor, g: Tensor, x: Tensor) -> float:
+        terms = zip(w.analyse(y), w.analyse(g), shares, strict=True)
+        return float((w.synthesise([fuse(*term) for term in terms], 64, 64) - x).square().mean())
+
+    torch.manual_seed(0)
+    network = BandPhi("wavelet", width=16)
+    optimizer = torch.optim.Adam(network.parameters(), 1e-2)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 1e-2, total_steps=200)
+    for _ in range(200):
+        y, g, x = draw(4)
+        loss = band_objective(w, phi(y, g), y, g, x, rho=torch.full((4,), 1e-6))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+    y, g, x = draw(16)
+    closed = [torch.full((16, 1, 1, 1), 1 / (1 + (s / sigma) ** 2)) for s in spreads]
+    with torch.no_grad():
+        assert error(phi(y, g), y, g, x) < 1.01 * error(closed, y, g, x)

@@ -14,6 +14,7 @@ from torch import Tensor
 from bigprior import DEFAULT_PRESET
 from bigprior.degradations import Denoising
 from bigprior.errors import SettingsError, UnknownNameError
+from bigprior.evaluation.frames import frame_figures
 from bigprior.evaluation.frechet import frechet_distance, vgg_features
 from bigprior.evaluation.tables import task_table
 from bigprior.folders import list_pictures, load_set, load_square
@@ -176,6 +177,11 @@ def generator(request: Request, progress: Progress) -> Results:
     }
 
 
+def frames(request: Request, progress: Progress) -> Results:
+    """What is made up, and what it buys, in pixels and in each task's natural frame: one prior, two fusions."""
+    return frame_figures(request.data, request.index, request.preset or DEFAULT_PRESET, progress)
+
+
 #: Every evaluation by name.
 EVALUATIONS: dict[str, Evaluation] = {
     "inversion": inversion,
@@ -186,6 +192,7 @@ EVALUATIONS: dict[str, Evaluation] = {
     "table5": table5,
     "generator": generator,
     "samplers": samplers,
+    "frames": frames,
 }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -15,7 +15,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from bigprior.atomic import replacing
+from bigprior.colour import ab_distance
 from bigprior.degradations import Degradation, Inpainting
+from bigprior.errors import SettingsError
 from bigprior.frames import Bands, Frame
 from bigprior.frames import frame as make_frame
 from bigprior.fusion import BandPhi, centre, fuse, phi_bands, phi_network, variance
@@ -34,7 +36,8 @@ class PhiSettings(Settings):
         network, network_settings: a name in :data:`bigprior.fusion.PHI_NETWORKS`, and its arguments.
         rho: weight of the mean of ``phi`` (Eq. 14): favours the measurement where the prior is no better. A network for
             bands learns every weight up to 0.1, and is used with this one unless another is asked for.
-        error: what Eq. 14 measures the fused picture's error in: ``l2``, squared as in the paper, or ``l1``, absolute.
+        error: what Eq. 14 measures the fused picture's error in: ``l2``, squared as in the paper; ``l1``, absolute; or
+            ``ab``, the distance in CIELAB's colour plane that colorizations are scored by, of pixels only.
         crop_px: side of the random crops.
         lr: the peak of a one-cycle schedule of AdamW.
         precision: of the network's training passes.
@@ -44,7 +47,7 @@ class PhiSettings(Settings):
     network: str = "unet"
     network_settings: dict[str, Any] = Field(default_factory=dict)
     rho: float = Field(default=1e-5, ge=0)
-    error: Literal["l2", "l1"] = "l2"
+    error: Literal["l2", "l1", "ab"] = "l2"
     steps: PositiveInt = 3000
     batch: PositiveInt = 16
     crop_px: PositiveInt = 64
@@ -53,6 +56,9 @@ class PhiSettings(Settings):
     validate_every: PositiveInt = 250
     precision: Literal["fp32", "bf16"] = "fp32"
     seed: int = 0
+
+
+_DISTANCES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"l2": F.mse_loss, "l1": F.l1_loss, "ab": ab_distance}
 
 
 @dataclass(frozen=True)
@@ -130,9 +136,11 @@ def train_phi(
         The path of the exported weights.
 
     Raises:
-        SettingsError: ``out`` belongs to a run with other settings.
+        SettingsError: ``out`` belongs to a run with other settings, or coefficients would be trained on ``ab``.
         UnknownNameError: no such network.
     """
+    if settings.network == BandPhi.kind and settings.error == "ab":
+        raise SettingsError("error is 'ab': a network for bands is trained on l2 or l1, which a frame keeps")
     run = Run(out, settings, quiet=quiet)
     trainer = _Trainer(settings)
     saved = run.resume()
@@ -175,9 +183,11 @@ def band_objective(
 
 
 def objective(phi: Tensor, fidelity: Tensor, prior: Tensor, truth: Tensor, *, rho: float, error: str = "l2") -> Tensor:
-    """Eq. 14: error of the fused picture, and the l1 norm of ``phi``; both as means."""
-    distance = F.mse_loss if error == "l2" else F.l1_loss
-    return distance(fuse(fidelity, prior, phi), truth) + rho * phi.abs().mean()
+    """Eq. 14: error of the fused picture, and the l1 norm of ``phi``; both as means.
+
+    Deviates where ``error`` is not ``l2``: colour is judged by its distance, and most of the squares are in few pixels.
+    """
+    return _DISTANCES[error](fuse(fidelity, prior, phi), truth) + rho * phi.abs().mean()
 
 
 class _Trainer:
