@@ -310,11 +310,11 @@ def test_a_table_is_resumed_and_refuses_what_it_does_not_know(run, tmp_path):
     options = ["--data", tmp_path / "data", "--preset", "tiny", "--steps", 2, "--json", file]
     assert run("evaluate", "table5", *options, "--baselines", "tv")[0] == 0
     lines = (tmp_path / "table.jsonl").read_text()
-    assert set(json.loads(file.read_text())) == {"input", "prior", "ours", "tv"}
+    assert set(json.loads(file.read_text())) == {"input", "prior", "ours", "tv", "pictures"}
     assert run("evaluate", "table5", *options, "--baselines", "tv")[0] == 0
     assert (tmp_path / "table.jsonl").read_text() == lines
     assert run("evaluate", "table5", *options, "--baselines", "none")[0] == 0
-    assert set(json.loads(file.read_text())) == {"input", "prior", "ours"}
+    assert set(json.loads(file.read_text())) == {"input", "prior", "ours", "pictures"}
     code, _, err = run("evaluate", "table5", *options, "--baselines", "bm4d")
     assert code == 2 and "bm3d" in err
 
