@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
 from bigprior.images import to_uint8
@@ -34,7 +35,7 @@ def table_figure(title: str, tables: Mapping[str, Table], published: Mapping[str
         tables: measured figures by set.
         published: the paper's by set, drawn hollow.
     """
-    sets = [*tables, *(name for name in published if name not in tables)]
+    sets = sorted({*tables, *published}, key=lambda name: (name == "mean", name))
     measured = _methods(tables)
     told = _methods(published)
     metrics = [m for m in _METRICS if any(m in row for t in tables.values() for row in t.values())]
@@ -43,18 +44,17 @@ def table_figure(title: str, tables: Mapping[str, Table], published: Mapping[str
     figure = Figure(figsize=size, layout="constrained", dpi=_DPI)
     columns = figure.subplots(1, len(metrics), sharey=True, squeeze=False)[0]
     for axes, metric in zip(columns, metrics, strict=True):
-        for i, name in enumerate(sets):
-            look: dict[str, Any] = {"color": _COLOURS[i % len(_COLOURS)], "marker": _SHAPES[i % len(_SHAPES)]}
+        for name, colour, shape in _looks(sets):
             for source, methods, first, filled in (
                 (published.get(name, {}), told, 0, False),
                 (tables.get(name, {}), measured, len(told), True),
             ):
                 points = [(source[m][metric], first + j) for j, m in enumerate(methods) if metric in source.get(m, {})]
                 if points:
-                    face = look["color"] if filled else "none"
-                    label = name if filled else None
+                    face = colour if filled else "none"
                     xs, ys = zip(*points, strict=True)
-                    axes.plot(xs, ys, linestyle="none", markersize=5, markerfacecolor=face, label=label, **look)
+                    axes.plot(xs, ys, shape, color=colour, markersize=5, markerfacecolor=face)
+        axes.xaxis.set_major_locator(MaxNLocator(5))
         axes.set_xlabel(_METRICS[metric], fontsize=8)
         axes.tick_params(labelsize=8)
         axes.grid(color="0.9")
@@ -64,7 +64,9 @@ def table_figure(title: str, tables: Mapping[str, Table], published: Mapping[str
     for text in columns[0].get_yticklabels():
         text.set_weight("bold" if text.get_text() == "ours" else "normal")
     figure.suptitle(title, fontsize=10)
-    _key(figure, columns[0])
+    keys = [Line2D([], [], color=c, marker=m, linestyle="none", label=n) for n, c, m in _looks(sets)]
+    keys.append(Line2D([], [], color="0.4", marker="o", markerfacecolor="none", linestyle="none", label="published"))
+    figure.legend(handles=keys, fontsize=8, loc="outside lower center", ncols=len(keys), frameon=False)
     return figure
 
 
@@ -74,18 +76,19 @@ def scatter_figure(sets: Mapping[str, Mapping[str, Any]]) -> Figure:
     Args:
         sets: results of :func:`bigprior.evaluation.figure7.correlations` by the name of the set.
     """
-    figure = Figure(figsize=(7.4, 3.2), layout="constrained", dpi=_DPI)
+    figure = Figure(figsize=(7.4, 3.8), layout="constrained", dpi=_DPI)
     columns = figure.subplots(1, 2, sharey=True)
     titles = {"sigma": "(a) noise level sigma (0..255)", "psnr": "(b) PSNR of the prior, dB"}
     for axes, (other, title) in zip(columns, titles.items(), strict=True):
-        for i, (name, results) in enumerate(sets.items()):
+        for name, colour, shape in _looks(list(sets)):
+            results = sets[name]
             found = results[f"phi_{other}"]
             axes.scatter(
                 results["points"][other],
                 results["points"]["mean_phi"],
                 s=16,
-                color=_COLOURS[i % len(_COLOURS)],
-                marker=_SHAPES[i % len(_SHAPES)],
+                color=colour,
+                marker=shape,
                 alpha=0.8,
                 linewidths=0,
                 label=f"{name}, r = {found['r']:.2f}" if "r" in found else f"{name}, r not defined",
@@ -94,7 +97,7 @@ def scatter_figure(sets: Mapping[str, Mapping[str, Any]]) -> Figure:
         axes.tick_params(labelsize=8)
         axes.grid(color="0.9")
         axes.set_axisbelow(True)
-        axes.legend(fontsize=7, loc="best")
+        axes.legend(fontsize=7, loc="lower center", bbox_to_anchor=(0.5, 1.0), frameon=False)
     columns[0].set_ylabel("mean phi of the picture", fontsize=8)
     return figure
 
@@ -133,6 +136,6 @@ def _methods(tables: Mapping[str, Table]) -> list[str]:
     return list(dict.fromkeys(method for table in tables.values() for method in table))
 
 
-def _key(figure: Figure, axes: Axes) -> None:
-    handles, names = axes.get_legend_handles_labels()
-    figure.legend(handles, names, fontsize=8, loc="outside lower center", ncols=max(1, len(names)), frameon=False)
+def _looks(sets: Sequence[str]) -> list[tuple[str, str, str]]:
+    """Name, colour and shape of each set."""
+    return [(name, _COLOURS[i % len(_COLOURS)], _SHAPES[i % len(_SHAPES)]) for i, name in enumerate(sets)]
