@@ -21,7 +21,7 @@ from bigprior.images import from_array, to_uint8
 from bigprior.priors.gan import GANPrior
 from bigprior.training.dncnn import load_dncnn, restore_with
 from bigprior.weights import sha256
-from bigprior.zoo import EMBEDDED, any_size, load_prior
+from bigprior.zoo import EMBEDDED, any_size, load_prior, preset
 
 #: A measurement (1, C, H, W), its degradation and the noise level, if told, to a picture (1, 3, H, W).
 _Restore = Callable[[Tensor, Degradation, float | None], Tensor]
@@ -42,7 +42,7 @@ class Baseline:
         restore: the method.
         told_sigma: whether it knows the noise level, which a blind method does not.
         slow: takes minutes a picture: runs only when it is named.
-        depends: what else its pictures depend on: a hash of weights.
+        depends: what else its pictures of a task depend on, such as a hash of weights.
         note: what a reader of a table has to know of it.
     """
 
@@ -51,7 +51,7 @@ class Baseline:
     restore: _Restore
     told_sigma: bool = False
     slow: bool = False
-    depends: str | None = None
+    depends: Callable[[str], str | None] = lambda task: None
     note: str = ""
 
     @property
@@ -157,7 +157,7 @@ def _trained(task: str, weights: Path) -> Baseline:
         (task,),
         "deepinv",
         lambda y, physics, sigma: restore_with(network, y, physics),
-        depends=sha256(weights),
+        depends=lambda task: sha256(weights),
         note=f"trained here on bedrooms alone, {recipe['steps']} steps of {recipe['batch']} crops of "
         f"{recipe['crop_px']} pixels: what the paper compares with, not the best that such a network can do",
     )
@@ -187,6 +187,10 @@ def _inversion(codes: int | None) -> _Restore:
     return restore
 
 
+def _inversion_key(task: str, codes: int | None) -> str:
+    return f"{preset(EMBEDDED['generator']).sha256['generator']}/{_inverted(task, codes).settings.model_dump_json()}"
+
+
 @cache
 def _inverted(task: str, codes: int | None) -> GANPrior:
     prior, _ = load_prior(EMBEDDED["generator"], task)
@@ -196,8 +200,18 @@ def _inverted(task: str, codes: int | None) -> GANPrior:
     return GANPrior(prior.generator, prior.settings.model_copy(update={"codes": codes}))
 
 
-_DIP_NOTE = f"{DIP_STEPS} steps of a decoder of {DIP_CHANNELS} channels"
-_CODES_NOTE = f"the generator of the preset {EMBEDDED['generator']}, which makes 64x64 pictures"
+def _code_baseline(codes: int | None) -> Baseline:
+    """The embedded generator's inversion alone, with so many codes, or as many as its preset has."""
+    return Baseline(
+        _ALL,
+        "deepinv",
+        _inversion(codes),
+        slow=True,
+        depends=lambda task: _inversion_key(task, codes),
+        note=f"the generator of the preset {EMBEDDED['generator']}, which makes 64x64 pictures",
+    )
+
+
 #: The row of the trained network, which needs its weights and so is not in :data:`BASELINES`.
 DNCNN = "dncnn"
 #: Every other baseline by the name of its row.
@@ -208,7 +222,14 @@ BASELINES: dict[str, Baseline] = {
     "wavelet": Baseline(("denoising",), "pywt", _denoiser(_wavelet)),
     "telea": Baseline(("inpainting",), "cv2", _filler(_telea)),
     "navier-stokes": Baseline(("inpainting",), "cv2", _filler(_navier_stokes)),
-    "deep-image-prior": Baseline(_ALL, "deepinv", _deep_image_prior, slow=True, note=_DIP_NOTE),
-    "single-code": Baseline(_ALL, "deepinv", _inversion(1), slow=True, note=_CODES_NOTE),
-    "multi-code": Baseline(_ALL, "deepinv", _inversion(None), slow=True, note=_CODES_NOTE),
+    "deep-image-prior": Baseline(
+        _ALL,
+        "deepinv",
+        _deep_image_prior,
+        slow=True,
+        depends=lambda task: f"{DIP_STEPS}/{DIP_CHANNELS}",
+        note=f"{DIP_STEPS} steps of a decoder of {DIP_CHANNELS} channels",
+    ),
+    "single-code": _code_baseline(1),
+    "multi-code": _code_baseline(None),
 }

@@ -38,7 +38,7 @@ class Request:
         index: first and last of them, both included; all by default.
         preset: the prior and the phi networks; by default the embedded generator for what is measured at a generator's
             own size, and the package's default elsewhere.
-        steps: of the inversion, in place of the preset's.
+        steps: of the inversion, in place of the preset's; of the ablations' trainings.
         prior_dir: priors computed elsewhere, in place of the preset's.
         phi: a phi network in place of the preset's.
         vgg: local VGG-16 trunk.

@@ -162,7 +162,7 @@ def _table_parts(table: str, title: str, found: dict[str, Any], page: Path) -> l
         parts += ["", f"## {title}: mean of the three sets, as published", ""]
         parts += _rows({}, PUBLISHED[table, "mean"])
     measured = {_named(stem)[1]: _methods(r) for stem, r in of_table.items() if not stem.startswith("slow-")}
-    if measured:
+    if any(measured.values()):
         published = {name: rows for (of, name), rows in PUBLISHED.items() if of == table}
         parts += _plot(table_figure(title, measured, published), page, f"{table}.png", f"{title}, as points")
     return parts

@@ -117,14 +117,14 @@ def picture_rows(
     methods, missing = choose(task, baselines, dncnn)
     restorers = _restorers(task, pictures, index, preset_name, steps, prior_dir, phi)
     done, scores = Lines(lines), dict[str, list[dict[str, float]]]()
-    rows = ["ours", *methods]
+    rows, others = ["ours", *methods], {name: method.depends(task) for name, method in methods.items()}
     for i, name in enumerate(pictures.names):
         x = pictures.images[i : i + 1]
         pixels = hashlib.sha256(x.numpy().tobytes()).hexdigest()
         restorer, made_of = restorers(i)
         for j, row in enumerate(rows):
             parts = ("input", "prior", "ours") if row == "ours" else (row,)
-            depends = made_of if row == "ours" else methods[row].depends
+            depends = made_of if row == "ours" else others[row]
             settings = json.dumps([protocol, name, pixels, metrics, depends])
             keys = {part: hashlib.sha256(f"{part}/{settings}".encode()).hexdigest()[:24] for part in parts}
             if not done.known.keys() >= set(keys.values()):
