@@ -139,5 +139,9 @@ def _methods(tables: Mapping[str, Table]) -> list[str]:
 
 
 def _looks(sets: Sequence[str]) -> list[tuple[str, str, str]]:
-    """Name, colour and shape of each set."""
-    return [(name, _COLOURS[i % len(_COLOURS)], _SHAPES[i % len(_SHAPES)]) for i, name in enumerate(sets)]
+    """Name, colour and shape of each set; the paper's have their own."""
+    order = [*_SETS, *(name for name in sets if name not in _SETS)]
+    places = [order.index(name) for name in sets]
+    return [
+        (name, _COLOURS[i % len(_COLOURS)], _SHAPES[i % len(_SHAPES)]) for name, i in zip(sets, places, strict=True)
+    ]
