@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DATA ?= ../shared
 
-.PHONY: demo test test-slow check format results table2-authors-priors clean
+.PHONY: demo test test-slow check format results results-slow dncnn table2-authors-priors clean
 
 demo: $(VENV)/installed
 	$(BIN)/bigprior demo
@@ -24,21 +24,44 @@ format: $(VENV)/installed
 	$(BIN)/ruff format src tests benchmarks examples
 	$(BIN)/ruff check --fix src tests benchmarks examples
 
-# Every table on the paper's test pictures, and the page that shows them; goes on where it was interrupted.
+# Everything that is measured on the paper's test pictures, and the page that shows it; goes on where it was interrupted.
 SETS ?= bedroom church conference
 TABLES ?= table2 table3 table4 table5
 results: $(VENV)/installed
 	$(BIN)/pip install --quiet --editable '.[bench]'
 	set -e; for set in $(SETS); do for table in $(TABLES); do \
 		$(BIN)/bigprior evaluate $$table --set $$set --data $(DATA)/data/lsun_val/$$set --index 250-299 \
-			--json results/$$table-$$set.json; \
+			--dncnn results --json results/$$table-$$set.json; \
 	done; done
+	set -e; for set in $(SETS); do \
+		$(BIN)/bigprior evaluate figure7 --set $$set --data $(DATA)/data/lsun_val/$$set --index 250-299 \
+			--lines results/table5-$$set.jsonl --json results/figure7-$$set.json; \
+	done
+	$(BIN)/bigprior evaluate gallery --set bedroom --data $(DATA)/data/lsun_val/bedroom --index 250-252 \
+		-o docs/images/gallery
+	$(BIN)/bigprior evaluate ablations --set bedroom --data $(DATA)/data/lsun_val/bedroom --index 200-249 \
+		--prior-dir $(DATA)/data/mgan_col_bedroom/prior --json results/ablations.json -o runs/ablations
 	$(BIN)/bigprior results results -o docs/results.md
+
+# Methods that take minutes a picture, on four pictures, beside ours; then the page again.
+results-slow: $(VENV)/installed
+	set -e; for table in $(TABLES); do \
+		$(BIN)/bigprior evaluate $$table --set bedroom --data $(DATA)/data/lsun_val/bedroom --index 250-253 \
+			--baselines deep-image-prior,single-code,multi-code --json results/slow-$$table-bedroom.json; \
+	done
+	$(BIN)/bigprior results results -o docs/results.md
+
+# The tables' supervised competitor, trained anew.
+dncnn: $(VENV)/installed
+	set -e; for pair in denoise:denoising inpaint:inpainting colorize:colorization; do \
+		$(BIN)/bigprior train dncnn --task $${pair%:*} --data $(DATA)/data/lsun_val/bedroom --out runs/dncnn-$${pair%:*}; \
+		cp runs/dncnn-$${pair%:*}/dncnn.safetensors results/dncnn-$${pair#*:}.safetensors; \
+	done
 
 # Our phi network on the paper's own colorization priors, scored on the paper's test pictures (Table II, bedroom).
 table2-authors-priors: $(VENV)/installed
 	$(BIN)/bigprior train phi --task colorize --data $(DATA)/data/lsun_val/bedroom \
-		--prior-dir $(DATA)/data/mgan_col_bedroom/prior --index 0-249 --validation "" \
+		--prior-dir $(DATA)/data/mgan_col_bedroom/prior --index 0-249 --validation "" --network unet --error ab \
 		--widths 32,64,128 --shuffle 2 --channels 3 --crop 128 --batch 8 --steps 800 --out runs/table2-authors-priors
 	$(BIN)/bigprior evaluate table2 --set bedroom --data $(DATA)/data/lsun_val/bedroom --index 250-299 \
 		--prior-dir $(DATA)/data/mgan_col_bedroom/prior --phi runs/table2-authors-priors/phi.safetensors \

@@ -311,13 +311,52 @@ def test_a_table_is_resumed_and_refuses_what_it_does_not_know(run, tmp_path):
     options = ["--data", tmp_path / "data", "--preset", "tiny", "--steps", 2, "--json", file]
     assert run("evaluate", "table5", *options, "--baselines", "tv")[0] == 0
     lines = (tmp_path / "table.jsonl").read_text()
-    assert set(json.loads(file.read_text())) == {"input", "prior", "ours", "tv"}
+    assert set(json.loads(file.read_text())) == {"input", "prior", "ours", "tv", "pictures"}
     assert run("evaluate", "table5", *options, "--baselines", "tv")[0] == 0
     assert (tmp_path / "table.jsonl").read_text() == lines
     assert run("evaluate", "table5", *options, "--baselines", "none")[0] == 0
-    assert set(json.loads(file.read_text())) == {"input", "prior", "ours"}
+    assert set(json.loads(file.read_text())) == {"input", "prior", "ours", "pictures"}
     code, _, err = run("evaluate", "table5", *options, "--baselines", "bm4d")
     assert code == 2 and "bm3d" in err
+
+
+def test_figure_7_takes_the_scores_of_a_table_and_the_page_shows_it(run, tmp_path):
+    for i in range(4):
+        write_picture(tmp_path / "data" / f"{i}.png", torch.rand(1, 3, 48, 48))
+    options = ["--data", tmp_path / "data", "--preset", "tiny", "--steps", 1, "--set", "mine"]
+    table, lines = tmp_path / "table5-mine.json", tmp_path / "table5-mine.jsonl"
+    assert run("evaluate", "table5", *options, "--json", table, "--baselines", "none")[0] == 0
+    known = lines.read_text()
+    code, out, _ = run("evaluate", "figure7", *options, "--lines", lines, "--json", tmp_path / "figure7-mine.json")
+    assert code == 0 and lines.read_text() == known
+    assert "phi_sigma.r = " in out and "phi_psnr.low = " in out and "points" not in out
+    code, out, _ = run("results", tmp_path, "-o", tmp_path / "page.md")
+    assert code == 0 and "figure7-mine.json" in out
+    assert "Figure 7" in (tmp_path / "page.md").read_text()
+    assert (tmp_path / "images" / "figure7.png").is_file()
+
+
+def test_what_makes_files_needs_a_folder(run, tmp_path):
+    write_picture(tmp_path / "data" / "0.png", torch.rand(1, 3, 48, 48))
+    options = ["--data", tmp_path / "data", "--preset", "tiny", "--steps", 1]
+    code, _, err = run("evaluate", "gallery", *options)
+    assert code == 2 and "-o" in err
+    assert run("evaluate", "gallery", *options, "-o", tmp_path / "out")[0] == 0
+    assert (tmp_path / "out" / "denoising.png").is_file()
+    code, _, err = run("evaluate", "ablations", *options, "-o", tmp_path / "out")
+    assert code == 2 and "--prior-dir" in err
+
+
+def test_a_supervised_network_is_trained_for_the_tables(run, tmp_path):
+    for i in range(3):
+        write_picture(tmp_path / "data" / f"{i}.png", torch.rand(1, 3, 48, 48))
+    parts = ["--index", "0-1", "--validation", "2-2", "--steps", 1, "--batch", 1, "--crop", 8]
+    out = tmp_path / "run"
+    assert run("train", "dncnn", "--task", "denoise", "--data", tmp_path / "data", "--out", out, *parts)[0] == 0
+    (out / "dncnn.safetensors").rename(out / "dncnn-denoising.safetensors")
+    options = ["--data", tmp_path / "data", "--index", "2-2", "--preset", "tiny", "--steps", 1, "--baselines", "dncnn"]
+    code, shown, _ = run("evaluate", "table5", *options, "--dncnn", out)
+    assert code == 0 and "dncnn.psnr = " in shown and "1 steps of 1 crops of 8 pixels" in shown
 
 
 def test_a_denoiser_is_trained_and_becomes_a_preset(run, tmp_path, photo):

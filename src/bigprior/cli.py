@@ -156,11 +156,21 @@ def evaluate(
     phi: Annotated[Path | None, typer.Option(help="A phi network in place of the preset's.")] = None,
     vgg: Vgg = None,
     baselines: Annotated[
-        str | None, typer.Option(help="Of a table: names with commas, or none; all that are installed by default.")
+        str | None,
+        typer.Option(help="Of a table: names with commas, or none; all that are installed and not slow by default."),
+    ] = None,
+    dncnn: Annotated[
+        Path | None, typer.Option(help="Of a table: folder of dncnn-TASK.safetensors, as `train dncnn` makes them.")
     ] = None,
     set_name: Annotated[str, typer.Option("--set", help="What the pictures are called in the results.")] = "",
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Also write the figures to this file; a table can be resumed.")
+    ] = None,
+    lines: Annotated[
+        Path | None, typer.Option(help="Scores of single pictures, kept and used again; by default beside --json.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Folder for pictures or trainings; by default beside --json.")
     ] = None,
 ) -> None:
     """Measure a prior and a restorer on pictures whose truth is known."""
@@ -178,7 +188,9 @@ def evaluate(
             phi=phi,
             vgg=vgg,
             baselines=None if baselines is None else _baselines(baselines),
-            lines=json_file.with_suffix(".jsonl") if json_file is not None else None,
+            dncnn=dncnn,
+            lines=lines or (json_file.with_suffix(".jsonl") if json_file is not None else None),
+            folder=output or (json_file.with_suffix("") if json_file is not None else None),
         )
     with _progress(name) as progress:
         results = measure(request, progress)
@@ -329,6 +341,29 @@ def train_phi(
     _OUT.print(f"weights: {weights}", soft_wrap=True)
 
 
+@train.command("dncnn")
+def train_dncnn(
+    task: Annotated[Task, typer.Option(help="Which task's network.")],
+    data: Annotated[Path, typer.Option(help="Folder of pictures whose truth is known.")],
+    out: Annotated[Path, typer.Option(help="The run's folder; the same command again resumes it.")],
+    index: Annotated[str, typer.Option(help="Pictures to learn from: A-B, both included.")] = "0-199",
+    validation: Annotated[str, typer.Option(help="Pictures to choose the weights on.")] = "200-249",
+    steps: Annotated[int, typer.Option(help="Training steps.")] = 360,
+    crop: Annotated[int, typer.Option(help="Side of the random crops, in pixels.")] = 40,
+    batch: Annotated[int, typer.Option(help="Crops a step.")] = 8,
+    lr: Annotated[float, typer.Option(help="Peak step size.")] = 1e-3,
+    seed: Seed = 0,
+) -> None:
+    """Train the paper's supervised competitor, which knows no prior, to stand beside ours in the tables."""
+    with _working("loading"):
+        from bigprior.training.dncnn import DnCNNSettings
+        from bigprior.training.dncnn import train_dncnn as train_it
+
+        settings = DnCNNSettings(task=task.degradation, steps=steps, crop_px=crop, batch=batch, lr=lr, seed=seed)
+    weights = train_it(data, _index(index), _index(validation), out, settings)
+    _OUT.print(f"weights: {weights}", soft_wrap=True)
+
+
 @priors.command("list")
 def list_priors() -> None:
     """Every preset with a line about it."""
@@ -451,12 +486,12 @@ def _count(text: str) -> int:
 
 def _baselines(text: str) -> tuple[str, ...]:
     from bigprior.errors import UnknownNameError
-    from bigprior.evaluation.baselines import BASELINES
+    from bigprior.evaluation.baselines import BASELINES, DNCNN
 
     names = tuple(part for part in text.split(",") if part and part != "none")
     for name in names:
-        if name not in BASELINES:
-            raise UnknownNameError("baseline", name, list(BASELINES))
+        if name not in (*BASELINES, DNCNN):
+            raise UnknownNameError("baseline", name, [*BASELINES, DNCNN])
     return names
 
 
@@ -471,7 +506,7 @@ def _flat(results: Any, path: tuple[str, ...] = ()) -> Iterator[str]:
     if isinstance(results, dict):
         for name, value in results.items():
             yield from _flat(value, (*path, name))
-    else:
+    elif not isinstance(results, list):  # points of a plot are for the file
         yield f"{'.'.join(path)} = {results:.4f}" if isinstance(results, float) else f"{'.'.join(path)} = {results}"
 
 

@@ -40,8 +40,8 @@ def save_restoration(
     write_picture(paths["restored"], restoration.restored, bits=bits, alpha=alpha)
     write_picture(paths["fidelity"], restoration.fidelity, bits=bits)
     write_picture(paths["prior"], restoration.prior, bits=bits)
-    _save_figure(phi_figure(restoration), paths["phi"])
-    _save_figure(panel_figure(restoration), paths["panel"])
+    save_figure(phi_figure(restoration), paths["phi"])
+    save_figure(panel_figure(restoration), paths["panel"])
     layers = ("fidelity", "prior", "phi", "measured", "invented", "restored")
     write_layers(paths["layers"], {k: getattr(restoration, k) for k in layers})
     write_text(paths["json"], json.dumps(description(restoration), indent=2) + "\n")
@@ -63,7 +63,7 @@ def description(restoration: Restoration) -> dict[str, Any]:
 
 def phi_figure(restoration: Restoration) -> Figure:
     """Heat map of the prior's share of each pixel, averaged over colours, with its scale from 0 to 1."""
-    values = _shrunk(restoration.phi.mean(dim=1, keepdim=True))[0, 0]
+    values = shrunk(restoration.phi.mean(dim=1, keepdim=True))[0, 0]
     figure = Figure(figsize=(6, 5 * max(0.2, min(2.0, values.shape[0] / values.shape[1])) + 0.4), layout="constrained")
     axes = figure.add_subplot()
     axes.set_axis_off()
@@ -89,7 +89,7 @@ def panel_figure(restoration: Restoration) -> Figure:
     for axes, (title, image) in zip(figure.subplots(1, len(shown)), shown.items(), strict=True):
         axes.set_axis_off()
         axes.set_title(title)
-        small = _shrunk(image)
+        small = shrunk(image)
         if image.shape[1] == 3:
             axes.imshow(to_uint8(small), interpolation="nearest")
         else:
@@ -104,15 +104,20 @@ def panel_figure(restoration: Restoration) -> Figure:
     return figure
 
 
-def _shrunk(image: Tensor) -> Tensor:
-    """At most :data:`PANEL_PX` on the longer side."""
-    scale = PANEL_PX / max(image.shape[2:])
+def shrunk(image: Tensor, side: int = PANEL_PX) -> Tensor:
+    """A picture (N, C, H, W) with at most ``side`` pixels on the longer side."""
+    scale = side / max(image.shape[2:])
     if scale >= 1:
         return image
     size = [max(1, round(side * scale)) for side in image.shape[2:]]
     return torch.nn.functional.interpolate(image, size=size, mode="bilinear", antialias=True)
 
 
-def _save_figure(figure: Figure, path: Path) -> None:
+def save_figure(figure: Figure, path: Path | str) -> None:
+    """Write a figure as PNG; the same figure gives the same bytes.
+
+    Raises:
+        OutputError: the place cannot be written.
+    """
     with replacing(path) as temporary:
         FigureCanvasAgg(figure).print_png(str(temporary), metadata={"Software": None})

@@ -6,15 +6,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from deepinv.models import DnCNN
 from PIL import Image
 
+from bigprior.degradations import Inpainting
 from bigprior.errors import SettingsError
-from bigprior.evaluation import tables
-from bigprior.evaluation.baselines import BASELINES, Baseline
-from bigprior.evaluation.tables import Lines, task_table
+from bigprior.evaluation import baselines, tables
+from bigprior.evaluation.baselines import BASELINES, Baseline, choose
+from bigprior.evaluation.tables import Lines, means, picture_rows
 from bigprior.folders import load_set
+from bigprior.fusion import ConstantPhi
+from bigprior.generators.pggan import PGGAN
 from bigprior.masks import centre_hole
 from bigprior.metrics import psnr
+from bigprior.priors.gan import GANPrior, InversionSettings
+from bigprior.priors.precomputed import PrecomputedPrior
+from bigprior.restoration import Restorer
 from bigprior.simulation import noise_level, simulate
 from bigprior.weights import save_weights
 
@@ -38,7 +45,7 @@ def table(pictures: Path, tmp_path: Path):  # type: ignore[no-untyped-def]
     def make(task: str, protocol: str, **options: object) -> dict:
         given = {"data": pictures, "index": None, "preset_name": "rooms", "prior_dir": pictures, "phi": phi}
         progress = options.pop("progress", lambda done, total: None)
-        return task_table(task, protocol, ("psnr", "ssim"), **(given | options), progress=progress)
+        return means(picture_rows(task, protocol, ("psnr", "ssim"), **(given | options), progress=progress))
 
     return make
 
@@ -47,7 +54,8 @@ def test_rows_are_what_they_say(table, pictures: Path) -> None:
     results = table("denoising", "denoising", baselines=("tv",))
     truth = load_set(pictures)
     y, _ = simulate("denoising", truth.images, truth.names)
-    assert set(results) == {"input", "prior", "ours", "tv"}
+    assert set(results) == {"input", "prior", "ours", "tv", "pictures"}
+    assert results["pictures"] == 3
     assert results["input"]["psnr"] == pytest.approx(float(psnr(y, truth.images).mean()))
     half = 0.5 * y + 0.5 * truth.images
     assert results["ours"]["psnr"] == pytest.approx(float(psnr(half, truth.images).mean()), abs=1e-4)
@@ -58,13 +66,13 @@ def test_rows_are_what_they_say(table, pictures: Path) -> None:
 def test_every_baseline_of_a_task_improves_on_what_was_measured(pictures: Path) -> None:
     truth = load_set(pictures)
     for name, baseline in BASELINES.items():
-        if not baseline.installed:
+        if baseline.missing or baseline.slow:
             continue
         x = truth.images[:1]
-        protocol = {"denoising": "denoising-25", "inpainting": "inpainting-centre"}[baseline.task]
+        protocol = {"denoising": "denoising-25", "inpainting": "inpainting-centre"}[baseline.tasks[0]]
         y, physics = simulate(protocol, x, ["0"])
-        sigma = noise_level(protocol, "0") if baseline.task == "denoising" else None
-        image = baseline.restore(y, sigma, getattr(physics, "mask", None))
+        sigma = noise_level(protocol, "0") if baseline.told_sigma else None
+        image = baseline.restore(y, physics, sigma)
         assert image.shape == x.shape and image.dtype == torch.float32, name
         assert psnr(image, x) > psnr(y, x) + 1, name
 
@@ -72,14 +80,57 @@ def test_every_baseline_of_a_task_improves_on_what_was_measured(pictures: Path) 
 def test_fillers_keep_what_is_known(pictures: Path) -> None:
     pytest.importorskip("cv2")
     x, mask = load_set(pictures).images[:1], centre_hole(40, 40)
-    filled = BASELINES["telea"].restore(x * mask, None, mask)
+    filled = BASELINES["telea"].restore(x * mask, Inpainting(mask), None)
     assert torch.equal(filled * mask, x * mask)
 
 
+@pytest.mark.parametrize("task", ["denoising", "inpainting", "colorization"])
+def test_slow_methods_run_when_they_are_named_alone(task: str, monkeypatch: pytest.MonkeyPatch, measure) -> None:
+    slow = {name for name, baseline in BASELINES.items() if baseline.slow}
+    assert slow == {"deep-image-prior", "single-code", "multi-code"}
+    assert not slow & set(choose(task)[0])
+    able, _ = choose(task, tuple(slow))
+    assert set(able) == slow
+    settings = InversionSettings(codes=3, layer=2, steps=2)
+    torch.manual_seed(0)
+    prior = GANPrior(PGGAN(16, z_dim=16, fmap_base=256, fmap_max=16).requires_grad_(False), settings)
+    monkeypatch.setattr(baselines, "load_prior", lambda name, task: (prior, "key"))
+    monkeypatch.setattr(baselines, "DIP_STEPS", 2)
+    monkeypatch.setattr(baselines, "DIP_CHANNELS", 4)
+    y, physics = measure(task, 1, 40, 40)
+    baselines._inverted.cache_clear()
+    for name, baseline in able.items():
+        image = baseline.restore(y, physics, None)
+        assert image.shape == (1, 3, 40, 40) and image.min() >= 0 and image.max() <= 1, name
+        assert torch.equal(image, baseline.restore(y, physics, None)), name
+        if task == "inpainting" and name == "deep-image-prior":  # inversions are scored as they are
+            assert torch.equal(image * physics.mask, y * physics.mask), name
+    assert baselines._inverted(task, 1).settings.codes == 1
+    assert baselines._inverted(task, None).settings.codes == 3
+    baselines._inverted.cache_clear()
+
+
 def test_a_missing_package_leaves_its_row_out_with_a_note(table, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(BASELINES, "absent", Baseline("denoising", "no_such_package", lambda y, s, m: y))
+    monkeypatch.setitem(BASELINES, "absent", Baseline(("denoising",), "no_such_package", lambda y, p, s: y))
     results = table("denoising", "denoising", baselines=("absent",))
     assert "absent" not in results and "no_such_package" in results["missing"]["absent"]
+
+
+def test_the_trained_network_has_a_row_where_its_weights_are(table, tmp_path: Path) -> None:
+    network = DnCNN(depth=3, pretrained=None)
+    with torch.no_grad():
+        for parameter in network.out_conv.parameters():
+            parameter.zero_()
+    recipe = {"steps": 7, "batch": 2, "crop_px": 5}
+    header = {"kind": "dncnn-restorer", "depth": 3, "recipe": recipe}
+    save_weights(tmp_path / "dncnn-denoising.safetensors", network.state_dict(), header)
+    results = table("denoising", "denoising", baselines=("dncnn",), dncnn=tmp_path)
+    assert results["dncnn"]["psnr"] == pytest.approx(results["input"]["psnr"])  # it starts as the identity
+    assert "7 steps of 2 crops of 5 pixels" in results["notes"]["dncnn"]
+    assert "missing" not in results
+    for options in ({"dncnn": None}, {"dncnn": tmp_path / "nowhere"}):
+        results = table("denoising", "denoising", baselines=("dncnn",), **options)
+        assert "dncnn" not in results and "--dncnn" in results["missing"]["dncnn"]
 
 
 def test_an_interrupted_table_goes_on(table, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -109,9 +160,10 @@ def test_an_interrupted_table_goes_on(table, tmp_path: Path, monkeypatch: pytest
     resumed = table("denoising", "denoising", lines=lines, **options)
     assert count == 1  # two of the three pictures were done
     for row, figures in whole.items():
-        assert {k: v for k, v in resumed[row].items() if k != "seconds"} == {
-            k: v for k, v in figures.items() if k != "seconds"
-        }
+        if row != "pictures":
+            assert {k: v for k, v in resumed[row].items() if k != "seconds"} == {
+                k: v for k, v in figures.items() if k != "seconds"
+            }
     assert all(json.loads(line) for line in lines.read_text().splitlines())
 
 
@@ -122,6 +174,33 @@ def test_scores_of_other_weights_are_not_taken(table, tmp_path: Path) -> None:
     save_weights(other, {}, {"kind": "constant", "network": {"value": 0.25}})
     assert table("colorization", "colorization", lines=lines, phi=other)["ours"]["mean_phi"] == 0.25
     assert len(Lines(lines).known) == 2 * 3 * 3
+
+
+def test_scores_of_other_priors_are_not_taken(table, pictures: Path, tmp_path: Path) -> None:
+    lines, priors = tmp_path / "t.jsonl", tmp_path / "priors"
+    priors.mkdir()
+    for path in pictures.iterdir():
+        Image.open(path).save(priors / path.name)
+    first = table("colorization", "colorization", lines=lines, prior_dir=priors)
+    moved = priors.rename(tmp_path / "moved")
+    table("colorization", "colorization", lines=lines, prior_dir=moved)
+    assert len(Lines(lines).known) == 3 * 3  # the same pixels in another place
+    Image.new("RGB", (40, 40), "red").save(moved / "1.png")
+    second = table("colorization", "colorization", lines=lines, prior_dir=moved)
+    assert len(Lines(lines).known) == 4 * 3
+    assert second["prior"]["ssim"] < first["prior"]["ssim"] == 1
+
+
+def test_scores_of_another_borrowed_network_are_not_taken(pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A preset without phi networks borrows them: its own description does not say which."""
+    made: list[dict] = []
+    for borrowed in ("a", "b"):
+        restorer = Restorer(PrecomputedPrior(torch.zeros(1, 3, 40, 40)), ConstantPhi(0.5))
+        restorer.provenance["weights"] = {"generator": "g", "phi": borrowed}
+        monkeypatch.setattr(tables, "load_restorer", lambda *a, restorer=restorer, **b: restorer)
+        around = tables._restorers("denoising", load_set(pictures), None, "rooms", None, None, None)
+        made.append(around(0)[1])
+    assert made[0] != made[1]
 
 
 def test_priors_of_other_pictures_are_refused(table, tmp_path: Path) -> None:

@@ -1,20 +1,35 @@
-"""Methods that users compare with, behind one small interface. Every one comes from a package; none is ours."""
+"""Methods that users compare with, behind one small interface. Every one comes from a package; none is ours.
+
+Three stand for what came before the paper: a network that is trained on pairs, a network that no one trained (deep
+image prior), and the generator's inversion alone, with one code and with many.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
+import torch
 from torch import Tensor
 
+from bigprior.degradations import Degradation, Inpainting
 from bigprior.images import from_array, to_uint8
+from bigprior.priors.gan import GANPrior
+from bigprior.training.dncnn import load_dncnn, restore_with
+from bigprior.weights import sha256
+from bigprior.zoo import EMBEDDED, any_size, load_prior, preset
 
+#: A measurement (1, C, H, W), its degradation and the noise level, if told, to a picture (1, 3, H, W).
+_Restore = Callable[[Tensor, Degradation, float | None], Tensor]
 #: A picture (H, W, 3) with noise, RGB in [0, 1], float64, and the noise level, to a picture.
 _Denoise = Callable[[np.ndarray, float], np.ndarray]
 #: A picture (H, W, 3), 8-bit, and a mask (H, W), 8-bit, 0 = known, to a picture, 8-bit.
 _Fill = Callable[[np.ndarray, np.ndarray], np.ndarray]
+_ALL = ("denoising", "inpainting", "colorization")
 
 
 @dataclass(frozen=True)
@@ -22,24 +37,61 @@ class Baseline:
     """One method.
 
     Attributes:
-        task: the degradation that it treats.
+        tasks: the degradations that it treats.
         package: what has to be installed, by the name that it is imported under.
-        told: what it knows that a blind method does not: ``sigma``, ``mask`` or nothing.
+        restore: the method.
+        told_sigma: whether it knows the noise level, which a blind method does not.
+        slow: takes minutes a picture: runs only when it is named.
+        depends: what else its pictures of a task depend on, such as a hash of weights.
+        note: what a reader of a table has to know of it.
     """
 
-    task: str
+    tasks: tuple[str, ...]
     package: str
-    restore: Callable[[Tensor, float | None, Tensor | None], Tensor]
-    told: str = ""
+    restore: _Restore
+    told_sigma: bool = False
+    slow: bool = False
+    depends: Callable[[str], str | None] = lambda task: None
+    note: str = ""
 
     @property
-    def installed(self) -> bool:
-        """Whether its package is there."""
-        return find_spec(self.package) is not None
+    def missing(self) -> str | None:
+        """Why it cannot run, if it cannot."""
+        return None if find_spec(self.package) is not None else f"needs the package {self.package}"
 
 
-def _denoiser(one: _Denoise) -> Callable[[Tensor, float | None, Tensor | None], Tensor]:
-    def restore(y: Tensor, sigma: float | None, mask: Tensor | None) -> Tensor:
+def choose(
+    task: str, names: tuple[str, ...] | None = None, dncnn: Path | None = None
+) -> tuple[dict[str, Baseline], dict[str, str]]:
+    """The baselines of a task that can run, and why others that were asked for cannot.
+
+    Args:
+        task: a degradation's name.
+        names: which; None for all but the slow ones.
+        dncnn: folder of the trained networks, ``dncnn-TASK.safetensors``.
+
+    Raises:
+        WeightsError: a file in ``dncnn`` that holds another network.
+    """
+    able, unable = dict[str, Baseline](), dict[str, str]()
+    for name, one in BASELINES.items():
+        if task not in one.tasks or (one.slow if names is None else name not in names):
+            continue
+        if one.missing is None:
+            able[name] = one
+        else:
+            unable[name] = one.missing
+    if names is None or DNCNN in names:
+        weights = dncnn / f"dncnn-{task}.safetensors" if dncnn is not None else None
+        if weights is not None and weights.is_file():
+            able[DNCNN] = _trained(task, weights)
+        else:
+            unable[DNCNN] = f"needs dncnn-{task}.safetensors, which `bigprior train dncnn` makes: pass --dncnn FOLDER"
+    return able, unable
+
+
+def _denoiser(one: _Denoise) -> _Restore:
+    def restore(y: Tensor, physics: Degradation, sigma: float | None) -> Tensor:
         picture = y[0].permute(1, 2, 0).double().numpy()
         if sigma is None:
             from skimage.restoration import estimate_sigma  # needs PyWavelets, as its wavelet denoiser does
@@ -50,9 +102,10 @@ def _denoiser(one: _Denoise) -> Callable[[Tensor, float | None, Tensor | None], 
     return restore
 
 
-def _filler(one: _Fill) -> Callable[[Tensor, float | None, Tensor | None], Tensor]:
-    def restore(y: Tensor, sigma: float | None, mask: Tensor | None) -> Tensor:
-        assert mask is not None
+def _filler(one: _Fill) -> _Restore:
+    def restore(y: Tensor, physics: Degradation, sigma: float | None) -> Tensor:
+        assert isinstance(physics, Inpainting) and physics.mask is not None
+        mask = physics.mask
         filled = one(to_uint8(y), ((1 - mask[0, 0]) * 255).byte().numpy())
         return mask * y + (1 - mask) * from_array(filled / 255)
 
@@ -98,12 +151,85 @@ def _navier_stokes(picture: np.ndarray, hole: np.ndarray) -> np.ndarray:
     return np.asarray(cv2.inpaint(picture, hole, 3, cv2.INPAINT_NS))
 
 
-#: Every baseline by the name of its row.
+def _trained(task: str, weights: Path) -> Baseline:
+    network, recipe = load_dncnn(weights)
+    return Baseline(
+        (task,),
+        "deepinv",
+        lambda y, physics, sigma: restore_with(network, y, physics),
+        depends=lambda task: sha256(weights),
+        note=f"trained here on bedrooms alone, {recipe['steps']} steps of {recipe['batch']} crops of "
+        f"{recipe['crop_px']} pixels: what the paper compares with, not the best that such a network can do",
+    )
+
+
+#: Steps of the deep image prior, which has to stop before it fits the noise, and channels of its decoder.
+DIP_STEPS, DIP_CHANNELS = 300, 32
+
+
+def _deep_image_prior(y: Tensor, physics: Degradation, sigma: float | None) -> Tensor:
+    from deepinv.models import ConvDecoder, DeepImagePrior
+
+    with torch.random.fork_rng(devices=[]):  # deepinv draws its start from the global random numbers
+        torch.manual_seed(0)
+        decoder = ConvDecoder((3, *y.shape[2:]), channels=DIP_CHANNELS)
+        method = DeepImagePrior(decoder, (DIP_CHANNELS, 4, 4), iterations=DIP_STEPS)
+        image: Tensor = method(y, physics).detach().clamp(0, 1)
+    if isinstance(physics, Inpainting) and physics.mask is not None:
+        return physics.mask * y + (1 - physics.mask) * image
+    return image
+
+
+def _inversion(codes: int | None) -> _Restore:
+    def restore(y: Tensor, physics: Degradation, sigma: float | None) -> Tensor:
+        return any_size(_inverted(physics.name, codes), physics.name).project(y, physics).image
+
+    return restore
+
+
+def _inversion_key(task: str, codes: int | None) -> str:
+    return f"{preset(EMBEDDED['generator']).sha256['generator']}/{_inverted(task, codes).settings.model_dump_json()}"
+
+
+@cache
+def _inverted(task: str, codes: int | None) -> GANPrior:
+    prior, _ = load_prior(EMBEDDED["generator"], task)
+    assert isinstance(prior, GANPrior)
+    if codes is None:
+        return prior
+    return GANPrior(prior.generator, prior.settings.model_copy(update={"codes": codes}))
+
+
+def _code_baseline(codes: int | None) -> Baseline:
+    """The embedded generator's inversion alone, with so many codes, or as many as its preset has."""
+    return Baseline(
+        _ALL,
+        "deepinv",
+        _inversion(codes),
+        slow=True,
+        depends=lambda task: _inversion_key(task, codes),
+        note=f"the generator of the preset {EMBEDDED['generator']}, which makes 64x64 pictures",
+    )
+
+
+#: The row of the trained network, which needs its weights and so is not in :data:`BASELINES`.
+DNCNN = "dncnn"
+#: Every other baseline by the name of its row.
 BASELINES: dict[str, Baseline] = {
-    "bm3d": Baseline("denoising", "bm3d", _denoiser(_bm3d), told="sigma"),
-    "nlm": Baseline("denoising", "pywt", _denoiser(_nlm)),
-    "tv": Baseline("denoising", "pywt", _denoiser(_tv)),
-    "wavelet": Baseline("denoising", "pywt", _denoiser(_wavelet)),
-    "telea": Baseline("inpainting", "cv2", _filler(_telea), told="mask"),
-    "navier-stokes": Baseline("inpainting", "cv2", _filler(_navier_stokes), told="mask"),
+    "bm3d": Baseline(("denoising",), "bm3d", _denoiser(_bm3d), told_sigma=True),
+    "nlm": Baseline(("denoising",), "pywt", _denoiser(_nlm)),
+    "tv": Baseline(("denoising",), "pywt", _denoiser(_tv)),
+    "wavelet": Baseline(("denoising",), "pywt", _denoiser(_wavelet)),
+    "telea": Baseline(("inpainting",), "cv2", _filler(_telea)),
+    "navier-stokes": Baseline(("inpainting",), "cv2", _filler(_navier_stokes)),
+    "deep-image-prior": Baseline(
+        _ALL,
+        "deepinv",
+        _deep_image_prior,
+        slow=True,
+        depends=lambda task: f"{DIP_STEPS}/{DIP_CHANNELS}",
+        note=f"{DIP_STEPS} steps of a decoder of {DIP_CHANNELS} channels",
+    ),
+    "single-code": _code_baseline(1),
+    "multi-code": _code_baseline(None),
 }

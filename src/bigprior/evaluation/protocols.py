@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +14,18 @@ from torch import Tensor
 from bigprior import DEFAULT_PRESET
 from bigprior.degradations import Denoising
 from bigprior.errors import SettingsError, UnknownNameError
+from bigprior.evaluation.ablations import ablation_table
+from bigprior.evaluation.figure7 import correlations
 from bigprior.evaluation.frames import frame_figures
 from bigprior.evaluation.frechet import frechet_distance, vgg_features
-from bigprior.evaluation.tables import task_table
+from bigprior.evaluation.plots import gallery_figure
+from bigprior.evaluation.tables import Rows, means, picture_rows
 from bigprior.folders import list_pictures, load_set, load_square
-from bigprior.metrics import METRICS
+from bigprior.metrics import METRICS, psnr
 from bigprior.priors.base import Progress
 from bigprior.priors.diffusion import DiffusionPrior, DiffusionSettings
 from bigprior.priors.gan import GANPrior
+from bigprior.report import save_figure
 from bigprior.simulation import simulate
 from bigprior.zoo import EMBEDDED, any_size, load_denoiser, load_generator, load_prior, load_restorer
 
@@ -35,12 +39,14 @@ class Request:
         index: first and last of them, both included; all by default.
         preset: the prior and the phi networks; by default the embedded generator for what is measured at a generator's
             own size, and the package's default elsewhere.
-        steps: of the inversion, in place of the preset's.
+        steps: of the inversion, in place of the preset's; of the ablations' trainings.
         prior_dir: priors computed elsewhere, in place of the preset's.
         phi: a phi network in place of the preset's.
         vgg: local VGG-16 trunk.
-        baselines: which to run in a table; all that are installed by default.
+        baselines: which to run in a table; all that are installed and not slow by default.
+        dncnn: folder of trained networks, ``dncnn-TASK.safetensors``, for a table's row of that name.
         lines: where a table keeps one JSON line a picture and method, from which it can go on.
+        folder: where files go that a measurement makes: the gallery's pictures, the ablations' trainings.
     """
 
     data: Path
@@ -51,7 +57,9 @@ class Request:
     phi: Path | None = None
     vgg: Path | None = None
     baselines: tuple[str, ...] | None = None
+    dncnn: Path | None = None
     lines: Path | None = None
+    folder: Path | None = None
 
 
 #: One protocol for each task, where a table has several.
@@ -59,6 +67,13 @@ _SIMPLEST = {"denoising": "denoising", "inpainting": "inpainting-centre", "color
 #: What each task is scored by.
 _METRICS: dict[str, tuple[str, ...]] = dict.fromkeys(("denoising", "inpainting"), ("psnr", "ssim", "lpips"))
 _METRICS["colorization"] = ("auc", "psnr", "ssim", "lpips")
+#: What the gallery shows, by the name of the file: task and protocol.
+_GALLERY = {
+    "denoising": ("denoising", "denoising"),
+    "inpainting-centre": ("inpainting", "inpainting-centre"),
+    "inpainting-boxes": ("inpainting", "inpainting-boxes"),
+    "colorization": ("colorization", "colorization"),
+}
 #: Nested figures: names down to numbers.
 Results = dict[str, Any]
 Evaluation = Callable[["Request", Progress], Results]
@@ -92,22 +107,27 @@ def tasks(request: Request, progress: Progress) -> Results:
     return results
 
 
+def _rows(task: str, protocol: str, request: Request, progress: Progress) -> Rows:
+    return picture_rows(
+        task,
+        protocol,
+        _METRICS[task],
+        data=request.data,
+        index=request.index,
+        preset_name=request.preset or DEFAULT_PRESET,
+        steps=request.steps,
+        prior_dir=request.prior_dir,
+        phi=request.phi,
+        baselines=request.baselines,
+        dncnn=request.dncnn,
+        lines=request.lines,
+        progress=progress,
+    )
+
+
 def _table(task: str, protocol: str, summary: str) -> Evaluation:
     def table(request: Request, progress: Progress) -> Results:
-        return task_table(
-            task,
-            protocol,
-            _METRICS[task],
-            data=request.data,
-            index=request.index,
-            preset_name=request.preset or DEFAULT_PRESET,
-            steps=request.steps,
-            prior_dir=request.prior_dir,
-            phi=request.phi,
-            baselines=request.baselines,
-            lines=request.lines,
-            progress=progress,
-        )
+        return means(_rows(task, protocol, request, progress))
 
     table.__doc__ = summary
     return table
@@ -117,6 +137,41 @@ table2 = _table("colorization", "colorization", "Table II: colorization.")
 table3 = _table("inpainting", "inpainting-centre", "Table III: a hole of 64x64 in the centre.")
 table4 = _table("inpainting", "inpainting-boxes", "Table IV: two to four random boxes.")
 table5 = _table("denoising", "denoising", "Table V: blind noise, sigma 5 to 50.")
+
+
+def figure7(request: Request, progress: Progress) -> Results:
+    """Figure 7: how the mean of ``phi`` goes with the noise and with the prior's PSNR, in blind denoising.
+
+    It costs nothing after Table V, with that table's lines.
+    """
+    rows = _rows("denoising", "denoising", replace(request, baselines=()), progress)
+    return correlations(rows, "denoising")
+
+
+def gallery(request: Request, progress: Progress) -> Results:
+    """Figures 2 to 6: a picture a task that shows what was measured, the prior, ``phi``, and what came of it."""
+    folder = _folder(request, "gallery")
+    pictures, results = load_set(request.data, request.index), dict[str, Any]()
+    for done, (name, (task, protocol)) in enumerate(_GALLERY.items()):
+        restorer, rows = load_restorer(request.preset or DEFAULT_PRESET, task, steps=request.steps), []
+        for i, picture in enumerate(pictures.names):
+            x = pictures.images[i : i + 1]
+            y, physics = simulate(protocol, x, [picture])
+            rows.append((restorer.restore(y, physics), x))
+            progress(done * len(pictures) + i + 1, len(_GALLERY) * len(pictures))
+        save_figure(gallery_figure(rows), folder / f"{name}.png")
+        results[name] = {n: float(psnr(r.restored, x)) for n, (r, x) in zip(pictures.names, rows, strict=True)}
+    return results
+
+
+def ablations(request: Request, progress: Progress) -> Results:
+    """What the phi network's parts are worth, on precomputed colorization priors: see :func:`ablation_table`."""
+    if request.prior_dir is None or request.index is None or request.index[0] == 0:
+        raise SettingsError("ablations need --prior-dir FOLDER, and --index A-B with A > 0: pictures before A train")
+    folder = _folder(request, "ablations")
+    return ablation_table(
+        request.data, request.prior_dir, request.index, folder, steps=request.steps, progress=progress
+    )
 
 
 def samplers(request: Request, progress: Progress) -> Results:
@@ -190,6 +245,9 @@ EVALUATIONS: dict[str, Evaluation] = {
     "table3": table3,
     "table4": table4,
     "table5": table5,
+    "figure7": figure7,
+    "gallery": gallery,
+    "ablations": ablations,
     "generator": generator,
     "samplers": samplers,
     "frames": frames,
@@ -209,6 +267,12 @@ def evaluation(name: str) -> Evaluation:
 
 def _scores(image: Tensor, truth: Tensor, metrics: Sequence[str]) -> dict[str, float]:
     return {name: float(METRICS[name](image, truth).mean()) for name in metrics}
+
+
+def _folder(request: Request, name: str) -> Path:
+    if request.folder is None:
+        raise SettingsError(f"{name} makes files: pass a folder for them with -o")
+    return request.folder
 
 
 def _part(progress: Progress, part: int, parts: int) -> Progress:

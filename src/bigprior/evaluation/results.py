@@ -1,4 +1,4 @@
-"""One Markdown page from the tables' JSON files, beside what the paper published."""
+"""One Markdown page, with its plots, from the JSON files of tables and figures, beside what the paper published."""
 
 from __future__ import annotations
 
@@ -6,8 +6,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+from matplotlib.figure import Figure
+
 from bigprior.atomic import write_text
 from bigprior.errors import ImageError
+from bigprior.evaluation.plots import scatter_figure, table_figure
+from bigprior.report import save_figure
 
 #: The paper's own rows, Tables II to V: by table and set, method to metrics. Table III is the mean of the three sets.
 PUBLISHED: dict[tuple[str, str], dict[str, dict[str, float]]] = {
@@ -61,12 +65,21 @@ PUBLISHED: dict[tuple[str, str], dict[str, dict[str, float]]] = {
     },
 }
 
+#: Figure 7's correlations as published, by set.
+PUBLISHED_CORRELATIONS: dict[str, dict[str, float]] = {
+    "bedroom": {"phi_sigma": 0.83},
+    "church": {"phi_sigma": 0.60, "phi_psnr": 0.56},
+    "conference": {"phi_sigma": 0.81},
+}
+
 _TITLES = {
     "table2": "Colorization (Table II)",
     "table3": "Inpainting, a hole of 64x64 in the centre (Table III)",
     "table4": "Inpainting, two to four random boxes (Table IV)",
     "table5": "Blind denoising, sigma 5 to 50 (Table V)",
 }
+#: What a table's file says beside its rows.
+_ASIDE = ("pictures", "missing", "notes")
 #: Column heading and format of each figure, in the order of the columns.
 _COLUMNS = {
     "auc": ("AuC %", "{:.2f}"),
@@ -74,25 +87,38 @@ _COLUMNS = {
     "ssim": ("SSIM", "{:.4f}"),
     "lpips": ("LPIPS", "{:.4f}"),
     "mean_phi": ("mean phi", "{:.3f}"),
-    "phi_sigma_r": ("r(phi, sigma)", "{:.3f}"),
+    "share": ("made up", "{:.1%}"),
+    "phi_outside": ("phi outside [0, 1]", "{:.1%}"),
+    "parameters": ("parameters", "{:,}"),
+    "gflop": ("GFLOP", "{:.1f}"),
     "seconds": ("s / picture", "{:.2f}"),
+}
+#: What is always 0 in a table of ours, and so worth a column in the ablations alone.
+_HIDDEN = ("phi_outside",)
+#: Pictures of the gallery by file, with what they show.
+_GALLERY = {
+    "denoising": "blind denoising (Figures 4 and 5)",
+    "inpainting-centre": "a hole in the centre (Figure 3)",
+    "inpainting-boxes": "random boxes (Figure 6)",
+    "colorization": "colorization (Figure 2)",
 }
 
 
 def write_results(folder: Path, page: Path) -> list[str]:
-    """Write a page from every ``TABLE-SET.json`` in ``folder``, as ``bigprior evaluate TABLE --json`` wrote it.
+    """Write a page from what ``bigprior evaluate NAME --json`` wrote into ``folder``, and its plots beside it.
+
+    Tables are ``TABLE-SET.json``; with a few pictures and slow methods, ``slow-TABLE-SET.json``; the others
+    ``figure7-SET.json`` and ``ablations.json``. Plots go to ``images`` beside the page; pictures of the gallery are
+    shown if they are in ``images/gallery``.
 
     Returns:
         The names of the files that it shows.
 
     Raises:
         ImageError: there is none.
+        OutputError: the page or a plot cannot be written.
     """
-    found = {}
-    for path in sorted(folder.glob("table?-*.json")):
-        table, _, name = path.stem.partition("-")
-        if table in _TITLES:
-            found[table, name] = json.loads(path.read_text(encoding="utf-8"))
+    found = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in _shown(folder)}
     if not found:
         raise ImageError(f"no results in {folder}: expected files such as table5-bedroom.json of `bigprior evaluate`")
     parts = [
@@ -103,23 +129,119 @@ def write_results(folder: Path, page: Path) -> list[str]:
         "Rows in *italics* are as published. Seconds are of one picture, on the machine that ran them all.",
     ]
     for table, title in _TITLES.items():
-        for name in [n for t, n in found if t == table]:
-            parts += ["", f"## {title}: {name}", "", *_rows(found[table, name], PUBLISHED.get((table, name), {}))]
-        if (table, "mean") in PUBLISHED and any(t == table for t, _ in found):
-            parts += ["", f"## {title}: mean of the three sets, as published", ""]
-            parts += _rows({}, PUBLISHED[table, "mean"])
+        parts += _table_parts(table, title, found, page)
+    parts += _correlation_parts(found, page)
+    parts += _gallery_parts(page)
+    if "ablations" in found:
+        parts += _ablation_parts(found["ablations"])
     write_text(page, "\n".join(parts) + "\n")
-    return [f"{t}-{n}.json" for t, n in found]
+    return [f"{name}.json" for name in found]
+
+
+def _shown(folder: Path) -> list[Path]:
+    tables = [path for path in sorted(folder.glob("*-*.json")) if _named(path.stem)[0] in _TITLES]
+    return tables + sorted(folder.glob("figure7-*.json")) + sorted(folder.glob("ablations.json"))
+
+
+def _named(stem: str) -> tuple[str, str]:
+    """Table and set of a file called ``stem``, slow or not."""
+    table, _, name = stem.removeprefix("slow-").partition("-")
+    return table, name
+
+
+def _table_parts(table: str, title: str, found: dict[str, Any], page: Path) -> list[str]:
+    parts: list[str] = []
+    of_table = {stem: results for stem, results in found.items() if _named(stem)[0] == table}
+    for stem, results in of_table.items():
+        slow, name = stem.startswith("slow-"), _named(stem)[1]
+        heading = f"{title}: {name}" + (", slow methods" if slow else "")
+        parts += ["", f"## {heading}", ""]
+        if "pictures" in results:
+            parts += [f"Means of {results['pictures']} pictures.", ""]
+        parts += _rows(results, {} if slow else PUBLISHED.get((table, name), {}))
+    if of_table and (table, "mean") in PUBLISHED:
+        parts += ["", f"## {title}: mean of the three sets, as published", ""]
+        parts += _rows({}, PUBLISHED[table, "mean"])
+    measured = {_named(stem)[1]: _methods(r) for stem, r in of_table.items() if not stem.startswith("slow-")}
+    if any(measured.values()):
+        published = {name: rows for (of, name), rows in PUBLISHED.items() if of == table}
+        parts += _plot(table_figure(title, measured, published), page, f"{table}.png", f"{title}, as points")
+    return parts
+
+
+def _correlation_parts(found: dict[str, Any], page: Path) -> list[str]:
+    sets = {stem.partition("-")[2]: results for stem, results in found.items() if stem.startswith("figure7-")}
+    if not sets:
+        return []
+    parts = [
+        "",
+        "## What phi knows (Figure 7)",
+        "",
+        "Pearson's r, with its 95 % interval, of the mean of phi in blind denoising with the noise level, and with the",
+        "PSNR of the prior alone; in italics as published.",
+        "",
+        "| set | pictures | r(phi, sigma) | r(phi, PSNR of the prior) |",
+        "|---|---|---|---|",
+    ]
+    for name, results in sets.items():
+        cells = [
+            _correlation(results[k], PUBLISHED_CORRELATIONS.get(name, {}).get(k)) for k in ("phi_sigma", "phi_psnr")
+        ]
+        parts.append(f"| {name} | {results['pictures']} | " + " | ".join(cells) + " |")
+    return parts + _plot(scatter_figure(sets), page, "figure7.png", "mean phi over noise and over the prior's PSNR")
+
+
+def _correlation(found: dict[str, Any], published: float | None) -> str:
+    text = f"{found['r']:.2f}" if "r" in found else str(found["note"])
+    if "low" in found:
+        text += f" ({found['low']:.2f} to {found['high']:.2f})"
+    return text if published is None else f"{text}; *{published:.2f}*"
+
+
+def _gallery_parts(page: Path) -> list[str]:
+    parts: list[str] = []
+    for name, what in _GALLERY.items():
+        if (page.parent / "images" / "gallery" / f"{name}.png").is_file():
+            parts += ["", f"![{what}](images/gallery/{name}.png)", "", f"*{what[0].upper()}{what[1:]}.*"]
+    return ["", "## Gallery", "", "The first of the test pictures.", *parts] if parts else []
+
+
+def _ablation_parts(results: dict[str, Any]) -> list[str]:
+    rows = {name: row for name, row in results.items() if name != "training"}
+    return [
+        "",
+        "## What the parts of the phi network are worth",
+        "",
+        "Colorization of bedrooms with the paper's own priors. Every network was trained on pictures 0-199, for only",
+        f"{results['training']['steps']} steps on the same crops, and scored on 200-249: rows compare with each other, "
+        "not with the tables",
+        "above. Parameters, GFLOP and seconds are of the network alone, on 256x256 pixels.",
+        "",
+        *_grid(list(rows.items()), "network", ()),
+    ]
+
+
+def _plot(figure: Figure, page: Path, name: str, alternative: str) -> list[str]:
+    save_figure(figure, page.parent / "images" / name)
+    return ["", f"![{alternative}](images/{name})"]
+
+
+def _methods(results: dict[str, Any]) -> dict[str, dict[str, float]]:
+    return {method: row for method, row in results.items() if method not in _ASIDE}
 
 
 def _rows(results: dict[str, Any], published: dict[str, dict[str, float]]) -> list[str]:
-    methods = {m: r for m, r in results.items() if m != "missing"}
     rows = [(f"*{m}*", r) for m, r in published.items()]
-    rows += [(f"**{m}**" if m == "ours" else m, r) for m, r in methods.items()]
-    columns = [c for c in _COLUMNS if any(c in r for _, r in rows)]
-    lines = ["| method | " + " | ".join(_COLUMNS[c][0] for c in columns) + " |", "|---" * (len(columns) + 1) + "|"]
-    for method, row in rows:
+    rows += [(f"**{m}**" if m == "ours" else m, r) for m, r in _methods(results).items()]
+    notes = [f"{m}: {note}." for m, note in results.get("notes", {}).items()]
+    notes += [f"Left out: {m} {why}." for m, why in results.get("missing", {}).items()]
+    return _grid(rows, "method", _HIDDEN) + [line for note in notes for line in ("", note)]
+
+
+def _grid(rows: list[tuple[str, dict[str, float]]], first: str, hidden: tuple[str, ...]) -> list[str]:
+    columns = [c for c in _COLUMNS if c not in hidden and any(c in r for _, r in rows)]
+    lines = [f"| {first} | " + " | ".join(_COLUMNS[c][0] for c in columns) + " |", "|---" * (len(columns) + 1) + "|"]
+    for name, row in rows:
         cells = [_COLUMNS[c][1].format(row[c]) if c in row else "" for c in columns]
-        lines.append(f"| {method} | " + " | ".join(cells) + " |")
-    notes = [f"Left out: {m} {why}." for m, why in results.get("missing", {}).items()]
-    return lines + (["", *notes] if notes else [])
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    return lines

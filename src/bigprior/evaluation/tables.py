@@ -10,6 +10,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,9 @@ import torch
 from torch import Tensor
 
 from bigprior.atomic import write_text
-from bigprior.degradations import Degradation, Inpainting
+from bigprior.degradations import Degradation
 from bigprior.errors import SettingsError
-from bigprior.evaluation.baselines import BASELINES, Baseline
+from bigprior.evaluation.baselines import Baseline, choose
 from bigprior.folders import PictureSet, load_set
 from bigprior.metrics import METRICS
 from bigprior.priors.base import Progress
@@ -28,7 +29,7 @@ from bigprior.priors.precomputed import PrecomputedPrior
 from bigprior.restoration import Restorer
 from bigprior.simulation import noise_level, simulate
 from bigprior.weights import sha256
-from bigprior.zoo import load_phi, load_restorer, preset
+from bigprior.zoo import load_phi, load_restorer
 
 
 class Lines:
@@ -61,7 +62,24 @@ class Lines:
                 file.write(json.dumps({"method": method, "picture": picture, "key": key, "scores": scores}) + "\n")
 
 
-def task_table(
+@dataclass(frozen=True)
+class Rows:
+    """Scores of every picture by every method.
+
+    Attributes:
+        names: of the pictures.
+        scores: by method, a picture's scores each, in the order of ``names``.
+        missing: methods that could not run, and why.
+        notes: what a reader has to know of a method.
+    """
+
+    names: list[str]
+    scores: dict[str, list[dict[str, float]]]
+    missing: dict[str, str]
+    notes: dict[str, str]
+
+
+def picture_rows(
     task: str,
     protocol: str,
     metrics: Sequence[str],
@@ -72,11 +90,12 @@ def task_table(
     steps: int | None = None,
     prior_dir: Path | None = None,
     phi: Path | None = None,
-    baselines: Sequence[str] | None = None,
+    baselines: tuple[str, ...] | None = None,
+    dncnn: Path | None = None,
     lines: Path | None = None,
     progress: Progress,
-) -> dict[str, Any]:
-    """Score one task on pictures of one size whose truth is known.
+) -> Rows:
+    """Measure, restore and score each picture by itself: what was measured, the prior, ours, and the baselines.
 
     Args:
         task, protocol: the degradation, and how its measurements are made.
@@ -85,38 +104,33 @@ def task_table(
         preset_name: whose prior and phi network restore.
         steps: of the prior, in place of the preset's.
         prior_dir, phi: priors computed elsewhere, and the network that weighs them, in place of the preset's.
-        baselines: which of the task's to run; all that are installed by default.
+        baselines: which of the task's to run; all that are installed and not slow by default.
+        dncnn: folder of trained networks, see :func:`bigprior.evaluation.baselines.choose`.
         lines: file of one JSON line a picture and method; makes the evaluation resumable.
         progress: over pictures and methods.
 
-    Returns:
-        ``{method: {metric: mean}}``, and under ``missing`` the baselines whose package is not installed.
-
     Raises:
         SettingsError: ``prior_dir`` without ``phi``, or with other pictures.
+        WeightsError: a file of ``dncnn`` that is none.
     """
     pictures = load_set(data, index)
-    methods = {name: b for name, b in BASELINES.items() if b.task == task and (baselines is None or name in baselines)}
-    missing = {name: f"needs the package {b.package}" for name, b in methods.items() if not b.installed}
+    methods, missing = choose(task, baselines, dncnn)
     restorers = _restorers(task, pictures, index, preset_name, steps, prior_dir, phi)
-    depends = {
-        "prior": str(prior_dir) if prior_dir else preset(preset_name).model_dump_json(),
-        "phi": sha256(phi) if phi else None,
-        "steps": steps,
-    }
     done, scores = Lines(lines), dict[str, list[dict[str, float]]]()
-    rows = ["ours", *(name for name in methods if name not in missing)]
+    rows, others = ["ours", *methods], {name: method.depends(task) for name, method in methods.items()}
     for i, name in enumerate(pictures.names):
         x = pictures.images[i : i + 1]
         pixels = hashlib.sha256(x.numpy().tobytes()).hexdigest()
+        restorer, made_of = restorers(i)
         for j, row in enumerate(rows):
             parts = ("input", "prior", "ours") if row == "ours" else (row,)
-            settings = json.dumps([protocol, name, pixels, metrics, depends if row == "ours" else None])
+            depends = made_of if row == "ours" else others[row]
+            settings = json.dumps([protocol, name, pixels, metrics, depends])
             keys = {part: hashlib.sha256(f"{part}/{settings}".encode()).hexdigest()[:24] for part in parts}
             if not done.known.keys() >= set(keys.values()):
                 y, physics = simulate(protocol, x, [name])
                 if row == "ours":
-                    new = _our_scores(restorers(i), y, physics, x, metrics)
+                    new = _our_scores(restorer, y, physics, x, metrics)
                 else:
                     new = {row: _baseline_scores(methods[row], y, physics, protocol, name, x, metrics)}
                 for part, values in new.items():
@@ -124,14 +138,21 @@ def task_table(
             for part, key in keys.items():
                 scores.setdefault(part, []).append(done.known[key])
             progress(i * len(rows) + j + 1, len(pictures) * len(rows))
-    results: dict[str, Any] = {
-        row: {k: float(np.mean([s[k] for s in all_])) for k in all_[0]} for row, all_ in scores.items()
+    notes = {name: method.note for name, method in methods.items() if method.note}
+    return Rows(pictures.names, scores, missing, notes)
+
+
+def means(rows: Rows) -> dict[str, Any]:
+    """A table: ``{method: {metric: mean}}``.
+
+    Under ``pictures`` stands how many there are; under ``missing`` the baselines that could not run, and under
+    ``notes`` what has to be known of the others, if there is anything to say.
+    """
+    table: dict[str, Any] = {
+        method: {k: float(np.mean([s[k] for s in scores])) for k in scores[0]} for method, scores in rows.scores.items()
     }
-    if task == "denoising":
-        sigmas, phis = [noise_level(protocol, n) for n in pictures.names], [p["mean_phi"] for p in scores["ours"]]
-        if min(np.ptp(sigmas), np.ptp(phis)) > 0:  # else there is nothing to correlate
-            results["ours"]["phi_sigma_r"] = float(np.corrcoef(sigmas, phis)[0, 1])
-    return results | ({"missing": missing} if missing else {})
+    table["pictures"] = len(rows.names)
+    return table | {name: said for name, said in (("missing", rows.missing), ("notes", rows.notes)) if said}
 
 
 def _our_scores(
@@ -140,7 +161,8 @@ def _our_scores(
     began = time.perf_counter()
     result = restorer.restore(y, physics)
     more = {"seconds": time.perf_counter() - began, "mean_phi": result.mean_phi}
-    more["phi_outside"] = float(((result.phi < 0) | (result.phi > 1)).double().mean())
+    outside = [((band < 0) | (band > 1)).double().mean() for band in result.bands]
+    more |= {"phi_outside": float(torch.stack(outside).mean()), "share": result.mean_share}
     more["mse"] = float((result.restored - x).double().square().mean())
     parts = {"input": result.fidelity, "prior": result.prior, "ours": result.restored}
     scores = {part: _scores(image, x, metrics) for part, image in parts.items()}
@@ -155,28 +177,35 @@ def _restorers(
     steps: int | None,
     prior_dir: Path | None,
     phi: Path | None,
-) -> Callable[[int], Restorer]:
-    """The restorer of each picture: one for all, or one around each precomputed prior."""
+) -> Callable[[int], tuple[Restorer, dict[str, Any]]]:
+    """The restorer of each picture, one for all or one around each precomputed prior, and all it is made of."""
     if prior_dir is None:
         restorer = load_restorer(preset_name, task, steps=steps)
+        made_of = dict(restorer.provenance)
         if phi is not None:
-            restorer = Restorer(restorer.prior, load_phi(phi))
-        return lambda i: restorer
+            made_of["weights"] = made_of["weights"] | {"phi": sha256(phi)}
+            restorer = Restorer(restorer.prior, load_phi(phi), provenance=made_of)
+        return lambda i: (restorer, made_of)
     if phi is None:
         raise SettingsError("priors computed elsewhere need a network that weighs them: pass --phi FILE")
-    network, priors = load_phi(phi), load_set(prior_dir, index)
+    network, hashed, priors = load_phi(phi), sha256(phi), load_set(prior_dir, index)
     if priors.names != pictures.names:
         raise SettingsError(f"{prior_dir} does not hold a prior of the same name for each picture")
-    return lambda i: Restorer(PrecomputedPrior(priors.images[i : i + 1]), network)
+
+    def around(i: int) -> tuple[Restorer, dict[str, Any]]:
+        image = priors.images[i : i + 1]
+        pixels = hashlib.sha256(image.numpy().tobytes()).hexdigest()
+        return Restorer(PrecomputedPrior(image), network), {"prior": pixels, "phi": hashed}
+
+    return around
 
 
 def _baseline_scores(
     method: Baseline, y: Tensor, physics: Degradation, protocol: str, name: str, x: Tensor, metrics: Sequence[str]
 ) -> dict[str, float]:
-    sigma = noise_level(protocol, name) if method.told == "sigma" else None
-    mask = physics.mask if isinstance(physics, Inpainting) else None
+    sigma = noise_level(protocol, name) if method.told_sigma else None
     began = time.perf_counter()
-    image = method.restore(y, sigma, mask)
+    image = method.restore(y, physics, sigma)
     seconds = time.perf_counter() - began
     return _scores(image, x, metrics) | {"seconds": seconds}
 
