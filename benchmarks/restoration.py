@@ -48,9 +48,9 @@ def seconds(preset: str, repeats: int) -> dict[str, float]:
         restorer = load_restorer(preset, task)
         times[task] = median_seconds(lambda: restorer.restore(y, physics), repeats)  # noqa: B023
     if BASELINES["bm3d"].installed:
-        y, _ = simulate("denoising-25", x, ["astronaut"])
+        y, physics = simulate("denoising-25", x, ["astronaut"])
         sigma = noise_level("denoising-25", "astronaut")
-        times["bm3d"] = median_seconds(lambda: BASELINES["bm3d"].restore(y, sigma, None), 1)
+        times["bm3d"] = median_seconds(lambda: BASELINES["bm3d"].restore(y, physics, sigma), 1)
     return times
 
 

@@ -163,8 +163,9 @@ class BandPhi(nn.Module):
             layers = cast(nn.Sequential, self.layers[band.kind])
             difference, energy = (f - p).square() + 1e-9, p.square() + 1e-9
             around = F.avg_pool2d(difference, 5, stride=1, padding=2, count_include_pad=False)
-            seen = [(energy / around).log(), (difference / around).log(), around.log(), log_weight.expand_as(f[:, :1])]
-            seen.append(torch.full_like(f[:, :1], math.log2(band.step)))
+            # A little is added, since the logarithm of a square near 0 says nothing and is far from all others.
+            seen = [(energy / around + 0.03).log(), (difference / around + 0.03).log(), around.log()]
+            seen += [log_weight.expand_as(f[:, :1]), torch.full_like(f[:, :1], math.log2(band.step))]
             if layers[-1].out_channels == 1:
                 energy, around = energy.sum(1, keepdim=True), around.sum(1, keepdim=True)
             log_s = (log_weight + (energy / around).log()).clamp(-5, 7) + layers(torch.cat(seen, dim=1) / 4)

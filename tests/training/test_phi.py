@@ -208,6 +208,7 @@ def test_the_objective_in_a_frame_is_equation_14_with_the_share(error: str) -> N
         assert loss.item() > 0
 
 
+@pytest.mark.slow
 def test_it_finds_the_gaussian_map() -> None:
     """Eq. 6 to 8: pictures around the prior with one variance a band, and white noise; phi = 1 / (1 + S) is best."""
     w, sigma, rng = frame("wavelet"), 0.1, torch.Generator().manual_seed(4)
@@ -229,8 +230,8 @@ def test_it_finds_the_gaussian_map() -> None:
     torch.manual_seed(0)
     network = BandPhi("wavelet", width=16)
     optimizer = torch.optim.Adam(network.parameters(), 1e-2)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 1e-2, total_steps=200)
-    for _ in range(200):
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 1e-2, total_steps=600)
+    for _ in range(600):
         y, g, x = draw(4)
         loss = band_objective(w, phi(y, g), y, g, x, rho=torch.full((4,), 1e-6))
         optimizer.zero_grad()
