@@ -39,6 +39,8 @@ results: $(VENV)/installed
 	done
 	$(BIN)/bigprior evaluate gallery --set bedroom --data $(DATA)/data/lsun_val/bedroom --index 250-252 \
 		-o docs/images/gallery
+	$(BIN)/bigprior evaluate frames --set bedroom --data $(DATA)/data/lsun_val/bedroom --index 250-299 \
+		--json results/frames-bedroom.json
 	$(BIN)/bigprior evaluate ablations --set bedroom --data $(DATA)/data/lsun_val/bedroom --index 200-249 \
 		--prior-dir $(DATA)/data/mgan_col_bedroom/prior --json results/ablations.json -o runs/ablations
 	$(BIN)/bigprior results results -o docs/results.md

@@ -34,7 +34,7 @@ from bigprior.weights import read_tensors, read_weights, save_weights, sha256
 #: The embedded preset of each kind. A preset without phi networks borrows those of its kind, which know such a prior.
 EMBEDDED = {"generator": "rooms", "denoiser": "rooms-diffusion"}
 #: How a preset's denoiser is asked where it does not say: noise has no up and down, rooms have.
-SAMPLING = {task: DiffusionSettings(views=8 if task == "denoising" else 2) for task in DEGRADATIONS}
+SAMPLING = {task: DiffusionSettings(views=4 if task == "denoising" else 2) for task in DEGRADATIONS}
 #: The architecture of presets that hold a denoiser; all others are generators.
 DENOISER = "denoising-unet"
 

@@ -55,6 +55,19 @@ def test_the_rest_of_the_page(tmp_path: Path) -> None:
         assert plot.width > 500
 
 
+def test_the_page_shows_what_is_made_up_in_each_frame(tmp_path: Path) -> None:
+    curve = {"0": {"psnr": 31.0, "share": 1.0}, "0.1": {"psnr": 25.0, "share": 0.1}}
+    rows = {name: {"psnr": 31.0, "share": share, "curve": curve} for name, share in (("pixel", 0.9), ("wavelet", 0.1))}
+    colours = {"pixel": {"auc": 90.0, "inconsistency": 2e-7}}
+    (tmp_path / "frames-bedroom.json").write_text(json.dumps(rows | {"colorization": colours}))
+    write_results(tmp_path, tmp_path / "page.md")
+    page = (tmp_path / "page.md").read_text()
+    assert "| wavelet | 31.00 | 10.0% |" in page
+    assert "| pixel | 90.00 | 2.0e-07 |" in page
+    with Image.open(tmp_path / "images" / "frames-bedroom.png") as plot:
+        assert plot.width > 400
+
+
 def test_the_same_results_give_the_same_bytes(tmp_path: Path) -> None:
     (tmp_path / "figure7-bedroom.json").write_text(json.dumps(figure7()))
     (tmp_path / "table2-bedroom.json").write_text(json.dumps({"ours": {"auc": 90.0}}))

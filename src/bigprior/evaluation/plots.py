@@ -104,6 +104,27 @@ def scatter_figure(sets: Mapping[str, Mapping[str, Any]]) -> Figure:
     return figure
 
 
+def frames_figure(results: Mapping[str, Any]) -> Figure:
+    """What accuracy costs in what is made up: a curve a frame, over every weight of what is made up.
+
+    Args:
+        results: of :func:`bigprior.evaluation.frames.frame_figures`.
+    """
+    figure = Figure(figsize=(5.2, 3.8), layout="constrained", dpi=_DPI)
+    axes = figure.subplots()
+    for frame, colour, shape in _looks([name for name, row in results.items() if "curve" in row]):
+        points = sorted((point["share"], point["psnr"]) for point in results[frame]["curve"].values())
+        axes.plot(*zip(*points, strict=True), marker=shape, markersize=4, color=colour, label=frame)
+        axes.plot(results[frame]["share"], results[frame]["psnr"], shape, markersize=10, color=colour, fillstyle="none")
+    axes.set_xlabel("share of the variance that is made up", fontsize=8)
+    axes.set_ylabel("PSNR dB, more is better", fontsize=8)
+    axes.tick_params(labelsize=8)
+    axes.grid(color="0.9")
+    axes.set_axisbelow(True)
+    axes.legend(fontsize=8, frameon=False, loc="lower right")
+    return figure
+
+
 def gallery_figure(rows: Sequence[tuple[Restoration, Tensor]]) -> Figure:
     """Restorations of one picture each, in rows: measured, prior, ``phi``, restored, truth.
 

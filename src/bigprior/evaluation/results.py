@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from bigprior.atomic import write_text
 from bigprior.errors import ImageError
-from bigprior.evaluation.plots import scatter_figure, table_figure
+from bigprior.evaluation.plots import frames_figure, scatter_figure, table_figure
 from bigprior.report import save_figure
 
 #: The paper's own rows, Tables II to V: by table and set, method to metrics. Table III is the mean of the three sets.
@@ -78,6 +78,8 @@ _TITLES = {
     "table4": "Inpainting, two to four random boxes (Table IV)",
     "table5": "Blind denoising, sigma 5 to 50 (Table V)",
 }
+#: Files of other measurements.
+_OTHERS = ("figure7-*.json", "frames-*.json", "ablations.json")
 #: What a table's file says beside its rows.
 _ASIDE = ("pictures", "missing", "notes")
 #: Column heading and format of each figure, in the order of the columns.
@@ -89,6 +91,8 @@ _COLUMNS = {
     "mean_phi": ("mean phi", "{:.3f}"),
     "share": ("made up", "{:.1%}"),
     "phi_outside": ("phi outside [0, 1]", "{:.1%}"),
+    "inconsistency": ("inconsistency", "{:.1e}"),
+    "phi_sigma_r": ("r(phi, sigma)", "{:.3f}"),
     "parameters": ("parameters", "{:,}"),
     "gflop": ("GFLOP", "{:.1f}"),
     "seconds": ("s / picture", "{:.2f}"),
@@ -108,8 +112,8 @@ def write_results(folder: Path, page: Path) -> list[str]:
     """Write a page from what ``bigprior evaluate NAME --json`` wrote into ``folder``, and its plots beside it.
 
     Tables are ``TABLE-SET.json``; with a few pictures and slow methods, ``slow-TABLE-SET.json``; the others
-    ``figure7-SET.json`` and ``ablations.json``. Plots go to ``images`` beside the page; pictures of the gallery are
-    shown if they are in ``images/gallery``.
+    ``figure7-SET.json``, ``frames-SET.json`` and ``ablations.json``. Plots go to ``images`` beside the page; pictures
+    of the gallery are shown if they are in ``images/gallery``.
 
     Returns:
         The names of the files that it shows.
@@ -131,6 +135,7 @@ def write_results(folder: Path, page: Path) -> list[str]:
     for table, title in _TITLES.items():
         parts += _table_parts(table, title, found, page)
     parts += _correlation_parts(found, page)
+    parts += _frame_parts(found, page)
     parts += _gallery_parts(page)
     if "ablations" in found:
         parts += _ablation_parts(found["ablations"])
@@ -140,7 +145,7 @@ def write_results(folder: Path, page: Path) -> list[str]:
 
 def _shown(folder: Path) -> list[Path]:
     tables = [path for path in sorted(folder.glob("*-*.json")) if _named(path.stem)[0] in _TITLES]
-    return tables + sorted(folder.glob("figure7-*.json")) + sorted(folder.glob("ablations.json"))
+    return tables + [path for names in _OTHERS for path in sorted(folder.glob(names))]
 
 
 def _named(stem: str) -> tuple[str, str]:
@@ -196,6 +201,30 @@ def _correlation(found: dict[str, Any], published: float | None) -> str:
     if "low" in found:
         text += f" ({found['low']:.2f} to {found['high']:.2f})"
     return text if published is None else f"{text}; *{published:.2f}*"
+
+
+def _frame_parts(found: dict[str, Any], page: Path) -> list[str]:
+    parts: list[str] = []
+    for stem, results in found.items():
+        if not stem.startswith("frames-"):
+            continue
+        name = stem.partition("-")[2]
+        parts += [
+            "",
+            f"## What is made up, in pixels and in other frames: {name}",
+            "",
+            "The same prior, fused in two frames ([what that means](frames.md)). Blind denoising; `made up` is the",
+            "share of the restored picture's variance that comes from the prior. The plot has circles for these rows.",
+            "",
+            *_grid([(frame, row) for frame, row in results.items() if "curve" in row], "frame", _HIDDEN),
+            "",
+            "Colorization; `inconsistency` is the largest difference between f of a restored picture and its",
+            "measurement.",
+            "",
+            *_grid(list(results["colorization"].items()), "frame", ()),
+        ]
+        parts += _plot(frames_figure(results), page, f"frames-{name}.png", "PSNR over what is made up, by frame")
+    return parts
 
 
 def _gallery_parts(page: Path) -> list[str]:
