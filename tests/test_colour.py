@@ -24,5 +24,5 @@ def test_its_distance_is_what_the_auc_falls_short_of() -> None:
 def test_gradients_are_finite_for_black_white_and_the_same_picture() -> None:
     for value in (0.0, 1.0, 0.5):
         x = torch.full((1, 3, 2, 2), value, requires_grad=True)
-        ab_distance(x, torch.full((1, 3, 2, 2), value)).backward()
+        ab_distance(x, torch.full((1, 3, 2, 2), value)).sum().backward()
         assert x.grad is not None and x.grad.isfinite().all()

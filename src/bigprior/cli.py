@@ -283,9 +283,7 @@ def train_phi(
     batch: Annotated[int | None, typer.Option(help="Crops a step; 16, or 4 for bands.")] = None,
     lr: Annotated[float, typer.Option(help="Peak step size.")] = 2e-3,
     steps: Annotated[int | None, typer.Option(help="Training steps; 3000, or 400 for bands.")] = None,
-    rho: Annotated[
-        float | None, typer.Option(help="Weight of what is made up (Eq. 14); 1e-5, or 1e-4 for bands.")
-    ] = None,
+    rho: Annotated[float, typer.Option(help="Weight of what is made up (Eq. 14).")] = 1e-5,
     error: Annotated[str, typer.Option(help="Of the fused picture: l2, as in Eq. 14, l1, or ab (colour).")] = "l2",
     draws: Annotated[int, typer.Option(help="Measurements of each picture: other noise, other holes.")] = 1,
     precision: Precision = "fp32",
@@ -301,7 +299,6 @@ def train_phi(
         of_bands = network == "bands"
         if frame is not None and not of_bands:
             raise SettingsError(f"--frame goes with --network bands, not {network}: leave it out")
-        rho = rho if rho is not None else 1e-4 if of_bands else 1e-5
         of_network: dict[str, dict[str, Any]] = {
             "bands": {"frame": frame or DEGRADATIONS[task.degradation].frame, "rho": rho},
             "unet": {"widths": _numbers(widths), "channels": channels, "shuffle": shuffle},

@@ -17,9 +17,9 @@ def ab_plane(x: Tensor) -> Tensor:
 
 
 def ab_distance(image: Tensor, truth: Tensor) -> Tensor:
-    """Mean distance in the ab plane, as a share of 150: what the colour AuC falls short of 1, but for its steps."""
+    """Mean distance in the ab plane of each picture, (N,), as a share of 150: what the AuC falls short of 1 by."""
     # A little is added under the root, whose gradient has no bound at 0.
-    return (ab_plane(image) - ab_plane(truth)).square().sum(dim=1).add(0.01).sqrt().mean() / 150
+    return (ab_plane(image) - ab_plane(truth)).square().sum(dim=1).add(0.01).sqrt().mean(dim=(1, 2)) / 150
 
 
 #: Linear sRGB to CIE XYZ, relative to the white point.

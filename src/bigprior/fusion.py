@@ -130,7 +130,7 @@ class BandPhi(nn.Module):
 
     kind: ClassVar[str] = "bands"
 
-    def __init__(self, frame: str = "wavelet", width: int = 32, rho: float = 1e-3) -> None:
+    def __init__(self, frame: str = "wavelet", width: int = 32, rho: float = 1e-5) -> None:
         super().__init__()
         self.settings: dict[str, Any] = {"frame": frame, "width": width, "rho": rho}
         self.frame, self.rho = frame, rho

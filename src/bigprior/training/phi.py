@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-import torch.nn.functional as F
 from pydantic import Field, PositiveFloat, PositiveInt
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -17,7 +16,6 @@ from torch import Tensor
 from bigprior.atomic import replacing
 from bigprior.colour import ab_distance
 from bigprior.degradations import Degradation, Inpainting
-from bigprior.errors import SettingsError
 from bigprior.frames import Bands, Frame
 from bigprior.frames import frame as make_frame
 from bigprior.fusion import BandPhi, centre, fuse, phi_bands, phi_network, variance
@@ -37,7 +35,7 @@ class PhiSettings(Settings):
         rho: weight of the mean of ``phi`` (Eq. 14): favours the measurement where the prior is no better. A network for
             bands learns every weight up to 0.1, and is used with this one unless another is asked for.
         error: what Eq. 14 measures the fused picture's error in: ``l2``, squared as in the paper; ``l1``, absolute; or
-            ``ab``, the distance in CIELAB's colour plane that colorizations are scored by, of pixels only.
+            ``ab``, the distance in CIELAB's colour plane that colorizations are scored by.
         crop_px: side of the random crops.
         lr: the peak of a one-cycle schedule of AdamW.
         precision: of the network's training passes.
@@ -58,7 +56,12 @@ class PhiSettings(Settings):
     seed: int = 0
 
 
-_DISTANCES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"l2": F.mse_loss, "l1": F.l1_loss, "ab": ab_distance}
+#: Errors of pictures (N, 3, H, W), each (N,).
+_DISTANCES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "l2": lambda image, truth: (image - truth).square().mean(dim=(1, 2, 3)),
+    "l1": lambda image, truth: (image - truth).abs().mean(dim=(1, 2, 3)),
+    "ab": ab_distance,
+}
 
 
 @dataclass(frozen=True)
@@ -136,11 +139,9 @@ def train_phi(
         The path of the exported weights.
 
     Raises:
-        SettingsError: ``out`` belongs to a run with other settings, or coefficients would be trained on ``ab``.
+        SettingsError: ``out`` belongs to a run with other settings.
         UnknownNameError: no such network.
     """
-    if settings.network == BandPhi.kind and settings.error == "ab":
-        raise SettingsError("error is 'ab': a network for bands is trained on l2 or l1, which a frame keeps")
     run = Run(out, settings, quiet=quiet)
     trainer = _Trainer(settings)
     saved = run.resume()
@@ -166,20 +167,13 @@ def band_objective(
 
     Each picture counts relative to the error of its prior alone, so that hardly any noise is heard beside much of it.
     """
-    y, g, x = (frame.analyse(picture) for picture in (fidelity, prior, truth))
-    fused = [fuse(*terms) for terms in zip(y, g, phi, strict=True)]
-    power = 2 if error == "l2" else 1
-    pixels = truth[0].numel()
-
-    def total(bands: Bands) -> Tensor:
-        return torch.stack([band.sum(dim=(1, 2, 3)) for band in bands]).sum(0)
-
-    def distance(bands: Bands) -> Tensor:
-        return total([(b - t).abs().pow(power) for b, t in zip(bands, x, strict=True)]) / pixels
-
+    terms = zip(frame.analyse(fidelity), frame.analyse(prior), phi, strict=True)
+    fused = frame.synthesise([fuse(*term) for term in terms], *truth.shape[2:])
     energy = [c.square() for c in frame.analyse(prior - centre(prior))]
-    share = total([p * e for p, e in zip(phi, energy, strict=True)]) / total(energy).clamp_min(1e-12)
-    return ((distance(fused) + rho * share) / (distance(g) + rho / 10)).mean()
+    invented = torch.stack([(p * e).sum(dim=(1, 2, 3)) for p, e in zip(phi, energy, strict=True)]).sum(0)
+    total = torch.stack([e.sum(dim=(1, 2, 3)) for e in energy]).sum(0)
+    distance, share = _DISTANCES[error], invented / total.clamp_min(1e-12)
+    return ((distance(fused, truth) + rho * share) / (distance(prior, truth) + rho / 10)).mean()
 
 
 def objective(phi: Tensor, fidelity: Tensor, prior: Tensor, truth: Tensor, *, rho: float, error: str = "l2") -> Tensor:
@@ -187,7 +181,7 @@ def objective(phi: Tensor, fidelity: Tensor, prior: Tensor, truth: Tensor, *, rh
 
     Deviates where ``error`` is not ``l2``: colour is judged by its distance, and most of the squares are in few pixels.
     """
-    return _DISTANCES[error](fuse(fidelity, prior, phi), truth) + rho * phi.abs().mean()
+    return _DISTANCES[error](fuse(fidelity, prior, phi), truth).mean() + rho * phi.abs().mean()
 
 
 class _Trainer:
