@@ -37,7 +37,7 @@ def main() -> None:
         sigma, ours = noise_level("denoising", name), restorer.restore(y, physics)
         row = {"sigma": 255 * sigma, "input": float(psnr(y, x)), "ours": float(psnr(ours.restored, x))}
         row["share"] = ours.mean_share
-        if BASELINES["bm3d"].installed:
+        if BASELINES["bm3d"].missing is None:
             row["bm3d"] = float(psnr(BASELINES["bm3d"].restore(y, physics, sigma), x))
         results[name] = row
     text = json.dumps(results, indent=2)

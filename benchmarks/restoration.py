@@ -47,7 +47,7 @@ def seconds(preset: str, repeats: int) -> dict[str, float]:
         y, physics = simulate(protocol, x, ["astronaut"])
         restorer = load_restorer(preset, task)
         times[task] = median_seconds(lambda: restorer.restore(y, physics), repeats)  # noqa: B023
-    if BASELINES["bm3d"].installed:
+    if BASELINES["bm3d"].missing is None:
         y, physics = simulate("denoising-25", x, ["astronaut"])
         sigma = noise_level("denoising-25", "astronaut")
         times["bm3d"] = median_seconds(lambda: BASELINES["bm3d"].restore(y, physics, sigma), 1)
