@@ -130,7 +130,8 @@ def write_results(folder: Path, page: Path) -> list[str]:
         "",
         "The paper's test pictures (LSUN validation 250-299) at 256x256. `input` is the fidelity term, `prior` the",
         "prior alone, `ours` their fusion; other rows in plain type are methods from packages, run on the same pixels.",
-        "Rows in *italics* are as published. Seconds are of one picture, on the machine that ran them all.",
+        "Rows in *italics* are as published. Seconds are of one picture on a machine that did other work as well, where",
+        "they are given at all: `python benchmarks/restoration.py` measures them alone.",
     ]
     for table, title in _TITLES.items():
         parts += _table_parts(table, title, found, page)
