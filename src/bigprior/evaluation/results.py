@@ -130,8 +130,8 @@ def write_results(folder: Path, page: Path) -> list[str]:
         "",
         "The paper's test pictures (LSUN validation 250-299) at 256x256. `input` is the fidelity term, `prior` the",
         "prior alone, `ours` their fusion; other rows in plain type are methods from packages, run on the same pixels.",
-        "Rows in *italics* are as published. Seconds are of one picture on a machine that did other work as well, where",
-        "they are given at all: `python benchmarks/restoration.py` measures them alone.",
+        "Rows in *italics* are as published. Seconds, where given, are of one picture on a machine that did other work",
+        "as well: `python benchmarks/restoration.py` measures them alone.",
     ]
     for table, title in _TITLES.items():
         parts += _table_parts(table, title, found, page)
@@ -215,7 +215,7 @@ def _frame_parts(found: dict[str, Any], page: Path) -> list[str]:
             f"## What is made up, in pixels and in other frames: {name}",
             "",
             "The same prior, fused in two frames ([what that means](frames.md)). Blind denoising; `made up` is the",
-            "share of the restored picture's variance that comes from the prior. The plot has circles for these rows.",
+            "share of the restored picture's variance that comes from the prior. Hollow marks in the plot are these rows.",
             "",
             *_grid([(frame, row) for frame, row in results.items() if "curve" in row], "frame", _HIDDEN),
             "",
