@@ -215,7 +215,7 @@ def _frame_parts(found: dict[str, Any], page: Path) -> list[str]:
             f"## What is made up, in pixels and in other frames: {name}",
             "",
             "The same prior, fused in two frames ([what that means](frames.md)). Blind denoising; `made up` is the",
-            "share of the restored picture's variance that comes from the prior. Hollow marks in the plot are these rows.",
+            "share of the restored picture's variance that comes from the prior. Hollow marks in the plot: these rows.",
             "",
             *_grid([(frame, row) for frame, row in results.items() if "curve" in row], "frame", _HIDDEN),
             "",
