@@ -38,15 +38,30 @@ class UNetPhi(nn.Module):
         widths: channels from the finest level to the coarsest; each further level halves the side.
         channels: of ``phi``: 1, a share a pixel, or 3, a share a pixel and colour.
         shuffle: the finest level works on blocks of this side, folded into channels: 2 costs a quarter of 1.
+        sees_prior: without it, the measurement stands in the prior's place.
+        bounded: sigmoid of the output; without it ``phi`` is a share no more.
     """
 
     kind: ClassVar[str] = "unet"
     frame = PixelFrame.name
 
-    def __init__(self, widths: Sequence[int] = (24, 48, 96), channels: int = 1, shuffle: int = 1) -> None:
+    def __init__(
+        self,
+        widths: Sequence[int] = (24, 48, 96),
+        channels: int = 1,
+        shuffle: int = 1,
+        sees_prior: bool = True,
+        bounded: bool = True,
+    ) -> None:
         super().__init__()
-        self.settings: dict[str, Any] = {"widths": list(widths), "channels": channels, "shuffle": shuffle}
-        self.shuffle = shuffle
+        self.settings: dict[str, Any] = {
+            "widths": list(widths),
+            "channels": channels,
+            "shuffle": shuffle,
+            "sees_prior": sees_prior,
+            "bounded": bounded,
+        }
+        self.shuffle, self.sees_prior, self.bounded = shuffle, sees_prior, bounded
         #: No pixel of ``phi`` depends on a pixel this far away; a multiple of the coarsest pixel, which is an eighth.
         self.reach = 8 * shuffle * 2 ** (len(widths) - 1)
         inputs = (9 * shuffle**2, *widths)
@@ -58,6 +73,7 @@ class UNetPhi(nn.Module):
         """``g_inv(y)`` and ``G(z*)``, both (N, 3, H, W), any size, to ``phi`` (N, channels, H, W) in [0, 1]."""
         # Values far outside [0, 1] say no more than values a little outside, and could overflow.
         fidelity, prior = fidelity.clamp(-1, 2), prior.clamp(-1, 2)
+        prior = prior if self.sees_prior else fidelity
         # The difference is what the decision is about; a convolution could form it, but starts from it sooner.
         x = torch.cat([fidelity - 0.5, prior - 0.5, prior - fidelity], dim=1)
         height, width = x.shape[2:]
@@ -71,7 +87,8 @@ class UNetPhi(nn.Module):
         for block, skip in zip(reversed(self.up), reversed(skips[:-1]), strict=True):
             x = block(torch.cat([skip, F.interpolate(x, scale_factor=2.0, mode="nearest")], dim=1))
         # In single precision whatever the context: a bfloat16 share near 1 is 1, and learns nothing any more.
-        return torch.sigmoid(F.pixel_shuffle(self.head(x).float(), self.shuffle))[:, :, :height, :width]
+        phi = F.pixel_shuffle(self.head(x).float(), self.shuffle)[:, :, :height, :width]
+        return torch.sigmoid(phi) if self.bounded else phi
 
 
 class DnCNNPhi(nn.Module):

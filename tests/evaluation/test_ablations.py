@@ -9,7 +9,7 @@ from PIL import Image
 from bigprior.errors import SettingsError
 from bigprior.evaluation import ablations
 from bigprior.evaluation.ablations import VARIANTS, ablation_table
-from bigprior.fusion import PHI_NETWORKS, phi_network
+from bigprior.fusion import UNetPhi
 
 
 @pytest.fixture
@@ -49,19 +49,17 @@ def test_every_variant_has_a_row_and_a_second_run_trains_nothing(
     again = table()
     for name in VARIANTS:
         assert again[name]["psnr"] == first[name]["psnr"]
-    assert not any("unet-" in kind for kind in PHI_NETWORKS)
 
 
 def test_the_variants_of_the_unet_are_what_they_say() -> None:
     y, g, other = torch.rand(3, 1, 3, 12, 12).unbind()
-    with ablations._known_kinds():
-        networks = {}
-        for kind in ("unet", "unet-y", "unet-unbounded"):
-            torch.manual_seed(0)
-            networks[kind] = phi_network(kind, widths=[4, 6])
-    assert torch.equal(networks["unet-y"](y, g), networks["unet-y"](y, other))
-    assert not torch.equal(networks["unet"](y, g), networks["unet"](y, other))
-    assert torch.allclose(networks["unet-unbounded"](y, g).sigmoid(), networks["unet"](y, g), atol=1e-6)
+    networks = {}
+    for name, change in {"whole": {}, "blind": {"sees_prior": False}, "unbounded": {"bounded": False}}.items():
+        torch.manual_seed(0)
+        networks[name] = UNetPhi(widths=[4, 6], **change)
+    assert torch.equal(networks["blind"](y, g), networks["blind"](y, other))
+    assert not torch.equal(networks["whole"](y, g), networks["whole"](y, other))
+    assert torch.allclose(networks["unbounded"](y, g).sigmoid(), networks["whole"](y, g), atol=1e-6)
 
 
 def test_priors_of_other_pictures_are_refused(folders: tuple[Path, Path], tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ def test_a_killed_run_ends_like_one_that_was_not(tmp_path: Path, run_until_kille
     assert min(scores[:2]) == min(scores)  # the best weights are older than the last save
     states = [torch.load(tmp_path / name / "state.pt", weights_only=True) for name in ("whole", "killed")]
     assert states[0]["step"] == states[1]["step"] == 8
-    assert states[0]["best_score"] == states[1]["best_score"]
+    assert states[0]["best"]["score"] == states[1]["best"]["score"]
     for name, tensor in states[0]["network"].items():
         assert torch.equal(tensor, states[1]["network"][name])
 

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from bigprior.errors import SettingsError
-from bigprior.folders import load_set
-from bigprior.fusion import PHI_NETWORKS, UNetPhi, fuse_in_frame
+from bigprior.fusion import fuse_in_frame
 from bigprior.metrics import colour_auc, psnr
 from bigprior.priors.base import Progress
-from bigprior.simulation import simulate
 from bigprior.training.phi import PhiSettings, Triples, train_phi
+from bigprior.training.recipes import given_triples
 from bigprior.zoo import load_phi
 
 #: Steps of every variant's training.
@@ -28,32 +24,14 @@ STEPS = 200
 SIDE_PX = 256
 
 
-class _BlindUNet(UNetPhi):
-    """The U-Net that is not shown the prior, as the paper's network is not: it sees the measurement in its place."""
-
-    kind = "unet-y"
-
-    def forward(self, fidelity: Tensor, prior: Tensor) -> Tensor:
-        return super().forward(fidelity, fidelity)
-
-
-class _UnboundedUNet(UNetPhi):
-    """The U-Net without its sigmoid, which the logarithm of the odds undoes."""
-
-    kind = "unet-unbounded"
-
-    def forward(self, fidelity: Tensor, prior: Tensor) -> Tensor:
-        return torch.logit(super().forward(fidelity, prior), eps=1e-7)
-
-
 _GREY: dict[str, Any] = {"channels_in": 1}
 #: Every variant by the name of its row: what differs from :class:`~bigprior.training.phi.PhiSettings`.
 VARIANTS: dict[str, dict[str, Any]] = {
     "U-Net, sees y and prior": {},
     "without the penalty (rho 0)": {"rho": 0.0},
     "a large penalty (rho 1e-3)": {"rho": 1e-3},
-    "sees y alone": {"network": "unet-y"},
-    "without the sigmoid": {"network": "unet-unbounded"},
+    "sees y alone": {"network_settings": {"sees_prior": False}},
+    "without the sigmoid": {"network_settings": {"bounded": False}},
     "DnCNN, sees y alone": {"network": "dncnn", "network_settings": _GREY},
     "DnCNN, without the sigmoid (as released)": {
         "network": "dncnn",
@@ -88,35 +66,14 @@ def ablation_table(
     Raises:
         SettingsError: the folders do not match, or ``folder`` holds runs with other settings.
     """
-    train, test = (_triples(data, prior_dir, part) for part in ((0, index[0] - 1), index))
+    train, test = (given_triples(data, prior_dir, part) for part in ((0, index[0] - 1), index))
     results: dict[str, Any] = {}
     for done, (name, change) in enumerate(VARIANTS.items()):
         settings = PhiSettings(**{"steps": steps or STEPS, "batch": 8, "crop_px": 40, **change})
-        with _known_kinds():
-            network = load_phi(train_phi(folder / _slug(name), settings, train, quiet=True))
+        network = load_phi(train_phi(folder / _slug(name), settings, train, quiet=True))
         results[name] = _scored(network, test) | _cost(network)
         progress(done + 1, len(VARIANTS))
     return results | {"training": {"steps": steps or STEPS}}
-
-
-@contextmanager
-def _known_kinds() -> Iterator[None]:
-    """The two variants of the U-Net are of no use to anyone else: they have names for the time of a training."""
-    kinds: tuple[type[UNetPhi], ...] = (_BlindUNet, _UnboundedUNet)
-    PHI_NETWORKS.update({one.kind: one for one in kinds})
-    try:
-        yield
-    finally:
-        for one in kinds:
-            del PHI_NETWORKS[one.kind]
-
-
-def _triples(data: Path, prior_dir: Path, index: tuple[int, int]) -> Triples:
-    truth, priors = load_set(data, index), load_set(prior_dir, index)
-    if truth.names != priors.names:
-        raise SettingsError(f"{prior_dir} does not hold a prior of the same name for each picture of {data}")
-    y, physics = simulate("colorization", truth.images, truth.names)
-    return Triples(physics.g_inv(y), priors.images, truth.images)
 
 
 @torch.no_grad()

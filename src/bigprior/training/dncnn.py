@@ -20,7 +20,7 @@ from bigprior.folders import PictureSet, load_set
 from bigprior.settings import Settings
 from bigprior.simulation import simulate
 from bigprior.training.recipes import TASK_PROTOCOLS
-from bigprior.training.run import Run, load_state, state_of, step_rng
+from bigprior.training.run import Best, Run, load_state, random_crop, state_of, step_rng
 from bigprior.weights import read_weights, save_weights
 
 
@@ -86,11 +86,11 @@ def train_dncnn(
         loss = trainer.train_step(pictures)
         if (step + 1) % settings.validate_every == 0 or step + 1 == settings.steps:
             score = trainer.validate(chosen_on)
-            trainer.keep_if_best(score)
+            trainer.best.keep(score, trainer.network)
             run.log(step=step + 1, loss=loss, validation=score)
     weights = run.folder / "dncnn.safetensors"
     header = {"kind": "dncnn-restorer", "depth": settings.depth, "task": settings.task, "recipe": settings.model_dump()}
-    save_weights(weights, trainer.best, header)
+    save_weights(weights, trainer.best.tensors, header)
     return weights
 
 
@@ -129,8 +129,7 @@ class _Trainer:
         self.optimizer = torch.optim.Adam(self.network.parameters(), settings.lr)
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(self.optimizer, settings.lr, total_steps=settings.steps)
         self.step = 0
-        self.best_score = float("inf")
-        self.best = self._snapshot()
+        self.best = Best(self.network)
 
     def train_step(self, pictures: PictureSet) -> float:
         s, rng = self.settings, step_rng(self.settings.seed, self.step)
@@ -139,19 +138,10 @@ class _Trainer:
         x = pictures.images[chosen]
         draw = 1 + s.seed * 1_000_003 + self.step  # 0 is the draw of evaluations
         y, physics = simulate(protocols[self.step % len(protocols)], x, [pictures.names[i] for i in chosen], draw)
-        inputs, targets = [], []
-        for source, truth in zip(physics.g_inv(y), x, strict=True):
-            height, width = truth.shape[1:]
-            ch, cw = min(s.crop_px, height), min(s.crop_px, width)
-            top = int(torch.randint(height - ch + 1, (), generator=rng))
-            left = int(torch.randint(width - cw + 1, (), generator=rng))
-            window = (slice(None), slice(top, top + ch), slice(left, left + cw))
-            flip = [2] if torch.randint(2, (), generator=rng) else []
-            inputs.append(source[window].flip(flip))
-            targets.append(truth[window].flip(flip))
+        crops = [random_crop(pair, s.crop_px, rng) for pair in zip(physics.g_inv(y), x, strict=True)]
+        source, truth = (torch.stack(part) for part in zip(*crops, strict=True))
         self.network.train()
-        source = torch.stack(inputs).contiguous(memory_format=torch.channels_last)
-        loss = F.mse_loss(self.network(source), torch.stack(targets))
+        loss = F.mse_loss(self.network(source.contiguous(memory_format=torch.channels_last)), truth)
         self.optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(self.network.parameters(), s.clip)
@@ -172,20 +162,13 @@ class _Trainer:
                 errors.append(F.mse_loss(self.network(source), truth).item())
         return sum(errors) / len(errors)
 
-    def keep_if_best(self, score: float) -> None:
-        if score < self.best_score:
-            self.best_score, self.best = score, self._snapshot()
-
     def state(self) -> dict[str, Any]:
-        return state_of(self, "network", "optimizer", "schedule", "step", "best_score", "best")
+        return state_of(self, "network", "optimizer", "schedule", "step", "best")
 
     def _middle(self, x: Tensor) -> Tensor:
         side = self.settings.validation_px
         top, left = ((length - min(side, length)) // 2 for length in x.shape[2:])
         return x[:, :, top : top + side, left : left + side]
-
-    def _snapshot(self) -> dict[str, Tensor]:
-        return {k: v.detach().clone() for k, v in self.network.state_dict().items()}
 
 
 def _network(depth: int) -> nn.Module:

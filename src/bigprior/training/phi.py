@@ -23,7 +23,7 @@ from bigprior.precision import autocast
 from bigprior.priors.base import Prior, Progress
 from bigprior.settings import Settings
 from bigprior.simulation import simulate
-from bigprior.training.run import Run, load_state, state_of, step_rng
+from bigprior.training.run import Best, Run, load_state, random_crop, state_of, step_rng
 from bigprior.weights import save_weights
 
 
@@ -152,11 +152,11 @@ def train_phi(
         last = step + 1 == settings.steps
         if (step + 1) % settings.validate_every == 0 or last:
             score = trainer.validate(validation) if validation is not None else loss
-            trainer.keep_if_best(score if validation is not None else -float(step))
+            trainer.best.keep(score if validation is not None else -float(step), trainer.network)
             run.log(step=step + 1, loss=loss, validation=score)
     extra = {"kind": settings.network, "network": trainer.network.settings, "recipe": settings.model_dump()}
     weights = run.folder / "phi.safetensors"
-    save_weights(weights, trainer.best, {**extra, **(header or {})})
+    save_weights(weights, trainer.best.tensors, {**extra, **(header or {})})
     return weights
 
 
@@ -194,23 +194,16 @@ class _Trainer:
         self.optimizer = torch.optim.AdamW(self.network.parameters(), settings.lr, weight_decay=settings.weight_decay)
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(self.optimizer, settings.lr, total_steps=settings.steps)
         self.step = 0
-        self.best_score = float("inf")
-        self.best = self._snapshot()
+        self.best = Best(self.network)
 
     def train_step(self, data: Triples) -> float:
         s, rng = self.settings, step_rng(self.settings.seed, self.step)
-        height, width = data.truth.shape[2:]
-        ch, cw = min(s.crop_px, height), min(s.crop_px, width)
-        crops: tuple[list[Tensor], ...] = ([], [], [])
+        crops = []
         for _ in range(s.batch):
             n = int(torch.randint(len(data), (), generator=rng))
-            top = int(torch.randint(height - ch + 1, (), generator=rng))
-            left = int(torch.randint(width - cw + 1, (), generator=rng))
-            flip = bool(torch.randint(2, (), generator=rng))
-            for out, part in zip(crops, data.parts(), strict=True):
-                crop = part[n, :, top : top + ch, left : left + cw]
-                out.append(crop.flip(2) if flip else crop)
-        fidelity, prior, truth = (torch.stack(c).contiguous(memory_format=torch.channels_last) for c in crops)
+            crops.append(random_crop([part[n] for part in data.parts()], s.crop_px, rng))
+        parts = zip(*crops, strict=True)
+        fidelity, prior, truth = (torch.stack(p).contiguous(memory_format=torch.channels_last) for p in parts)
         self.network.train()
         # Every weight that a user may ask for; a network of one weight sees the run's own.
         rho = 10 ** (-6 + 5 * torch.rand(len(truth), generator=rng))
@@ -240,15 +233,8 @@ class _Trainer:
         losses = [self.loss(y, g, x, rho).item() for y, g, x in singles]
         return sum(losses) / len(losses)
 
-    def keep_if_best(self, score: float) -> None:
-        if score < self.best_score:
-            self.best_score, self.best = score, self._snapshot()
-
     def state(self) -> dict[str, Any]:
-        return state_of(self, "network", "optimizer", "schedule", "step", "best_score", "best")
-
-    def _snapshot(self) -> dict[str, Tensor]:
-        return {k: v.detach().clone() for k, v in self.network.state_dict().items()}
+        return state_of(self, "network", "optimizer", "schedule", "step", "best")
 
 
 def _cached_projection(prior: Prior, y: Tensor, physics: Degradation, key: str, cache: Path) -> Tensor:

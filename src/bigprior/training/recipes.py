@@ -85,17 +85,22 @@ def train_phi_on_priors(
     Raises:
         SettingsError: the folders do not match.
     """
+    learned_from = given_triples(data, prior_dir, train)
+    chosen_on = given_triples(data, prior_dir, validation) if validation else None
+    return train_phi(out, settings, learned_from, chosen_on, header={"task": "colorization"})
 
-    def triples(index: tuple[int, int] | None) -> Triples:
-        truth, priors = load_set(data, index), load_set(prior_dir, index)
-        if truth.names != priors.names:
-            raise SettingsError(f"{prior_dir} does not hold a prior of the same name for each picture of {data}")
-        y, physics = simulate("colorization", truth.images, truth.names)
-        return Triples(physics.g_inv(y), priors.images, truth.images)
 
-    return train_phi(
-        out, settings, triples(train), triples(validation) if validation else None, header={"task": "colorization"}
-    )
+def given_triples(data: Path | str, prior_dir: Path | str, index: tuple[int, int] | None) -> Triples:
+    """Colorization's triples with priors that were computed elsewhere, one of the same name a picture.
+
+    Raises:
+        SettingsError: the folders do not match.
+    """
+    truth, priors = load_set(data, index), load_set(prior_dir, index)
+    if truth.names != priors.names:
+        raise SettingsError(f"{prior_dir} does not hold a prior of the same name for each picture of {data}")
+    y, physics = simulate("colorization", truth.images, truth.names)
+    return Triples(physics.g_inv(y), priors.images, truth.images)
 
 
 def _with_tiles(pictures: PictureSet, data: Path | str, index: tuple[int, int] | None, side: int) -> PictureSet:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ import torch
 from pydantic import BaseModel
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import Tensor, nn
 
 from bigprior.atomic import replacing, write_text
 from bigprior.errors import SettingsError
@@ -43,6 +44,36 @@ def load_state(trainer: object, state: Mapping[str, Any]) -> None:
             owner.load_state_dict(value)
         else:
             setattr(trainer, name, value)
+
+
+def random_crop(parts: Sequence[Tensor], side: int, rng: torch.Generator) -> list[Tensor]:
+    """The same square of every picture (C, H, W) of one size, at most ``side`` wide, in half of the cases mirrored."""
+    height, width = parts[0].shape[1:]
+    ch, cw = min(side, height), min(side, width)
+    top = int(torch.randint(height - ch + 1, (), generator=rng))
+    left = int(torch.randint(width - cw + 1, (), generator=rng))
+    mirrored = [2] if bool(torch.randint(2, (), generator=rng)) else []
+    return [part[:, top : top + ch, left : left + cw].flip(mirrored) for part in parts]
+
+
+class Best:
+    """The weights of a network that scored lowest so far; saved and put back with a run's state."""
+
+    def __init__(self, network: nn.Module) -> None:
+        self.score, self.tensors = float("inf"), _copied(network)
+
+    def keep(self, score: float, network: nn.Module) -> None:
+        """Take the network's weights if ``score`` is lower than every one before."""
+        if score < self.score:
+            self.score, self.tensors = score, _copied(network)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The score and the weights."""
+        return {"score": self.score, "tensors": self.tensors}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Put back what :meth:`state_dict` gave."""
+        self.score, self.tensors = state["score"], state["tensors"]
 
 
 class Run:
@@ -108,3 +139,7 @@ class Run:
                 if self.due:
                     self.save(state())
         self.save(state())
+
+
+def _copied(network: nn.Module) -> dict[str, Tensor]:
+    return {k: v.detach().clone() for k, v in network.state_dict().items()}
