@@ -229,16 +229,17 @@ def train_prior(
         int | None, typer.Option(help="Side that the photographs are read at: 64 for a GAN, 256 for a denoiser.")
     ] = None,
     kimg: Annotated[float, typer.Option(help="Thousands of images to see.")] = 400.0,
-    batch: Annotated[int, typer.Option(help="Images a step.")] = 32,
+    batch: Annotated[
+        int | None, typer.Option(help="Images a step: 32 of a GAN, 4 crops of 128 pixels of a denoiser.")
+    ] = None,
     init: Annotated[Path | None, typer.Option(help="Weights to start from; a smaller generator's grow.")] = None,
     vgg: Vgg = None,
     precision: Precision = "fp32",
     seed: Seed = 0,
 ) -> None:
     """Train a generative prior. Interrupt it at will: the same command goes on."""
-    common: dict[str, Any] = {"total_kimg": kimg, "batch": batch, "precision": precision, "seed": seed}
-    if resolution is not None:
-        common["resolution"] = resolution
+    common: dict[str, Any] = {"total_kimg": kimg, "precision": precision, "seed": seed}
+    common |= {name: v for name, v in {"resolution": resolution, "batch": batch}.items() if v is not None}
     with _working("loading"):
         if kind is Kind.gan:
             from bigprior.training.prior import PriorSettings

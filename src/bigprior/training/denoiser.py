@@ -52,21 +52,21 @@ class DenoiserSettings(Settings):
     blocks: PositiveInt = 2
     shuffle: PositiveInt = 2
     resolution: PositiveInt = 256
-    native: float = Field(default=0.8, ge=0, le=1)
-    crop_px: PositiveInt = 64
+    native: float = Field(default=0.9, ge=0, le=1)
+    crop_px: PositiveInt = 128
     told_crop_px: PositiveInt = 128
-    batch: PositiveInt = 32
+    batch: PositiveInt = 4
     told: float = Field(default=0.3, ge=0, le=1)
     luminance: float = Field(default=0.3, ge=0, le=1)
     low_noise: float = Field(default=0.95, ge=0, le=1)
     low_sigma: PositiveFloat = 55 / 255
     start: float = Field(default=0.6, ge=0, le=1)
-    total_kimg: PositiveFloat = 600.0
-    lr: PositiveFloat = 6e-4
+    total_kimg: PositiveFloat = 150.0
+    lr: PositiveFloat = 5e-4
     decay: float = Field(default=1.0, ge=0, le=1)
     clip: PositiveFloat = 1.0
     ema: float = Field(default=0.999, ge=0, lt=1)
-    snapshot_kimg: PositiveFloat = 16.0
+    snapshot_kimg: PositiveFloat = 4.0
     precision: Literal["fp32", "bf16"] = "fp32"
     seed: int = 0
 
