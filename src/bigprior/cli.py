@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -81,6 +82,9 @@ def restore(
     sigma: Annotated[float | None, typer.Option(help="Noise level on the 0..255 scale, if known; else blind.")] = None,
     preset: Preset = DEFAULT_PRESET,
     steps: Steps = None,
+    budget: Annotated[
+        str | None, typer.Option(help="Time that an inversion may take: 2s, 500ms or 1min. Fewer steps are made.")
+    ] = None,
     paper: Annotated[bool, typer.Option(help="Invert with the paper's own settings (slow).")] = False,
     vgg: Vgg = None,
     frame: FrameName = None,
@@ -110,6 +114,7 @@ def restore(
         known = read_mask(mask) if mask is not None else None
         where = _device(device)
         options: dict[str, Any] = {"steps": steps, "paper": paper, "vgg": vgg, "frame": frame, "rho": rho}
+        options["budget_s"] = None if budget is None else _seconds(budget)
         restorer = load_restorer(preset, task.degradation, **options, device=where)
     degradation = _degradation(task, known, sigma)
     if known is not None:
@@ -339,6 +344,28 @@ def train_phi(
     _OUT.print(f"weights: {weights}", soft_wrap=True)
 
 
+@train.command("encoder")
+def train_encoder(
+    data: Annotated[Path, typer.Option(help="Folder of training photographs.")],
+    out: Annotated[Path, typer.Option(help="The run's folder; the same command again resumes it.")],
+    preset: Annotated[str, typer.Option(help="Whose generator is inverted.")] = "rooms",
+    codes: Annotated[int, typer.Option(help="Codes of the inversions that it begins.")] = 15,
+    layer: Annotated[int, typer.Option(help="Their composing layer.")] = 6,
+    kimg: Annotated[float, typer.Option(help="Thousands of pictures to see.")] = 24.0,
+    precision: Precision = "fp32",
+    seed: Seed = 0,
+) -> None:
+    """Train an encoder: the start of a frozen generator's inversions, from the measurement alone."""
+    with _working("loading"):
+        from bigprior.training.encoder import EncoderSettings
+        from bigprior.training.encoder import train_encoder as train_it
+        from bigprior.zoo import load_generator
+
+        fields: dict[str, Any] = {"total_kimg": kimg, "precision": precision, "seed": seed}
+        settings, generator = EncoderSettings(codes=codes, layer=layer, **fields), load_generator(preset)
+    _OUT.print(f"weights: {train_it(data, generator, out, settings)}", soft_wrap=True)
+
+
 @train.command("dncnn")
 def train_dncnn(
     task: Annotated[Task, typer.Option(help="Which task's network.")],
@@ -395,6 +422,7 @@ def import_prior(
     steps: Annotated[
         list[str] | None, typer.Option(help="TASK=N: steps of the inversion or the sampler; may be repeated.")
     ] = None,
+    encoder: Annotated[Path | None, typer.Option(help="Of a generator: where its inversions begin.")] = None,
     into: Annotated[Path | None, typer.Option(help="Folder of presets; your own by default.")] = None,
     summary: Annotated[str | None, typer.Option(help="A line about it.")] = None,
     licence: Annotated[str | None, typer.Option(help="Terms of the weights.")] = None,
@@ -408,9 +436,8 @@ def import_prior(
         networks.setdefault(Task(task).degradation, []).append(file)
     counts = {Task(task).degradation: _count(text) for task, text in _by_task("steps", steps)}
     given = {"summary": summary, "licence": licence, "trained_on": trained_on}
-    folder = import_preset(
-        name, network, phi=networks, into=into, steps=counts, **{k: v for k, v in given.items() if v is not None}
-    )
+    given = {k: v for k, v in given.items() if v is not None}
+    folder = import_preset(name, network, phi=networks, encoder=encoder, into=into, steps=counts, **given)
     _OUT.print(f"preset {name}: {folder}", soft_wrap=True)
 
 
@@ -439,6 +466,13 @@ def _degradation(task: Task, mask: Any, sigma: float | None) -> Any:
     if task is Task.inpaint:
         return degradation("inpainting", mask=mask)
     return degradation(task.degradation, **({"sigma": sigma / 255 if sigma else None} if task is Task.denoise else {}))
+
+
+def _seconds(text: str) -> float:
+    found = re.fullmatch(r"(\d+(?:\.\d+)?) *(ms|s|min)?", text.strip())
+    if found is None:
+        raise SettingsError(f"--budget is {text!r}: expected a time such as 2s, 500ms or 1min")
+    return float(found[1]) * {"ms": 1e-3, "s": 1.0, None: 1.0, "min": 60.0}[found[2]]
 
 
 def _device(name: str) -> Any:

@@ -26,6 +26,7 @@ from bigprior.generators import architecture
 from bigprior.priors.anysize import AnySize
 from bigprior.priors.base import Prior
 from bigprior.priors.diffusion import DiffusionPrior, DiffusionSettings
+from bigprior.priors.encoder import CodeEncoder
 from bigprior.priors.gan import GANPrior, InversionSettings, paper_settings
 from bigprior.restoration import Restorer
 from bigprior.settings import Settings
@@ -126,8 +127,27 @@ def load_denoiser(name: str) -> DenoisingUNet:
     return network.requires_grad_(False).eval().to(memory_format=torch.channels_last)
 
 
+def load_encoder(name: str) -> CodeEncoder | None:
+    """The frozen encoder of a preset's generator; None if it has none.
+
+    Raises:
+        UnknownNameError: no such preset.
+        WeightsError: its weights are missing, or not the ones that it names.
+    """
+    if "encoder" not in preset(name).sha256:
+        return None
+    tensors, header = read_weights(_checked(name, "encoder"))
+    return CodeEncoder.from_state_dict(tensors, header.get("network", {})).requires_grad_(False).eval()
+
+
 def load_prior(
-    name: str, task: str, *, steps: int | None = None, paper: bool = False, vgg: Path | str | None = None
+    name: str,
+    task: str,
+    *,
+    steps: int | None = None,
+    budget_s: float | None = None,
+    paper: bool = False,
+    vgg: Path | str | None = None,
 ) -> tuple[GANPrior | DiffusionPrior, str]:
     """A preset's prior with its settings for a task, at its own size, and a key of all it depends on.
 
@@ -135,25 +155,34 @@ def load_prior(
         name: of the preset.
         task: a degradation's name.
         steps: of the inversion or the sampler, in place of the preset's.
+        budget_s: seconds that the inversion of one batch of pictures may take.
         paper: the paper's own settings in place of the preset's.
         vgg: local VGG-16 trunk, for the paper's perceptual loss.
 
     Raises:
-        SettingsError: ``steps`` is not positive, or ``paper`` with a denoiser.
+        SettingsError: ``steps`` or ``budget_s`` is not positive, or ``paper`` or ``budget_s`` with a denoiser.
     """
     if steps is not None and steps < 1:
         raise SettingsError(f"steps is {steps}: expected at least 1")
-    described, update = preset(name), {} if steps is None else {"steps": steps}
+    if budget_s is not None and not budget_s > 0:
+        raise SettingsError(f"budget is {budget_s} s: expected more than 0")
+    described, update = preset(name), dict[str, Any]() if steps is None else {"steps": steps}
     if described.network == "denoiser":
         if paper:
             raise SettingsError(f"preset {name} holds a denoiser, which the paper does not invert: leave --paper out")
+        if budget_s is not None:
+            raise SettingsError(f"preset {name} holds a denoiser, which inverts nothing: leave --budget out")
         sampling = described.sampling.get(task, SAMPLING[task]).model_copy(update=update)
         key = f"{described.sha256['denoiser']}/{sampling.model_dump_json()}"
         return DiffusionPrior(load_denoiser(name), sampling), key
     inversion = paper_settings(task) if paper else described.inversion.get(task, InversionSettings())
-    inversion = inversion.model_copy(update=update)
-    prior = GANPrior(load_generator(name), inversion, vgg=vgg)
-    return prior, f"{described.sha256['generator']}/{inversion.model_dump_json()}"
+    inversion = inversion.model_copy(update=update | ({} if budget_s is None else {"budget_s": budget_s}))
+    encoder = None if paper else load_encoder(name)
+    if encoder is not None and not encoder.fits(inversion.codes, inversion.layer):
+        encoder = None
+    prior = GANPrior(load_generator(name), inversion, vgg=vgg, encoder=encoder)
+    start = described.sha256["encoder"] if encoder is not None else "random"
+    return prior, f"{described.sha256['generator']}/{start}/{inversion.model_dump_json()}"
 
 
 def any_size(prior: GANPrior | DiffusionPrior, task: str) -> Prior:
@@ -168,6 +197,7 @@ def load_restorer(
     task: str = "denoising",
     *,
     steps: int | None = None,
+    budget_s: float | None = None,
     paper: bool = False,
     vgg: Path | str | None = None,
     frame: str | None = None,
@@ -179,7 +209,7 @@ def load_restorer(
     A preset without a phi network for ``task`` borrows that of an embedded one of its kind.
 
     Args:
-        name, task, steps, paper, vgg: as for :func:`load_prior`.
+        name, task, steps, budget_s, paper, vgg: as for :func:`load_prior`.
         frame: what to fuse in, a name in :data:`bigprior.frames.FRAMES`; by default what the preset was made for.
         rho: weight of what is made up, in place of the phi network's.
 
@@ -192,14 +222,17 @@ def load_restorer(
         raise UnknownNameError("task", task, list(DEGRADATIONS))
     if rho is not None and not rho >= 0:
         raise SettingsError(f"rho is {rho}: expected 0 or more")
-    prior, _ = load_prior(name, task, steps=steps, paper=paper, vgg=vgg)
+    prior, _ = load_prior(name, task, steps=steps, budget_s=budget_s, paper=paper, vgg=vgg)
     described = preset(name)
     kind = described.network
     lender = name if f"phi-{task}" in described.sha256 else EMBEDDED[kind]
     part, network = _phi_for(lender, task, frame)
+    weights = {kind: described.sha256[kind], "phi": preset(lender).sha256[part]}
+    if isinstance(prior, GANPrior) and prior.encoder is not None:
+        weights["encoder"] = described.sha256["encoder"]
     provenance: dict[str, Any] = {
         "preset": name,
-        "weights": {kind: described.sha256[kind], "phi": preset(lender).sha256[part]},
+        "weights": weights,
         "inversion" if kind == "generator" else "sampling": prior.settings.model_dump(),
     }
     if isinstance(network, BandPhi):
@@ -241,6 +274,7 @@ def import_preset(
     network: Path | str,
     *,
     phi: Mapping[str, Path | str | Sequence[Path | str]] | None = None,
+    encoder: Path | str | None = None,
     into: Path | str | None = None,
     kind: str | None = None,
     steps: Mapping[str, int] | None = None,
@@ -252,6 +286,7 @@ def import_preset(
         name: of the new preset; an older one of that name is replaced.
         network: ``.safetensors`` or ``.pth``; a foreign file is read without running anything in it.
         phi: file by task, or several: the first is the task's own, others are for other frames.
+        encoder: of a generator: where its inversions begin, as ``bigprior train encoder`` writes it.
         into: folder of presets; the user's own by default.
         kind: the network's architecture; what the file says, or ``pggan``, by default.
         steps: of the inversion or the sampler, by task.
@@ -294,7 +329,12 @@ def import_preset(
                     shutil.copyfile(path, temporary)
         else:
             save_weights(place, weigher.state_dict(), {"kind": weigher.kind, "network": weigher.settings})
-    hashes = {p: sha256(folder / f"{p}.safetensors") for p in (part, *networks)}
+    if encoder is not None:
+        of_encoder, how = read_weights(encoder)
+        begins = CodeEncoder.from_state_dict(of_encoder, how.get("network", {}))
+        save_weights(folder / "encoder.safetensors", begins.state_dict(), how)
+    parts = (part, *networks, *(("encoder",) if encoder is not None else ()))
+    hashes = {p: sha256(folder / f"{p}.safetensors") for p in parts}
     fields: dict[str, Any] = {
         "summary": f"imported from {Path(network).name}",
         "licence": "unknown",

@@ -15,6 +15,7 @@ from torch import Tensor
 from bigprior.degradations import Degradation, Inpainting
 from bigprior.errors import SettingsError
 from bigprior.priors.base import Prior, Progress, Projection
+from bigprior.priors.gan import GANPrior
 
 
 class AnySize:
@@ -60,9 +61,8 @@ class AnySize:
             part = degradation
             if masks is not None and len(masks) > 1:
                 part = Inpainting(masks[chunk])
-            parts.append(
-                self.prior.project(y[chunk], part, seed=seed, progress=_shifted(progress, start, self.batch, len(y)))
-            )
+            shifted = _shifted(progress, start, self.batch, len(y))
+            parts.append(self._own(len(y[chunk]) / len(y)).project(y[chunk], part, seed=seed, progress=shifted))
         if len(parts) == 1:
             return parts[0]
         codes = {k: torch.cat([p.codes[k] for p in parts]) for k in parts[0].codes}
@@ -72,6 +72,10 @@ class AnySize:
         histories = [torch.cat([h, h[-1:].expand(steps - len(h), -1)]) for h in histories]
         history = torch.cat(histories, dim=1) if len(histories) == len(parts) else None
         return Projection(torch.cat([p.image for p in parts]), codes, history)
+
+    def _own(self, share: float) -> Prior:
+        """The prior for a share of a picture's tiles: a limit in time is for all of them."""
+        return self.prior.within(share) if isinstance(self.prior, GANPrior) else self.prior
 
     def _whole(self, y: Tensor, degradation: Degradation, seed: int, progress: Progress | None) -> Tensor:
         small = _resized(y, (self.resolution, self.resolution))
@@ -94,7 +98,8 @@ class AnySize:
             chunk = corners[start : start + self.batch]
             tiles = torch.cat([padded[n : n + 1, :, t : t + tile, l : l + tile] for n, t, l in chunk])
             shifted = _shifted(progress, start, self.batch, len(corners))
-            images = self.prior.project(tiles, degradation, seed=seed, progress=shifted).image
+            own = self._own(len(chunk) / len(corners))
+            images = own.project(tiles, degradation, seed=seed, progress=shifted).image
             for image, (n, t, l) in zip(images, chunk, strict=True):
                 total[n, :, t : t + tile, l : l + tile] += image * window
                 weight[n, :, t : t + tile, l : l + tile] += window

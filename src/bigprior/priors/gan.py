@@ -6,6 +6,9 @@ weights carry no gradient, and codes, whose way through the first layers is most
 
 from __future__ import annotations
 
+import copy
+import math
+import time
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -19,6 +22,7 @@ from bigprior.generators.base import Generator
 from bigprior.perceptual import VGGFeatures
 from bigprior.precision import Precision, autocast
 from bigprior.priors.base import Progress, Projection
+from bigprior.priors.encoder import CodeEncoder
 from bigprior.priors.losses import InversionLoss, PerceptualTerm, PyramidTerm, VGGTerm
 from bigprior.settings import Settings
 
@@ -40,6 +44,8 @@ class InversionSettings(Settings):
         lr, alpha_lr: step sizes of ``z`` and of ``alpha``.
         code_every: codes take one step in so many; between, their feature maps are kept and ``alpha`` moves alone.
         decay: the step sizes fall to nothing along a half cosine.
+        starts: without an encoder, the best of so many random starts is taken, picture by picture.
+        budget_s: seconds that one call may take; the steps that fit are made, and the step sizes fall in that time.
         l2, l1, perceptual: weights of the loss.
         perceptual_term: ``vgg`` (the paper's; needs VGG-16 weights), or ``pyramid`` (needs nothing).
         precision: of the generator's passes. Codes, weights of codes and losses are single precision in any case.
@@ -53,6 +59,8 @@ class InversionSettings(Settings):
     alpha_lr: PositiveFloat = 0.05
     code_every: PositiveInt = 5
     decay: bool = True
+    starts: PositiveInt = 1
+    budget_s: PositiveFloat | None = None
     l2: float = Field(default=1.0, ge=0)
     l1: float = Field(default=0.0, ge=0)
     perceptual: float = Field(default=0.1, ge=0)
@@ -89,32 +97,52 @@ class GANPrior:
         generator: set to evaluation and frozen, since its weights are never trained here.
         settings: one for all tasks.
         vgg: local VGG-16 trunk for ``perceptual_term="vgg"``; torchvision's weights by default.
+        encoder: where inversions begin; without it, at random codes.
 
     Raises:
-        SettingsError: unknown optimiser, or a layer that the generator does not have.
+        SettingsError: unknown optimiser, a layer that the generator does not have, or an encoder for other settings.
     """
 
     def __init__(
-        self, generator: Generator, settings: InversionSettings | None = None, *, vgg: Path | str | None = None
+        self,
+        generator: Generator,
+        settings: InversionSettings | None = None,
+        *,
+        vgg: Path | str | None = None,
+        encoder: CodeEncoder | None = None,
     ) -> None:
         self.settings = s = settings or InversionSettings()
         if s.optimizer not in OPTIMIZERS:
             raise SettingsError(f"optimizer is {s.optimizer!r}: the known ones are {', '.join(OPTIMIZERS)}")
         if s.layer > generator.layers:
             raise SettingsError(f"composing layer is {s.layer}: this generator splits at 0 to {generator.layers}")
-        if isinstance(generator, torch.nn.Module):
-            generator.eval().requires_grad_(False).to(memory_format=torch.channels_last)
-        self.generator = generator
+        if encoder is not None and not encoder.fits(s.codes, s.layer):
+            raise SettingsError(
+                f"the encoder begins inversions of {encoder.codes} codes at layer {encoder.layer}, "
+                f"but these are of {s.codes} at layer {s.layer}: leave it out, or train another"
+            )
+        for network in (generator, encoder):
+            if isinstance(network, torch.nn.Module):
+                network.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+        self.generator, self.encoder = generator, encoder
         self.resolution = generator.resolution
         self.term: PerceptualTerm = VGGTerm(VGGFeatures(vgg)) if s.perceptual_term == "vgg" else PyramidTerm()
 
     def to(self, device: torch.device | str) -> Self:
         """Move the frozen networks; measurements have to be there too."""
-        if isinstance(self.generator, torch.nn.Module):
-            self.generator.to(device)
+        for network in (self.generator, self.encoder):
+            if isinstance(network, torch.nn.Module):
+                network.to(device)
         if isinstance(self.term, VGGTerm):
             self.term.features.to(device)
         return self
+
+    def within(self, share: float) -> Self:
+        """The same prior with a share of its time budget, for one of several calls."""
+        part = copy.copy(self)
+        if self.settings.budget_s is not None:
+            part.settings = self.settings.model_copy(update={"budget_s": self.settings.budget_s * share})
+        return part
 
     def project(
         self, y: Tensor, degradation: Degradation, *, seed: int = 0, progress: Progress | None = None
@@ -132,12 +160,11 @@ class GANPrior:
             )
         if isinstance(degradation, Inpainting):
             degradation = degradation.for_measurement(y)
-        s = self.settings
-        z, alpha = self._start(len(y), seed, y)
+        s, began = self.settings, time.monotonic()
         loss_of = InversionLoss(y, s.l2, s.l1, s.perceptual, self.term)
+        z, alpha = (t.requires_grad_() for t in self._start(y, degradation, seed, loss_of))
         groups = [{"params": [z], "lr": s.lr}, {"params": [alpha], "lr": s.alpha_lr}]
         optimizer = OPTIMIZERS[s.optimizer](groups)
-        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, s.steps) if s.decay else None
         history = y.new_zeros(s.steps, len(y))
         # The discrepancy principle: a residual as large as known noise is all there is to explain.
         enough = degradation.sigma**2 if isinstance(degradation, Denoising) and degradation.sigma else None
@@ -164,12 +191,18 @@ class GANPrior:
             return total
 
         for step in range(s.steps):
+            spent = (time.monotonic() - began) / s.budget_s if s.budget_s else 0.0
+            if spent >= 1 and step:
+                history = history[:step]
+                break
+            if s.decay:
+                share = 0.5 + 0.5 * math.cos(math.pi * min(1.0, max(step / s.steps, spent)))
+                for group, lr in zip(optimizer.param_groups, (s.lr, s.alpha_lr), strict=True):
+                    group["lr"] = lr * share
             # The residual is that of the codes before the step, so those are what a picture that is done keeps.
             before = {"z": z.detach().clone(), "alpha": alpha.detach().clone()} if enough is not None else {}
             with torch.enable_grad():
                 optimizer.step(closure)
-            if schedule is not None:
-                schedule.step()
             history[step] = losses.detach()
             if enough is not None:
                 done = running & (squared <= enough).cpu()
@@ -201,10 +234,21 @@ class GANPrior:
         weighted = (features * alpha.to(features.dtype)[..., None, None]).sum(dim=1) / alpha.shape[1]
         return self.generator.second(weighted.contiguous(memory_format=torch.channels_last), self.settings.layer)
 
-    def _start(self, batch: int, seed: int, like: Tensor) -> tuple[Tensor, Tensor]:
-        """``z`` normal and ``alpha`` 1/N; the same for every picture, so that none depends on its batch."""
-        n, layer = self.settings.codes, self.settings.layer
+    @torch.no_grad()
+    def _start(self, y: Tensor, degradation: Degradation, seed: int, loss_of: InversionLoss) -> tuple[Tensor, Tensor]:
+        """The encoder's codes and weights; or ``z`` normal and ``alpha`` 1/N, the same draws for every picture.
+
+        No picture's start depends on its batch.
+        """
+        if self.encoder is not None:
+            return self.encoder(y, degradation)
+        s, batch = self.settings, len(y)
         rng = torch.Generator().manual_seed(seed)
-        z = torch.randn(1, n, self.generator.z_dim, generator=rng).to(like).repeat(batch, 1, 1)
-        alpha = like.new_full((batch, n, self.generator.channels_at(layer)), 1 / n)
-        return z.requires_grad_(), alpha.requires_grad_()
+        draws = [torch.randn(1, s.codes, self.generator.z_dim, generator=rng).to(y) for _ in range(s.starts)]
+        alpha = y.new_full((batch, s.codes, self.generator.channels_at(s.layer)), 1 / s.codes)
+        if s.starts == 1:
+            return draws[0].repeat(batch, 1, 1), alpha
+        with autocast(s.precision, y.device):
+            images = [self.compose(z, alpha[:1]).float().expand(batch, -1, -1, -1) for z in draws]
+        losses = torch.stack([loss_of(degradation.f(image))[0] for image in images])
+        return torch.cat(draws)[losses.argmin(0)], alpha

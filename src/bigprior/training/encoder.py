@@ -1,0 +1,175 @@
+"""``bigprior train encoder``: the start of a frozen generator's inversions, resumable to the bit.
+
+Photographs and the generator's own samples are measured by every task's protocols; the encoder learns codes and
+channel weights whose picture is near the truth, and near the measurement under ``f``.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from pydantic import Field, PositiveFloat, PositiveInt
+from torch import Tensor
+from torchvision.utils import make_grid, save_image
+
+from bigprior.atomic import replacing
+from bigprior.folders import list_pictures, load_square
+from bigprior.generators.base import Generator
+from bigprior.precision import autocast
+from bigprior.priors.encoder import CodeEncoder
+from bigprior.priors.gan import GANPrior, InversionSettings
+from bigprior.priors.losses import InversionLoss, PyramidTerm
+from bigprior.settings import Settings
+from bigprior.simulation import simulate
+from bigprior.training.recipes import TASK_PROTOCOLS
+from bigprior.training.run import Run, load_state, state_of, step_rng
+from bigprior.weights import save_weights
+
+#: One of these measures a step's pictures.
+PROTOCOLS = tuple(protocol for protocols in TASK_PROTOCOLS.values() for protocol in protocols)
+
+
+class EncoderSettings(Settings):
+    """Everything that decides how an encoder is trained; saved beside its weights.
+
+    Attributes:
+        codes, layer: of the inversions that it begins; see :class:`~bigprior.priors.gan.InversionSettings`.
+        samples: share of a step's pictures that the generator made itself.
+        shared: share of the steps in which all pictures have the same, learned, codes, and their own channel weights
+            only: those steps cost an eighth, since the codes' way through the first layers is most of the work.
+        perceptual: weight of the pyramid term beside the squared error.
+        total_kimg: thousands of pictures to see.
+        lr: the peak, after a short start, of a half cosine of Adam.
+        clip: largest norm of the gradient.
+    """
+
+    codes: PositiveInt = 15
+    layer: int = Field(default=6, ge=0)
+    width: PositiveInt = 32
+    hidden: PositiveInt = 192
+    batch: PositiveInt = 16
+    samples: float = Field(default=0.25, ge=0, le=1)
+    shared: float = Field(default=0.75, ge=0, le=1)
+    perceptual: float = Field(default=0.1, ge=0)
+    total_kimg: PositiveFloat = 24.0
+    lr: PositiveFloat = 1e-3
+    clip: PositiveFloat = 1.0
+    snapshot_kimg: PositiveFloat = 2.0
+    precision: Literal["fp32", "bf16"] = "fp32"
+    seed: int = 0
+
+
+def train_encoder(
+    data: Path | str,
+    generator: Generator,
+    out: Path | str,
+    settings: EncoderSettings,
+    *,
+    header: dict[str, Any] | None = None,
+    quiet: bool = False,
+) -> Path:
+    """Train an encoder for a frozen generator; a run that was interrupted goes on where its last save was.
+
+    Args:
+        data: folder of photographs; their centre squares are resized to the generator's size.
+        generator: what is inverted.
+        out: the run's folder: state, log, pictures, and ``encoder.safetensors``.
+        header: added to the weights' settings.
+        quiet: no progress bar.
+
+    Returns:
+        The path of the exported weights.
+
+    Raises:
+        ImageError: no pictures in ``data``.
+        SettingsError: ``out`` belongs to a run with other settings, or a layer that the generator does not have.
+    """
+    run = Run(out, settings, quiet=quiet)
+    trainer = _Trainer(settings, generator)
+    saved = run.resume()
+    if saved is not None:
+        load_state(trainer, saved)
+    pictures = load_square(list_pictures(data), generator.resolution)
+    snapshot = max(1, round(settings.snapshot_kimg * 1000 / settings.batch))
+    weights = run.folder / "encoder.safetensors"
+    recipe = {"architecture": "code-encoder", "network": trainer.encoder.settings, "recipe": settings.model_dump()}
+    losses: list[float] = []
+    for step in run.steps(trainer.step, trainer.steps, settings.batch, trainer.state):
+        losses.append(trainer.train_step(pictures))
+        if (step + 1) % snapshot == 0 or step + 1 == trainer.steps:
+            run.log(images=trainer.step * settings.batch, loss=round(sum(losses) / len(losses), 5))
+            losses.clear()
+            with replacing(run.folder / "samples.png") as temporary:
+                save_image(trainer.sample_grid(pictures), temporary)
+            save_weights(weights, trainer.encoder.state_dict(), {**recipe, **(header or {})})
+    return weights
+
+
+class _Trainer:
+    def __init__(self, settings: EncoderSettings, generator: Generator) -> None:
+        self.settings = s = settings
+        self.prior = GANPrior(generator, InversionSettings(codes=s.codes, layer=s.layer))
+        channels = generator.channels_at(s.layer)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(s.seed)
+            self.encoder = CodeEncoder(
+                generator.resolution, s.codes, s.layer, generator.z_dim, channels, s.width, s.hidden
+            )
+        self.encoder.to(memory_format=torch.channels_last)
+        self.optimizer = torch.optim.Adam(self.encoder.parameters(), s.lr, betas=(0.9, 0.99))
+        self.step = 0
+
+    @property
+    def steps(self) -> int:
+        return max(1, round(self.settings.total_kimg * 1000 / self.settings.batch))
+
+    def train_step(self, pictures: Tensor) -> float:
+        s, rng = self.settings, step_rng(self.settings.seed, self.step)
+        x = self.truth(pictures, s.batch, rng)
+        protocol = PROTOCOLS[int(torch.randint(len(PROTOCOLS), (), generator=rng))]
+        y, physics = simulate(protocol, x, [str(i) for i in range(len(x))], draw=1 + self.step)
+        for group in self.optimizer.param_groups:
+            half = 0.5 + 0.5 * math.cos(math.pi * self.step / self.steps)
+            group["lr"] = s.lr * min(half, (self.step + 1) / 100)
+        with autocast(s.precision, x.device):
+            z, alpha = self.encoder(y, physics)
+            if self.step < s.shared * self.steps:
+                z = self.encoder.start[None]
+            image = self.prior.compose(z, alpha).float()
+        term = PyramidTerm()
+        near_truth, _ = InversionLoss(x, 1.0, 0.0, s.perceptual, term)(image)
+        # Noise is no part of what f should give back; what was kept of the truth is.
+        near_measured, _ = InversionLoss(physics.f(x), 1.0, 0.0, s.perceptual, term)(physics.f(image))
+        loss = (near_truth + near_measured).mean()
+        self.optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.encoder.parameters(), s.clip)
+        self.optimizer.step()
+        self.step += 1
+        return loss.item()
+
+    def truth(self, pictures: Tensor, count: int, rng: torch.Generator) -> Tensor:
+        """Photographs, mirrored or not, and samples of the generator: (count, 3, R, R) in [0, 1]."""
+        made = round(self.settings.samples * count)
+        chosen = pictures[torch.randint(len(pictures), (count - made,), generator=rng)].float().div(255)
+        flip = torch.rand(len(chosen), 1, 1, 1, generator=rng) < 0.5
+        chosen = torch.where(flip, chosen.flip(3), chosen)
+        with torch.no_grad():
+            z = torch.randn(made, self.prior.generator.z_dim, generator=rng)
+            return torch.cat([chosen, self.prior.generator(z).clamp(0, 1)]) if made else chosen
+
+    @torch.no_grad()
+    def sample_grid(self, pictures: Tensor) -> Tensor:
+        """Eight pictures that never change, their noisy and grey measurements, and where their inversions begin."""
+        x = self.truth(pictures, 8, step_rng(self.settings.seed, -1))
+        rows = [x]
+        for protocol in ("denoising-25", "colorization"):
+            y, physics = simulate(protocol, x, [str(i) for i in range(len(x))])
+            rows += [physics.g_inv(y), self.prior.compose(*self.encoder(y, physics))]
+        return make_grid(torch.cat(rows).clamp(0, 1), nrow=8, padding=0)
+
+    def state(self) -> dict[str, Any]:
+        return state_of(self, "step", "encoder", "optimizer")
