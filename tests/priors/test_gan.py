@@ -10,6 +10,7 @@ from torch import Tensor
 from bigprior.degradations import Colorization, Denoising, Inpainting
 from bigprior.errors import BigpriorError, ImageError, MaskError, SettingsError
 from bigprior.generators import PGGAN
+from bigprior.priors.anysize import AnySize
 from bigprior.priors.base import Prior
 from bigprior.priors.gan import OPTIMIZERS, GANPrior, InversionSettings, paper_settings
 
@@ -181,8 +182,8 @@ def test_codes_move_once_in_a_few_steps(tiny_generator: PGGAN) -> None:
     settings = QUICK.model_copy(update={"steps": 7, "code_every": 3})
     seldom = GANPrior(Counting(), settings).project(y, Denoising())
     assert calls == [6, 6, 6, 6]  # two pictures' three codes, at steps 0, 3 and 6, and for the last picture
-    start = GANPrior(tiny_generator, settings)._start(2, 0, y)[0]
-    assert not torch.equal(seldom.codes["z"], start)
+    start = torch.randn(1, 3, 16, generator=torch.Generator().manual_seed(0))
+    assert not torch.equal(seldom.codes["z"][:1], start)
     assert seldom.history is not None and seldom.history[-1].mean() < seldom.history[0].mean()
 
 
@@ -282,3 +283,39 @@ def test_an_optimizer_or_a_layer_that_is_not_there(tiny_generator: PGGAN) -> Non
 def test_another_size_or_kind_of_measurement_is_refused(tiny_generator: PGGAN, shape: tuple[int, ...]) -> None:
     with pytest.raises(ImageError, match="16x16: use AnySize" if shape[1] == 3 else "denoising takes"):
         GANPrior(tiny_generator, QUICK).project(torch.rand(shape), Denoising())
+
+
+def test_the_best_of_a_few_starts_is_each_pictures_own(tiny_generator: PGGAN) -> None:
+    """The pictures of two known draws begin at those draws."""
+    settings = QUICK.model_copy(update={"starts": 4, "steps": 1, "codes": 1, "layer": 0, "lr": 1e-9, "alpha_lr": 1e-9})
+    rng = torch.Generator().manual_seed(6)
+    draws = torch.cat([torch.randn(1, 1, 16, generator=rng) for _ in range(4)])
+    with torch.no_grad():
+        y = tiny_generator(draws[[2, 0], 0]).clamp(0, 1)
+    codes = GANPrior(tiny_generator, settings).project(y, Denoising(), seed=6).codes
+    torch.testing.assert_close(codes["z"], draws[[2, 0]])
+
+
+def test_a_budget_ends_an_inversion_but_not_before_its_first_step(tiny_generator: PGGAN) -> None:
+    settings = QUICK.model_copy(update={"steps": 100_000, "budget_s": 0.3})
+    result = GANPrior(tiny_generator, settings).project(reachable(tiny_generator), Denoising())
+    assert result.history is not None and 1 < len(result.history) < 100_000
+    assert result.history[-1].mean() < result.history[0].mean()
+    short = GANPrior(tiny_generator, settings.model_copy(update={"budget_s": 1e-9}))
+    history = short.project(reachable(tiny_generator), Denoising()).history
+    assert history is not None and len(history) == 1
+
+
+def test_tiles_share_one_budget(tiny_generator: PGGAN, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[float | None] = []
+    plain = GANPrior.project
+
+    def project(self: GANPrior, *arguments: object, **options: object) -> object:
+        given.append(self.settings.budget_s)
+        return plain(self, *arguments, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(GANPrior, "project", project)
+    prior = GANPrior(tiny_generator, QUICK.model_copy(update={"budget_s": 6.0, "steps": 1}))
+    AnySize(prior, 16, overlap=0, batch=2).project(torch.rand(1, 3, 16, 48), Denoising())
+    assert given == pytest.approx([4.0, 2.0])
+    assert prior.settings.budget_s == 6.0

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 
 
 def _flat(state: object) -> list:
@@ -29,6 +30,17 @@ def assert_equal_states() -> Callable[[Path, Path], None]:
             assert torch.equal(x, y) if isinstance(x, torch.Tensor) else x == y
 
     return check
+
+
+@pytest.fixture
+def smooth_pictures(tmp_path: Path) -> Path:
+    """A folder of four pictures of smooth colours, 20x20."""
+    folder, rng = tmp_path / "pictures", torch.Generator().manual_seed(0)
+    folder.mkdir()
+    for i in range(4):
+        small = torch.randint(256, (3, 3, 3), generator=rng, dtype=torch.uint8)
+        Image.frombytes("RGB", (3, 3), bytes(small.flatten().tolist())).resize((20, 20)).save(folder / f"{i}.png")
+    return folder
 
 
 _KILLED = """

@@ -1,0 +1,115 @@
+"""The encoder: that it learns, that a kill costs nothing but time, and that inversions begin where it says."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from bigprior.degradations import Degradation, Denoising
+from bigprior.errors import SettingsError, WeightsError
+from bigprior.folders import load_set
+from bigprior.generators import PGGAN
+from bigprior.priors.encoder import CodeEncoder
+from bigprior.priors.gan import GANPrior, InversionSettings
+from bigprior.simulation import simulate
+from bigprior.training.encoder import EncoderSettings, train_encoder
+from bigprior.weights import read_weights, save_weights
+from bigprior.zoo import import_preset, load_encoder, load_prior, load_restorer, preset
+
+
+def generator_of(seed: int = 1) -> PGGAN:
+    torch.manual_seed(seed)
+    return PGGAN(16, z_dim=16, fmap_base=256, fmap_max=16)
+
+
+def settings_of(steps: int, **more: object) -> EncoderSettings:
+    small = {"codes": 2, "layer": 2, "width": 8, "hidden": 16, "batch": 4, "snapshot_kimg": 0.004}
+    return EncoderSettings(total_kimg=steps * 4 / 1000, **(small | more))
+
+
+def train(data: Path, out: Path, settings: EncoderSettings) -> Path:
+    return train_encoder(data, generator_of(), out, settings, quiet=True)
+
+
+def encoder_of(path: Path) -> CodeEncoder:
+    tensors, header = read_weights(path)
+    return CodeEncoder.from_state_dict(tensors, header["network"])
+
+
+def test_a_killed_run_ends_like_one_that_was_not(
+    smooth_pictures: Path, tmp_path: Path, run_until_killed, assert_equal_states
+) -> None:
+    whole = train(smooth_pictures, tmp_path / "whole", settings_of(8))
+    call = "from pathlib import Path\ntest_encoder.train(*map(Path, sys.argv[1:]), test_encoder.settings_of(8))"
+    run_until_killed("encoder", call, 4, smooth_pictures, tmp_path / "killed")
+    resumed = train(smooth_pictures, tmp_path / "killed", settings_of(8))
+    assert resumed.read_bytes() == whole.read_bytes()
+    assert_equal_states(tmp_path / "whole", tmp_path / "killed")
+    with pytest.raises(SettingsError, match="other settings"):
+        train(smooth_pictures, tmp_path / "whole", settings_of(9))
+
+
+def test_inversions_begin_nearer_to_the_truth(smooth_pictures: Path, tmp_path: Path) -> None:
+    """Of pictures that the generator can make, from all of their pixels."""
+    generator = generator_of()
+    settings = settings_of(150, samples=1.0, lr=3e-3, shared=0.3)
+    encoder = encoder_of(train(smooth_pictures, tmp_path / "run", settings))
+    inversion = InversionSettings(codes=2, layer=2, steps=5, precision="fp32")
+    with torch.no_grad():
+        x = generator(torch.randn(16, 16, generator=torch.Generator().manual_seed(77))).clamp(0, 1)
+    cold = GANPrior(generator, inversion).project(x, Denoising()).history
+    warm = GANPrior(generator, inversion, encoder=encoder).project(x, Denoising()).history
+    assert cold is not None and warm is not None
+    assert warm[0].mean() < 0.7 * cold[0].mean()
+    assert warm[-1].mean() < cold[-1].mean()
+
+
+def test_codes_stay_shared_for_as_long_as_asked(smooth_pictures: Path, tmp_path: Path) -> None:
+    y = load_set(smooth_pictures, (0, 3), 16).images
+    for shared, alike in ((1.0, True), (0.0, False)):
+        encoder = encoder_of(train(smooth_pictures, tmp_path / str(shared), settings_of(3, shared=shared)))
+        z, alpha = encoder(y, Denoising())
+        assert torch.equal(z[0], z[1]) is alike
+        assert not torch.equal(alpha[0], alpha[1])
+
+
+def test_it_takes_every_measurement_by_itself(any_task: str, measure) -> None:  # type: ignore[no-untyped-def]
+    torch.manual_seed(3)
+    encoder = CodeEncoder(16, codes=2, layer=2, z_dim=16, channels=16, width=8, hidden=16)
+    with torch.no_grad():
+        encoder.weights_head.weight.normal_()
+    y, physics = measure(any_task, 2, 16, 16)
+    assert isinstance(physics, Degradation)
+    z, alpha = encoder(y, physics)
+    assert z.shape == alpha.shape == (2, 2, 16)
+    torch.testing.assert_close(encoder(y[:1], physics)[1], alpha[:1])
+    assert torch.isfinite(alpha).all()
+
+
+def test_an_encoder_for_other_inversions_is_refused() -> None:
+    encoder = CodeEncoder(16, codes=2, layer=2, z_dim=16, channels=16, width=8, hidden=16)
+    with pytest.raises(SettingsError, match="2 codes at layer 2, but these are of 3 at layer 2"):
+        GANPrior(generator_of(), InversionSettings(codes=3, layer=2), encoder=encoder)
+    with pytest.raises(WeightsError, match="not the weights of an encoder"):
+        CodeEncoder.from_state_dict({}, encoder.settings)
+
+
+def test_a_preset_ships_its_encoder(smooth_pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BIGPRIOR_HOME", str(tmp_path / "home"))
+    save_weights(tmp_path / "generator.safetensors", generator_of().state_dict(), {"architecture": "pggan"})
+    weights = train(smooth_pictures, tmp_path / "run", settings_of(2))
+    inversion = {task: InversionSettings(codes=2, layer=2, steps=2) for task in ("denoising", "colorization")}
+    inversion["inpainting"] = InversionSettings(codes=3, layer=2, steps=2)
+    import_preset("tiny", tmp_path / "generator.safetensors", encoder=weights, inversion=inversion)
+    assert load_encoder("tiny") is not None
+    prior, key = load_prior("tiny", "denoising")
+    assert isinstance(prior, GANPrior) and prior.encoder is not None
+    assert preset("tiny").sha256["encoder"] in key
+    # Settings that it was not made for begin at random codes.
+    other, other_key = load_prior("tiny", "inpainting")
+    assert isinstance(other, GANPrior) and other.encoder is None
+    assert "random" in other_key
+    assert load_restorer("tiny", "denoising").provenance["weights"]["encoder"] == preset("tiny").sha256["encoder"]
+    truth = torch.rand(1, 3, 16, 16)
+    y, physics = simulate("denoising", truth, ["a"])
+    assert torch.equal(prior.project(y, physics, seed=1).image, prior.project(y, physics, seed=2).image)
