@@ -12,6 +12,7 @@ from torch import Tensor
 
 from bigprior.errors import SettingsError, WeightsError
 from bigprior.generators import PGGAN
+from bigprior.generators.pggan import _pixel_norm
 from bigprior.weights import read_tensors
 
 
@@ -197,6 +198,12 @@ def test_the_gradient_is_that_of_the_reference(tiny_generator: PGGAN) -> None:
     tiny_generator(ours).square().sum().backward()
     ((reference(tiny_generator.state_dict(), theirs) + 1) / 2).square().sum().backward()
     torch.testing.assert_close(ours.grad, theirs.grad, atol=1e-3, rtol=1e-3)
+
+
+def test_the_gradient_of_pixel_norm_is_that_of_its_differences() -> None:
+    x = torch.randn(2, 5, 3, 2, dtype=torch.double, generator=torch.Generator().manual_seed(4)).requires_grad_()
+    assert torch.autograd.gradcheck(_pixel_norm, x)
+    assert _pixel_norm(x.bfloat16()).dtype == torch.bfloat16
 
 
 def test_frozen_weights_that_change_are_used_as_they_are_now(tiny_generator: PGGAN) -> None:

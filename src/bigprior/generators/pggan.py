@@ -149,7 +149,7 @@ class _Layer(nn.Module):
         self.gain = math.sqrt((1 if kind == "output" else 2) / (c_in * side * side))
 
     def forward(self, x: Tensor) -> Tensor:
-        x = x * torch.rsqrt(x.square().mean(dim=1, keepdim=True) + _EPSILON)
+        x = _pixel_norm(x)
         kernel, bias = self._kernel(), self.wscale["bias"]
         if self.kind == "output":
             return F.conv2d(x, kernel, bias)
@@ -161,7 +161,7 @@ class _Layer(nn.Module):
             x = F.conv_transpose2d(x, kernel, bias, stride=2, padding=1)
         else:
             x = F.conv2d(x, kernel, bias, padding=1)
-        return F.leaky_relu(x, _SLOPE)
+        return F.leaky_relu_(x, _SLOPE)
 
     def _kernel(self) -> Tensor:
         """The weights as they are used; kept while they are frozen, since an inversion asks for them at every step."""
@@ -181,6 +181,28 @@ class _Layer(nn.Module):
         if self.kind == "grow":
             weight = _upsampling_kernel(weight)
         return weight.contiguous(memory_format=torch.channels_last)
+
+
+class _PixelNorm(torch.autograd.Function):
+    """``x / sqrt(mean x^2 + epsilon)`` over channels, with its gradient in closed form: a third of the memory's work."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        norm = torch.linalg.vector_norm(x, dim=1, keepdim=True, dtype=torch.promote_types(x.dtype, torch.float32))
+        scale = norm.square_().div_(x.shape[1]).add_(_EPSILON).rsqrt_().to(x.dtype)
+        y = x * scale
+        ctx.save_for_backward(y, scale)
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        (gradient,), (y, scale) = gradients, ctx.saved_tensors
+        return torch.addcmul(gradient, y, (gradient * y).mean(dim=1, keepdim=True), value=-1) * scale
+
+
+def _pixel_norm(x: Tensor) -> Tensor:
+    result: Tensor = _PixelNorm.apply(x)
+    return result
 
 
 def _upsampling_kernel(weight: Tensor) -> Tensor:
