@@ -184,7 +184,7 @@ class _Layer(nn.Module):
 
 
 class _PixelNorm(torch.autograd.Function):
-    """``x / sqrt(mean x^2 + epsilon)`` over channels, with its gradient in closed form: a third of the memory's work."""
+    """``x / sqrt(mean x^2 + epsilon)`` over channels, with its gradient in closed form: a third of the work."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
