@@ -26,12 +26,12 @@ class CodeEncoder(nn.Module):
         codes, layer: ``N`` and ``l`` of the inversion that it begins.
         z_dim: length of a code.
         channels: of the maps that enter ``layer``: the length of one ``alpha``.
-        width: channels at the finest level; each level has twice as many, up to four times.
+        width: channels at the finest level, which is half as wide as the picture; all others have twice as many.
         hidden: length of the summary that codes and weights are read from.
     """
 
     def __init__(
-        self, resolution: int, codes: int, layer: int, z_dim: int, channels: int, width: int = 32, hidden: int = 192
+        self, resolution: int, codes: int, layer: int, z_dim: int, channels: int, width: int = 64, hidden: int = 192
     ) -> None:
         super().__init__()
         self.settings: dict[str, Any] = {
@@ -44,8 +44,8 @@ class CodeEncoder(nn.Module):
             "hidden": hidden,
         }
         self.codes, self.layer = codes, layer
-        widths = [min(width << i, 4 * width) for i in range(int(math.log2(resolution)) - 1)]
-        self.head = nn.Conv2d(3 + EVIDENCE_CHANNELS, widths[0], 3, padding=1)
+        widths = [width if i == 0 else 2 * width for i in range(int(math.log2(resolution)) - 2)]
+        self.head = nn.Conv2d(4 * (3 + EVIDENCE_CHANNELS), widths[0], 3, padding=1)
         self.down = nn.ModuleList(nn.Conv2d(a, b, 4, stride=2, padding=1) for a, b in pairwise(widths))
         self.refine = nn.ModuleList(nn.Conv2d(b, b, 3, padding=1) for b in widths[1:])
         self.summary = nn.Linear(16 * widths[-1], hidden)
@@ -63,7 +63,8 @@ class CodeEncoder(nn.Module):
         if evidence is None:
             evidence = fidelity.new_zeros(len(fidelity), EVIDENCE_CHANNELS, *fidelity.shape[2:])
         x = torch.cat([2 * fidelity.clamp(-1, 2) - 1, evidence], dim=1)
-        x = F.gelu(self.head(x.contiguous(memory_format=torch.channels_last)))
+        x = F.pixel_unshuffle(x, 2).contiguous(memory_format=torch.channels_last)
+        x = F.gelu(self.head(x))
         for down, refine in zip(self.down, self.refine, strict=True):
             x = F.gelu(down(x))
             x = x + F.gelu(refine(x))

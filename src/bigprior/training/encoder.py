@@ -38,26 +38,27 @@ class EncoderSettings(Settings):
     Attributes:
         codes, layer: of the inversions that it begins; see :class:`~bigprior.priors.gan.InversionSettings`.
         samples: share of a step's pictures that the generator made itself.
-        shared: share of the steps in which all pictures have the same, learned, codes, and their own channel weights
-            only: those steps cost an eighth, since the codes' way through the first layers is most of the work.
+        shared: share of the steps, the first ones, in which all pictures have the same, learned, codes, and their own
+            channel weights only: they cost a third, since the codes' way through the first layers is most of the work.
         perceptual: weight of the pyramid term beside the squared error.
         total_kimg: thousands of pictures to see.
-        lr: the peak, after a short start, of a half cosine of Adam.
+        lr: the peak of Adam's step size, after a short start. It falls along a half cosine while codes are shared, and
+            along another, from a third of it, while they are not.
         clip: largest norm of the gradient.
     """
 
     codes: PositiveInt = 15
     layer: int = Field(default=6, ge=0)
-    width: PositiveInt = 32
+    width: PositiveInt = 64
     hidden: PositiveInt = 192
     batch: PositiveInt = 16
     samples: float = Field(default=0.25, ge=0, le=1)
-    shared: float = Field(default=0.75, ge=0, le=1)
+    shared: float = Field(default=0.9, ge=0, le=1)
     perceptual: float = Field(default=0.1, ge=0)
-    total_kimg: PositiveFloat = 24.0
+    total_kimg: PositiveFloat = 10.0
     lr: PositiveFloat = 1e-3
     clip: PositiveFloat = 1.0
-    snapshot_kimg: PositiveFloat = 2.0
+    snapshot_kimg: PositiveFloat = 1.0
     precision: Literal["fp32", "bf16"] = "fp32"
     seed: int = 0
 
@@ -126,17 +127,28 @@ class _Trainer:
     def steps(self) -> int:
         return max(1, round(self.settings.total_kimg * 1000 / self.settings.batch))
 
+    @property
+    def shared_steps(self) -> int:
+        return round(self.settings.shared * self.steps)
+
+    def lr(self) -> float:
+        """The step size of the step to come."""
+        peak, first, last = self.settings.lr, 0, self.shared_steps
+        if self.step >= self.shared_steps:
+            peak, first, last = peak / 3, self.shared_steps, self.steps
+        half = 0.5 + 0.5 * math.cos(math.pi * (self.step - first) / (last - first))
+        return peak * min(half, (self.step + 1) / 100)
+
     def train_step(self, pictures: Tensor) -> float:
         s, rng = self.settings, step_rng(self.settings.seed, self.step)
         x = self.truth(pictures, s.batch, rng)
         protocol = PROTOCOLS[int(torch.randint(len(PROTOCOLS), (), generator=rng))]
         y, physics = simulate(protocol, x, [str(i) for i in range(len(x))], draw=1 + self.step)
         for group in self.optimizer.param_groups:
-            half = 0.5 + 0.5 * math.cos(math.pi * self.step / self.steps)
-            group["lr"] = s.lr * min(half, (self.step + 1) / 100)
+            group["lr"] = self.lr()
         with autocast(s.precision, x.device):
             z, alpha = self.encoder(y, physics)
-            if self.step < s.shared * self.steps:
+            if self.step < self.shared_steps:
                 z = self.encoder.start[None]
             image = self.prior.compose(z, alpha).float()
         term = PyramidTerm()
