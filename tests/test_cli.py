@@ -347,6 +347,23 @@ def test_what_makes_files_needs_a_folder(run, tmp_path):
     assert code == 2 and "--prior-dir" in err
 
 
+def test_a_phi_network_is_trained_on_priors_made_elsewhere(run, tmp_path):
+    for folder in ("data", "priors"):
+        for i in range(3):
+            write_picture(tmp_path / folder / f"{i}.png", torch.rand(1, 3, 48, 48))
+    parts = ["--index", "0-1", "--validation", "2-2", "--steps", 1, "--batch", 1, "--crop", 8, "--widths", "4,4"]
+    where = ["--data", tmp_path / "data", "--prior-dir", tmp_path / "priors", "--out", tmp_path / "run"]
+    how = ["--network", "unet", "--error", "ab+rms", "--init", "he", "--channels", 3, "--shuffle", 2]
+    code, out, _ = run("train", "phi", "--task", "colorize", *where, *parts, *how)
+    assert code == 0 and "phi.safetensors" in out
+    trained = json.loads((tmp_path / "run" / "settings.json").read_text())
+    assert trained["error"] == "ab+rms" and trained["init"] == "he"
+    code, _, err = run("train", "phi", "--task", "denoise", *where, *parts)
+    assert code == 2 and "--prior-dir goes with --task colorize" in err
+    code, _, err = run("train", "phi", "--task", "colorize", *where, *parts, "--init", "zero")
+    assert code == 2 and "init is 'zero'" in err
+
+
 def test_a_supervised_network_is_trained_for_the_tables(run, tmp_path):
     for i in range(3):
         write_picture(tmp_path / "data" / f"{i}.png", torch.rand(1, 3, 48, 48))

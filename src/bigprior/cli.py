@@ -290,7 +290,12 @@ def train_phi(
     lr: Annotated[float, typer.Option(help="Peak step size.")] = 2e-3,
     steps: Annotated[int | None, typer.Option(help="Training steps; 3000, or 400 for bands.")] = None,
     rho: Annotated[float, typer.Option(help="Weight of what is made up (Eq. 14).")] = 1e-5,
-    error: Annotated[str, typer.Option(help="Of the fused picture: l2, as in Eq. 14, l1, or ab (colour).")] = "l2",
+    error: Annotated[
+        str, typer.Option(help="Of the fused picture: l2, as in Eq. 14, l1, ab (colour), or ab+rms (both).")
+    ] = "l2",
+    init: Annotated[
+        str, typer.Option(help="Weights to start from: torch, or he, which wants a smaller --lr.")
+    ] = "torch",
     draws: Annotated[int, typer.Option(help="Measurements of each picture: other noise, other holes.")] = 1,
     precision: Precision = "fp32",
     seed: Seed = 0,
@@ -310,7 +315,7 @@ def train_phi(
             "unet": {"widths": _numbers(widths), "channels": channels, "shuffle": shuffle},
             "dncnn": {"channels_in": 1 if task is Task.colorize else 3},
         }
-        options: dict[str, Any] = {"error": error, "precision": precision}
+        options: dict[str, Any] = {"error": error, "init": init, "precision": precision}
         settings = PhiSettings(
             network=network,
             network_settings=of_network.get(network, {}),

@@ -123,10 +123,20 @@ def test_an_unknown_network_is_told_the_known_ones(tmp_path: Path) -> None:
         train_phi(tmp_path, PhiSettings(network="vit", steps=1), triples(), quiet=True)
 
 
+@pytest.mark.parametrize("init", ["he", "torch"])
 @pytest.mark.parametrize("kind", ["bands", "dncnn", "unet"])
-def test_every_network_with_weights_trains(tmp_path: Path, kind: str) -> None:
-    settings = PhiSettings(network=kind, steps=2, batch=1, crop_px=4)
+def test_every_network_with_weights_trains(tmp_path: Path, kind: str, init: str) -> None:
+    settings = PhiSettings(network=kind, init=init, steps=2, batch=1, crop_px=4)
     assert load_phi(train_phi(tmp_path, settings, triples(), quiet=True)).kind == kind
+
+
+def test_a_start_as_he_keeps_the_size_of_signals_and_says_nothing_yet(tmp_path: Path) -> None:
+    shape = {"network_settings": {"widths": [16, 32]}, "batch": 1, "crop_px": 8}
+    settings = PhiSettings(init="he", steps=1, lr=1e-9, **shape)  # type: ignore[arg-type]
+    network = load_phi(train_phi(tmp_path, settings, triples(), quiet=True))
+    assert torch.allclose(network(*triples().parts()[:2]), torch.tensor(0.5), atol=1e-5)
+    layer = network.down[1][2].weight
+    assert layer.std().item() == pytest.approx((2 / layer[0].numel()) ** 0.5, rel=0.05)
 
 
 def test_the_objective_is_equation_14() -> None:
@@ -137,6 +147,9 @@ def test_the_objective_is_equation_14() -> None:
     assert objective(phi, *data.parts(), rho=0.01).item() == pytest.approx(wanted.item(), rel=1e-5)
     absolute = (fuse(*data.parts()[:2], phi) - data.truth).abs().mean()
     assert objective(phi, *data.parts(), rho=0, error="l1").item() == pytest.approx(absolute.item(), rel=1e-5)
+    rms = (fused - data.truth).square().mean(dim=(1, 2, 3)).sqrt().mean()
+    colour, both = (objective(phi, *data.parts(), rho=0, error=error).item() for error in ("ab", "ab+rms"))
+    assert both == pytest.approx(colour + rms.item() / 2, rel=1e-4)
 
 
 # Triples
@@ -185,15 +198,16 @@ def test_inversions_are_made_once_for_each_key_measurement_and_mask(tmp_path: Pa
     assert prior.asked == 16
 
 
+@pytest.mark.parametrize("error", ["ab", "ab+rms"])
 @pytest.mark.parametrize("network", ["bands", "unet"])
-def test_an_error_in_colour_trains(tmp_path: Path, network: str) -> None:
-    settings = PhiSettings(network=network, error="ab", steps=2, batch=1, crop_px=8)
+def test_an_error_in_colour_trains(tmp_path: Path, network: str, error: str) -> None:
+    settings = PhiSettings(network=network, error=error, steps=2, batch=1, crop_px=8)
     assert train_phi(tmp_path, settings, triples(), quiet=True).exists()
     truth = triples().truth
     assert objective(torch.ones(4, 1, 12, 14), 1 - truth, truth, truth, rho=0.0, error="ab").item() < 0.001
 
 
-@pytest.mark.parametrize("error", ["ab", "l1", "l2"])
+@pytest.mark.parametrize("error", ["ab", "ab+rms", "l1", "l2"])
 def test_the_objective_in_a_frame_is_equation_14_with_the_share(error: str) -> None:
     torch.manual_seed(2)
     w, (y, g, x), rho = frame("wavelet"), torch.rand(3, 2, 3, 64, 64), torch.tensor([0.0, 0.01])

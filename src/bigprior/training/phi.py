@@ -11,7 +11,7 @@ from typing import Any, Literal
 import torch
 from pydantic import Field, PositiveFloat, PositiveInt
 from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from bigprior.atomic import replacing
 from bigprior.colour import ab_distance
@@ -35,7 +35,11 @@ class PhiSettings(Settings):
         rho: weight of the mean of ``phi`` (Eq. 14): favours the measurement where the prior is no better. A network for
             bands learns every weight up to 0.1, and is used with this one unless another is asked for.
         error: what Eq. 14 measures the fused picture's error in: ``l2``, squared as in the paper; ``l1``, absolute; or
-            ``ab``, the distance in CIELAB's colour plane that colorizations are scored by.
+            ``ab``, the distance in CIELAB's colour plane that colorizations are scored by; or ``ab+rms``, that and half
+            of each picture's root mean square error, which decibels are counted from.
+        init: the weights that training starts from: ``torch``, its layers' own; or ``he``, which keeps the signals'
+            size from layer to layer and starts from the same ``phi`` everywhere. It learns sooner, and wants a smaller
+            ``lr``: at 2e-3 the U-Net's ``phi`` ran into 1 and stayed there.
         crop_px: side of the random crops.
         lr: the peak of a one-cycle schedule of AdamW.
         precision: of the network's training passes.
@@ -45,7 +49,8 @@ class PhiSettings(Settings):
     network: str = "unet"
     network_settings: dict[str, Any] = Field(default_factory=dict)
     rho: float = Field(default=1e-5, ge=0)
-    error: Literal["l2", "l1", "ab"] = "l2"
+    error: Literal["l2", "l1", "ab", "ab+rms"] = "l2"
+    init: Literal["torch", "he"] = "torch"
     steps: PositiveInt = 3000
     batch: PositiveInt = 16
     crop_px: PositiveInt = 64
@@ -56,11 +61,17 @@ class PhiSettings(Settings):
     seed: int = 0
 
 
+def _root_mean_square(image: Tensor, truth: Tensor) -> Tensor:
+    # A little is added under the root, whose gradient has no bound at 0.
+    return (image - truth).square().mean(dim=(1, 2, 3)).add(1e-6).sqrt()
+
+
 #: Errors of pictures (N, 3, H, W), each (N,).
 _DISTANCES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "l2": lambda image, truth: (image - truth).square().mean(dim=(1, 2, 3)),
     "l1": lambda image, truth: (image - truth).abs().mean(dim=(1, 2, 3)),
     "ab": ab_distance,
+    "ab+rms": lambda image, truth: ab_distance(image, truth) + _root_mean_square(image, truth) / 2,
 }
 
 
@@ -190,6 +201,8 @@ class _Trainer:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(settings.seed)
             self.network = phi_network(settings.network, **settings.network_settings)
+            if settings.init == "he":
+                _start_as_he(self.network)
         self.network.to(memory_format=torch.channels_last)
         self.optimizer = torch.optim.AdamW(self.network.parameters(), settings.lr, weight_decay=settings.weight_decay)
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(self.optimizer, settings.lr, total_steps=settings.steps)
@@ -235,6 +248,18 @@ class _Trainer:
 
     def state(self) -> dict[str, Any]:
         return state_of(self, "network", "optimizer", "schedule", "step", "best")
+
+
+def _start_as_he(network: nn.Module) -> None:
+    """He et al., ICCV 2015, Equation 10, for every convolution but the last, which starts from 0, as those that do."""
+    layers = [m for m in network.modules() if isinstance(m, nn.Conv2d)]
+    for layer in layers:
+        if bool(layer.weight.any()):
+            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
+    for layer in layers[-1:]:
+        nn.init.zeros_(layer.weight)
 
 
 def _cached_projection(prior: Prior, y: Tensor, physics: Degradation, key: str, cache: Path) -> Tensor:
