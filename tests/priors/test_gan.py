@@ -187,6 +187,24 @@ def test_codes_move_once_in_a_few_steps(tiny_generator: PGGAN) -> None:
     assert seldom.history is not None and seldom.history[-1].mean() < seldom.history[0].mean()
 
 
+def test_codes_at_rest_are_those_of_the_start_and_pass_once_for_all_pictures(tiny_generator: PGGAN) -> None:
+    y, calls = reachable(tiny_generator, 2), list[int]()
+
+    class Counting:
+        def __getattr__(self, name: str) -> object:
+            return getattr(tiny_generator, name)
+
+        def first(self, z: torch.Tensor, layer: int) -> torch.Tensor:
+            calls.append(len(z))
+            return tiny_generator.first(z, layer)
+
+    result = GANPrior(Counting(), QUICK.model_copy(update={"code_every": 0})).project(y, Denoising())
+    assert calls == [3, 3]  # three codes, for all the steps and for the last picture
+    start = torch.randn(1, 3, 16, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(result.codes["z"], start.expand(2, -1, -1))
+    assert result.history is not None and (result.history[-1] < result.history[0]).all()
+
+
 def test_half_precision_is_nearly_the_same(tiny_generator: PGGAN) -> None:
     y = reachable(tiny_generator, 1)
     full = GANPrior(tiny_generator, QUICK).project(y, Denoising()).image
@@ -261,6 +279,7 @@ def test_a_task_that_the_paper_does_not_treat() -> None:
         {"steps": 0},
         {"layer": -1},
         {"lr": 0},
+        {"code_every": -1},
         {"lr": -1},
         {"l2": -1},
         {"perceptual_term": "lpips"},

@@ -42,7 +42,8 @@ class InversionSettings(Settings):
         steps: of the optimiser.
         optimizer: a name in :data:`OPTIMIZERS`.
         lr, alpha_lr: step sizes of ``z`` and of ``alpha``.
-        code_every: codes take one step in so many; between, their feature maps are kept and ``alpha`` moves alone.
+        code_every: codes take one step in so many; between, their feature maps are kept and ``alpha`` moves alone. With
+            0 codes stay where they begin, which is enough where an encoder chose them.
         decay: the step sizes fall to nothing along a half cosine.
         starts: without an encoder, the best of so many random starts is taken, picture by picture.
         budget_s: seconds that one call may take; the steps that fit are made, and the step sizes fall in that time.
@@ -57,7 +58,7 @@ class InversionSettings(Settings):
     optimizer: str = "adam"
     lr: PositiveFloat = 0.1
     alpha_lr: PositiveFloat = 0.05
-    code_every: PositiveInt = 5
+    code_every: int = Field(default=5, ge=0)
     decay: bool = True
     starts: PositiveInt = 1
     budget_s: PositiveFloat | None = None
@@ -162,7 +163,8 @@ class GANPrior:
             degradation = degradation.for_measurement(y)
         s, began = self.settings, time.monotonic()
         loss_of = InversionLoss(y, s.l2, s.l1, s.perceptual, self.term)
-        z, alpha = (t.requires_grad_() for t in self._start(y, degradation, seed, loss_of))
+        z, alpha = self._start(y, degradation, seed, loss_of)
+        z, alpha = z.requires_grad_(s.code_every > 0), alpha.requires_grad_()
         groups = [{"params": [z], "lr": s.lr}, {"params": [alpha], "lr": s.alpha_lr}]
         optimizer = OPTIMIZERS[s.optimizer](groups)
         history = y.new_zeros(s.steps, len(y))
@@ -179,7 +181,7 @@ class GANPrior:
             nonlocal losses, squared, features
             optimizer.zero_grad()
             with autocast(s.precision, y.device):
-                if step % s.code_every == 0:
+                if features is None or (s.code_every and step % s.code_every == 0):
                     features = self._features(z)
                 assert features is not None
                 image = self._composed(features, alpha)
@@ -228,6 +230,9 @@ class GANPrior:
 
     def _features(self, z: Tensor) -> Tensor:
         """``G_1^(l)`` of every code: (B, N, z_dim) to (B, N, C, h, w)."""
+        if len(z) > 1 and not z.requires_grad and bool((z == z[:1]).all()):  # codes that all pictures share
+            maps = self._features(z[:1])
+            return maps.expand(len(z), *maps.shape[1:])
         return self.generator.first(z.flatten(0, 1), self.settings.layer).unflatten(0, z.shape[:2])
 
     def _composed(self, features: Tensor, alpha: Tensor) -> Tensor:
