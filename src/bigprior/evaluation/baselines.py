@@ -18,7 +18,7 @@ from torch import Tensor
 
 from bigprior.degradations import Degradation, Inpainting
 from bigprior.images import from_array, to_uint8
-from bigprior.priors.gan import GANPrior
+from bigprior.priors.gan import GANPrior, InversionSettings
 from bigprior.training.dncnn import load_dncnn, restore_with
 from bigprior.weights import sha256
 from bigprior.zoo import EMBEDDED, any_size, load_prior, preset
@@ -197,7 +197,8 @@ def _inverted(task: str, codes: int | None) -> GANPrior:
     assert isinstance(prior, GANPrior)
     if codes is None:
         return prior
-    return GANPrior(prior.generator, prior.settings.model_copy(update={"codes": codes}))
+    # The preset's settings go with its encoder; from random codes, the defaults.
+    return GANPrior(prior.generator, InversionSettings(codes=codes))
 
 
 def _code_baseline(codes: int | None) -> Baseline:

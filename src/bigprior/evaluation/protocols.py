@@ -24,7 +24,7 @@ from bigprior.folders import list_pictures, load_set, load_square
 from bigprior.metrics import METRICS, psnr
 from bigprior.priors.base import Progress
 from bigprior.priors.diffusion import DiffusionPrior, DiffusionSettings
-from bigprior.priors.gan import GANPrior
+from bigprior.priors.gan import GANPrior, InversionSettings
 from bigprior.report import save_figure
 from bigprior.simulation import simulate
 from bigprior.zoo import EMBEDDED, any_size, load_denoiser, load_generator, load_prior, load_restorer
@@ -81,10 +81,11 @@ Evaluation = Callable[["Request", Progress], Results]
 
 def inversion(request: Request, progress: Progress) -> Results:
     """How well the generator reaches undegraded pictures at its own size, with the paper's 30 codes in 600 steps."""
-    preset, _ = load_prior(request.preset or EMBEDDED["generator"], "denoising", steps=request.steps or 600)
+    preset, _ = load_prior(request.preset or EMBEDDED["generator"], "denoising")
     if not isinstance(preset, GANPrior):
         raise SettingsError(f"preset {request.preset} holds no generator to invert: pass one that does, such as rooms")
-    prior = GANPrior(preset.generator, preset.settings.model_copy(update={"codes": 30}))
+    # The preset's settings go with its encoder; from random codes, the defaults.
+    prior = GANPrior(preset.generator, InversionSettings(codes=30, steps=request.steps or 600))
     truth = load_set(request.data, request.index, prior.resolution).images
     # No degradation and no noise to stop at: the plain distance of photographs from the generator's range.
     image = prior.project(truth, Denoising(), progress=progress).image
