@@ -12,7 +12,7 @@ from bigprior.generators import PGGAN
 from bigprior.priors.encoder import CodeEncoder
 from bigprior.priors.gan import GANPrior, InversionSettings
 from bigprior.simulation import simulate
-from bigprior.training.encoder import EncoderSettings, train_encoder
+from bigprior.training.encoder import EncoderSettings, _Trainer, train_encoder
 from bigprior.weights import read_weights, save_weights
 from bigprior.zoo import import_preset, load_encoder, load_prior, load_restorer, preset
 
@@ -90,8 +90,31 @@ def test_an_encoder_for_other_inversions_is_refused() -> None:
     encoder = CodeEncoder(16, codes=2, layer=2, z_dim=16, channels=16, width=8, hidden=16)
     with pytest.raises(SettingsError, match="2 codes at layer 2, but these are of 3 at layer 2"):
         GANPrior(generator_of(), InversionSettings(codes=3, layer=2), encoder=encoder)
+    torch.manual_seed(1)
+    with pytest.raises(SettingsError, match="a generator with resolution 16, but this one has 32"):
+        GANPrior(PGGAN(32, z_dim=16, fmap_base=256, fmap_max=16), InversionSettings(codes=2, layer=2), encoder=encoder)
+    with pytest.raises(SettingsError, match="a generator with channels 16, but this one has 8"):
+        GANPrior(PGGAN(16, z_dim=16, fmap_base=32, fmap_max=16), InversionSettings(codes=2, layer=2), encoder=encoder)
+
+
+def test_weights_of_another_shape_are_refused() -> None:
+    encoder = CodeEncoder(16, codes=2, layer=2, z_dim=16, channels=16, width=8, hidden=16)
+    other = CodeEncoder(16, codes=3, layer=2, z_dim=16, channels=16, width=8, hidden=16)
     with pytest.raises(WeightsError, match="not the weights of an encoder"):
         CodeEncoder.from_state_dict({}, encoder.settings)
+    with pytest.raises(WeightsError, match="not the weights of an encoder"):
+        CodeEncoder.from_state_dict(other.state_dict(), encoder.settings)
+    with pytest.raises(WeightsError, match="not the weights of an encoder"):
+        CodeEncoder.from_state_dict(encoder.state_dict(), {"sides": 3})
+
+
+def test_the_steps_fall_while_codes_are_shared_and_again_while_they_are_not() -> None:
+    trainer, rates = _Trainer(settings_of(400, shared=0.5), generator_of()), list[float]()
+    for trainer.step in range(400):
+        rates.append(trainer.lr())
+    assert rates[0] == pytest.approx(1e-5, rel=0.01)
+    assert max(rates[:200]) < 1e-3 and rates[199] < 1e-6
+    assert rates[200] == pytest.approx(1e-3 / 3) and rates[399] < 1e-6
 
 
 def test_a_preset_ships_its_encoder(smooth_pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -101,7 +101,8 @@ class GANPrior:
         encoder: where inversions begin; without it, at random codes.
 
     Raises:
-        SettingsError: unknown optimiser, a layer that the generator does not have, or an encoder for other settings.
+        SettingsError: unknown optimiser, a layer that the generator does not have, or an encoder for other settings or
+            for a generator of another shape.
     """
 
     def __init__(
@@ -122,6 +123,15 @@ class GANPrior:
                 f"the encoder begins inversions of {encoder.codes} codes at layer {encoder.layer}, "
                 f"but these are of {s.codes} at layer {s.layer}: leave it out, or train another"
             )
+        if encoder is not None:
+            shape = {"resolution": generator.resolution, "z_dim": generator.z_dim}
+            shape["channels"] = generator.channels_at(s.layer)
+            for name, wanted in shape.items():
+                if encoder.settings[name] != wanted:
+                    raise SettingsError(
+                        f"the encoder was made for a generator with {name} {encoder.settings[name]}, "
+                        f"but this one has {wanted}: leave it out, or train another"
+                    )
         for network in (generator, encoder):
             if isinstance(network, torch.nn.Module):
                 network.eval().requires_grad_(False).to(memory_format=torch.channels_last)
