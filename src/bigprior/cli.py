@@ -356,7 +356,7 @@ def train_encoder(
     preset: Annotated[str, typer.Option(help="Whose generator is inverted.")] = "rooms",
     codes: Annotated[int, typer.Option(help="Codes of the inversions that it begins.")] = 15,
     layer: Annotated[int, typer.Option(help="Their composing layer.")] = 6,
-    kimg: Annotated[float, typer.Option(help="Thousands of pictures to see.")] = 24.0,
+    kimg: Annotated[float, typer.Option(help="Thousands of pictures to see.")] = 10.0,
     precision: Precision = "fp32",
     seed: Seed = 0,
 ) -> None:
