@@ -53,6 +53,12 @@ def test_a_new_network_is_the_best_linear_denoiser() -> None:
     assert torch.allclose(DenoisingUNet(widths=(8, 12), blocks=1)(x, 0.2), expected, atol=1e-6)
 
 
+def test_a_new_network_that_is_told_answers_with_the_guess() -> None:
+    network, evidence = DenoisingUNet(widths=(8, 12), blocks=1), torch.rand(1, EVIDENCE_CHANNELS, 8, 8)
+    answer = network(torch.full((1, 3, 8, 8), 0.5), network.sigma_max, evidence)
+    assert torch.allclose(answer, (evidence[:, :3] + 1) / 2, atol=1e-3)
+
+
 def test_what_it_is_told_matters(network: DenoisingUNet) -> None:
     x = torch.rand(1, 3, 16, 16)
     told = network(x, 1.0, torch.rand(1, EVIDENCE_CHANNELS, 16, 16))

@@ -1,4 +1,4 @@
-"""The paper's masks."""
+"""The paper's masks, and the smooth filling of what they hide."""
 
 import pytest
 import torch
@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bigprior.errors import MaskError
-from bigprior.masks import centre_hole, random_boxes
+from bigprior.masks import centre_hole, random_boxes, smooth_fill
 
 
 def test_the_papers_centre_hole_is_rows_and_columns_96_to_159() -> None:
@@ -67,3 +67,27 @@ def test_random_boxes_of_any_size_leave_something_known(height: int, width: int,
     assert mask.shape == (1, 1, height, width)
     assert 0 < mask.mean() < 1
     assert torch.equal(mask, random_boxes(height, width, torch.Generator().manual_seed(seed)))
+
+
+@given(height=st.integers(1, 40), width=st.integers(1, 40), seed=st.integers(0, 2**31))
+def test_a_smooth_filling_keeps_what_is_known_and_stays_between_it(height: int, width: int, seed: int) -> None:
+    rng = torch.Generator().manual_seed(seed)
+    picture = torch.rand(2, 3, height, width, generator=rng)
+    mask = (torch.rand(2, 1, height, width, generator=rng) < 0.3).float()
+    mask[..., 0, 0] = 1
+    known = torch.where(mask > 0, picture, torch.nan).flatten(2)
+    filled = smooth_fill(picture, mask)
+    assert torch.equal(filled * mask, picture * mask)
+    low, high = known.nan_to_num(2).amin(2), known.nan_to_num(-1).amax(2)
+    assert bool(
+        (filled.flatten(2) >= low[..., None] - 1e-5).all() & (filled.flatten(2) <= high[..., None] + 1e-5).all()
+    )
+    hidden = torch.where(mask > 0, picture, 7.0)
+    assert torch.equal(smooth_fill(hidden, mask), filled)  # what is under the hole does not matter
+    assert torch.equal(smooth_fill(picture[1:], mask[1:]), filled[1:])  # nor does another picture
+
+
+def test_a_smooth_filling_of_a_ramp_is_near_the_ramp() -> None:
+    ramp = torch.linspace(0, 1, 64).expand(1, 3, 64, 64)
+    filled = smooth_fill(ramp, centre_hole(64, 64))
+    assert (filled - ramp).abs().max() < 0.06

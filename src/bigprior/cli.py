@@ -237,6 +237,13 @@ def train_prior(
     batch: Annotated[
         int | None, typer.Option(help="Images a step: 32 of a GAN, 4 crops of 128 pixels of a denoiser.")
     ] = None,
+    told: Annotated[
+        float | None,
+        typer.Option(help="Of a denoiser: share of the steps that learn colour and holes; the others learn noise."),
+    ] = None,
+    lr: Annotated[
+        float | None, typer.Option(help="Of a denoiser: step size; less to go on from trained weights.")
+    ] = None,
     init: Annotated[Path | None, typer.Option(help="Weights to start from; a smaller generator's grow.")] = None,
     vgg: Vgg = None,
     precision: Precision = "fp32",
@@ -245,6 +252,9 @@ def train_prior(
     """Train a generative prior. Interrupt it at will: the same command goes on."""
     common: dict[str, Any] = {"total_kimg": kimg, "precision": precision, "seed": seed}
     common |= {name: v for name, v in {"resolution": resolution, "batch": batch}.items() if v is not None}
+    of_denoiser: dict[str, Any] = {name: v for name, v in {"told": told, "lr": lr}.items() if v is not None}
+    if of_denoiser and kind is not Kind.diffusion:
+        raise SettingsError(f"--{next(iter(of_denoiser))} goes with --kind diffusion, not {kind.value}: leave it out")
     with _working("loading"):
         if kind is Kind.gan:
             from bigprior.training.prior import PriorSettings
@@ -254,7 +264,7 @@ def train_prior(
         else:
             from bigprior.training.denoiser import DenoiserSettings, train_denoiser
 
-            train_it = partial(train_denoiser, settings=DenoiserSettings(**common))
+            train_it = partial(train_denoiser, settings=DenoiserSettings(**common, **of_denoiser), vgg=vgg)
     _OUT.print(f"weights: {train_it(data, out, init=init)}", soft_wrap=True)
 
 

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from bigprior.errors import ImageError, MaskError, SettingsError, UnknownNameError
+from bigprior.masks import smooth_fill
 
 #: Luminance as the paper's data has it.
 LUMINANCE = (0.299, 0.587, 0.114)
@@ -61,8 +62,8 @@ class Degradation(dinv.physics.Physics):
         """What ``y`` says exactly, pixel by pixel, for a network that is told; None if it says nothing exactly.
 
         Returns:
-            (N, :data:`EVIDENCE_CHANNELS`, H, W): the picture as far as it is known, on the scale of [-1, 1] and 0
-            where it is not; 1 where the luminance is known; 1 where the colour is known.
+            (N, :data:`EVIDENCE_CHANNELS`, H, W): the picture as far as it is known, on the scale of [-1, 1], and the
+            simplest guess elsewhere; 1 where the luminance is known; 1 where the colour is known.
         """
         return None
 
@@ -109,7 +110,7 @@ class Colorization(Degradation, dinv.physics.Decolorize):
         return x[:, :1]
 
     def evidence(self, y: Tensor) -> Tensor:
-        """The luminance of every pixel, the colour of none."""
+        """The luminance of every pixel, the colour of none; the guess is grey."""
         return torch.cat([(2 * y - 1).expand(-1, 3, -1, -1), torch.ones_like(y), torch.zeros_like(y)], dim=1)
 
     def consistent(self, prior: Tensor, y: Tensor) -> Tensor:
@@ -176,7 +177,7 @@ class Inpainting(Degradation, dinv.physics.Inpainting):
         return None if self.mask is None else (1 - self.mask).expand(len(y), -1, -1, -1)
 
     def evidence(self, y: Tensor) -> Tensor:
-        """Luminance and colour of the known pixels.
+        """Luminance and colour of the known pixels; the guess is :func:`~bigprior.masks.smooth_fill`.
 
         Raises:
             MaskError: without a mask nobody knows which those are; see :meth:`for_measurement`.
@@ -184,7 +185,7 @@ class Inpainting(Degradation, dinv.physics.Inpainting):
         if self.mask is None:
             raise MaskError("this inpainting has no mask: use for_measurement to find the black pixels")
         mask = self.mask.expand(len(y), -1, -1, -1)
-        return torch.cat([mask * (2 * y - 1), mask, mask], dim=1)
+        return torch.cat([2 * smooth_fill(y, mask) - 1, mask, mask], dim=1)
 
     def check(self, y: Tensor) -> Tensor:
         """Also raises MaskError: a mask of another size than ``y``."""

@@ -71,18 +71,23 @@ class DenoisingUNet(dinv.models.Denoiser):
         Returns:
             The mean clean picture (N, 3, H, W), nominally in [0, 1].
         """
-        residual, skip, out = self.precondition(x, sigma, evidence)
-        return (skip * (2 * x - 1) + out * residual + 1) / 2
+        raw, base, out = self.precondition(x, sigma, evidence)
+        return (base + out * raw + 1) / 2
 
     def precondition(self, x: Tensor, sigma: float | Tensor, evidence: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
-        """The raw network's answer ``F``, and EDM's ``c_skip`` and ``c_out``, all on the scale of [-1, 1]."""
+        """The raw network's answer ``F``, and the ``base`` and ``c_out`` of ``D = base + c_out F``, on [-1, 1].
+
+        Deviates: EDM's base is ``c_skip x``, which shrinks towards grey; where something is known it shrinks towards
+        the evidence's guess, ``c_skip x + (1 - c_skip) guess``, so that a network that says nothing answers with that.
+        """
         level = torch.as_tensor(sigma, dtype=x.dtype, device=x.device).flatten().expand(len(x))
         s = 2 * level.clamp(self.sigma_min, self.sigma_max).view(-1, 1, 1, 1)
         total = (s**2 + _SIGMA_DATA**2).sqrt()
         if evidence is None:
             evidence = x.new_zeros(len(x), EVIDENCE_CHANNELS, *x.shape[2:])
         raw = self._network(torch.cat([(2 * x - 1) / total, evidence], dim=1), s.log().flatten(1) / 4)
-        return raw, _SIGMA_DATA**2 / total**2, s * _SIGMA_DATA / total
+        base = torch.lerp(evidence[:, :3], 2 * x - 1, _SIGMA_DATA**2 / total**2)
+        return raw, base, s * _SIGMA_DATA / total
 
     def _network(self, x: Tensor, noise_level: Tensor) -> Tensor:
         height, width = x.shape[2:]

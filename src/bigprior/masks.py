@@ -1,8 +1,9 @@
-"""Masks of the paper's inpainting protocols: 1 = known, 0 = hole."""
+"""Masks of the paper's inpainting protocols, 1 = known, 0 = hole; and the smooth filling of what they hide."""
 
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from bigprior.errors import MaskError
@@ -47,3 +48,26 @@ def random_boxes(height: int, width: int, rng: torch.Generator) -> Tensor:
                 break
         mask[:, :, top : top + h, left : left + w] = 0
     return mask
+
+
+def smooth_fill(picture: Tensor, mask: Tensor, sweeps: int = 8) -> Tensor:
+    """Fill holes with what is around them, as smooth as a membrane: pull-push, and a few sweeps at every scale.
+
+    Args:
+        picture: (N, C, H, W), any size; what it holds in the hole is not looked at.
+        mask: (N, 1, H, W), 1 = known, 0 = hole; each has a known pixel.
+        sweeps: of averaging over 3x3 pixels, at every scale.
+
+    Returns:
+        (N, C, H, W): known pixels as they are.
+    """
+    if max(picture.shape[2:]) == 1:
+        return picture
+    weight = F.avg_pool2d(mask, 2, ceil_mode=True)
+    known = F.avg_pool2d(picture * mask, 2, ceil_mode=True) / weight.clamp_min(1e-3)
+    coarse = smooth_fill(known, (weight > 0).to(mask), sweeps)
+    filled = F.interpolate(coarse, size=picture.shape[2:], mode="bilinear", align_corners=False)
+    for _ in range(sweeps):
+        filled = torch.where(mask > 0, picture, filled)
+        filled = F.avg_pool2d(F.pad(filled, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
+    return torch.where(mask > 0, picture, filled)

@@ -1,5 +1,6 @@
 """The denoiser's training, on pictures that are small and random."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ SMALL = DenoiserSettings(
     total_kimg=0.04,
     snapshot_kimg=0.016,
     told=0.7,
+    perceptual=0,
 )
 
 
@@ -65,6 +67,16 @@ def test_it_learns(tmp_path: Path) -> None:
     with torch.no_grad():
         left = float((network(noisy, 0.15) - x).square().mean() / (noisy - x).square().mean())
     assert left < 0.3
+
+
+def test_features_judge_holes(pictures: Path, tmp_path: Path, vgg_weights: Path) -> None:
+    settings = SMALL.model_copy(update={"told": 1.0, "luminance": 0.0, "start": 1.0, "perceptual": 1.0})
+    losses = {}
+    for name, update in (("with", {}), ("without", {"perceptual": 0.0})):
+        train_denoiser(pictures, tmp_path / name, settings.model_copy(update=update), vgg=vgg_weights, quiet=True)
+        first, *_ = (tmp_path / name / "log.jsonl").read_text().splitlines()
+        losses[name] = json.loads(first)["surroundings alone"]
+    assert losses["with"] > losses["without"] > 0
 
 
 def test_a_folder_of_another_run_is_refused(pictures: Path, unbroken: Path) -> None:

@@ -2,6 +2,7 @@
 
 Every step removes noise from crops at one of several scales. In some steps the network is told nothing, as in blind
 denoising; in others it is told the luminance, or all pixels around holes, and little or nothing of the picture is seen.
+Where nothing is seen, it answers at once, and is judged by :mod:`bigprior.training.answers`.
 """
 
 from __future__ import annotations
@@ -23,8 +24,10 @@ from bigprior.degradations import Colorization, Inpainting
 from bigprior.denoisers import DenoisingUNet
 from bigprior.folders import list_pictures, load_square
 from bigprior.masks import random_boxes
+from bigprior.perceptual import VGGFeatures
 from bigprior.precision import autocast
 from bigprior.settings import Settings
+from bigprior.training.answers import colour_error, hole_error
 from bigprior.training.run import Run, load_state, state_of, step_rng
 from bigprior.weights import read_weights, save_weights
 
@@ -40,8 +43,9 @@ class DenoiserSettings(Settings):
         told: share of the steps that are told the luminance, or the surroundings of holes.
         luminance: share of those that are told the luminance, which is learned sooner.
         low_noise: share of the other steps' crops with ``sigma`` uniform up to ``low_sigma``; the rest up to the most.
-        start: share of the crops that are told something that see nothing else: grey, where a picture at the most noise
-            is expected, so that the answer is the posterior mean with no trace of one draw of noise.
+        start: share of the steps that are told something in which nothing else is seen: grey, where a picture at the
+            most noise is expected, so that the answer has no trace of one draw of noise.
+        perceptual: weight of VGG-16 features in the error of filled holes; 0 needs no VGG-16.
         total_kimg: thousands of crops of ``crop_px`` to see.
         lr: constant after a short start, and falling to nothing along a half cosine over the last ``decay``.
         clip: largest norm of the gradient.
@@ -60,7 +64,8 @@ class DenoiserSettings(Settings):
     luminance: float = Field(default=0.3, ge=0, le=1)
     low_noise: float = Field(default=0.95, ge=0, le=1)
     low_sigma: PositiveFloat = 55 / 255
-    start: float = Field(default=0.6, ge=0, le=1)
+    start: float = Field(default=0.85, ge=0, le=1)
+    perceptual: float = Field(default=0.1, ge=0)
     total_kimg: PositiveFloat = 150.0
     lr: PositiveFloat = 5e-4
     decay: float = Field(default=1.0, ge=0, le=1)
@@ -76,6 +81,7 @@ def train_denoiser(
     out: Path | str,
     settings: DenoiserSettings,
     *,
+    vgg: Path | str | None = None,
     init: Path | str | None = None,
     quiet: bool = False,
 ) -> Path:
@@ -84,6 +90,7 @@ def train_denoiser(
     Args:
         data: folder of photographs; their centre squares are resized to ``settings.resolution``.
         out: the run's folder: state, log, sample pictures, and ``denoiser.safetensors`` (the moving average).
+        vgg: local VGG-16 trunk (see :class:`bigprior.perceptual.VGGFeatures`).
         init: weights to start a new run from.
 
     Returns:
@@ -92,10 +99,10 @@ def train_denoiser(
     Raises:
         ImageError: no pictures in ``data``.
         SettingsError: ``out`` belongs to a run with other settings.
-        WeightsError: ``init`` cannot be used.
+        WeightsError: ``vgg`` or ``init`` cannot be used.
     """
     run = Run(out, settings, quiet=quiet)
-    trainer = _Trainer(settings)
+    trainer = _Trainer(settings, VGGFeatures(vgg) if settings.perceptual and settings.told else None)
     saved = run.resume()
     if saved is not None:
         load_state(trainer, saved)
@@ -122,8 +129,9 @@ def train_denoiser(
 class _Trainer:
     """The network, its moving average, the optimiser, and the one step that trains them."""
 
-    def __init__(self, settings: DenoiserSettings) -> None:
-        self.settings = s = settings
+    def __init__(self, settings: DenoiserSettings, features: VGGFeatures | None) -> None:
+        self.settings, self.features = settings, features
+        s = settings
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(s.seed)
             self.network = DenoisingUNet(s.widths, s.blocks, s.shuffle)
@@ -147,18 +155,24 @@ class _Trainer:
         kind = "nothing"
         if float(torch.rand((), generator=rng)) < s.told:
             kind = "luminance" if float(torch.rand((), generator=rng)) < s.luminance else "surroundings"
+        at_once = kind != "nothing" and float(torch.rand((), generator=rng)) < s.start
         x, evidence = self.batch(pictures, kind, rng)
-        sigma = self.noise_levels(len(x), kind, rng)
-        noisy = x + sigma.view(-1, 1, 1, 1) * torch.randn(x.shape, generator=rng)
-        if kind != "nothing":
-            noisy = torch.where((sigma >= self.network.sigma_max).view(-1, 1, 1, 1), 0.5, noisy)
+        if at_once:
+            sigma, noisy = x.new_full((len(x),), self.network.sigma_max), torch.full_like(x, 0.5)
+        else:
+            sigma = self.noise_levels(len(x), kind, rng)
+            noisy = x + sigma.view(-1, 1, 1, 1) * torch.randn(x.shape, generator=rng)
 
         for group in self.optimizer.param_groups:
             group["lr"] = s.lr * self.schedule()
         with autocast(s.precision, x.device):
-            raw, skip, out = self.network.precondition(noisy, sigma, evidence)
-        # EDM's weight, 1 / c_out^2, makes this the plain error of what the network itself is asked for.
-        loss = F.mse_loss(raw, (2 * x - 1 - skip * (2 * noisy - 1)) / out)
+            raw, base, out = self.network.precondition(noisy, sigma, evidence)
+        if at_once:
+            assert evidence is not None
+            kind, loss = f"{kind} alone", self.judged((base + out * raw + 1) / 2, x, evidence, kind)
+        else:
+            # EDM's weight, 1 / c_out^2, makes this the plain error of what the network itself is asked for.
+            loss = F.mse_loss(raw, (2 * x - 1 - base) / out)
         self.optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), s.clip)
@@ -169,6 +183,14 @@ class _Trainer:
             for slow, fast in zip(self.ema.parameters(), self.network.parameters(), strict=True):
                 slow.lerp_(fast, 1 - rate)
         return kind, loss.item()
+
+    def judged(self, answer: Tensor, x: Tensor, evidence: Tensor, kind: str) -> Tensor:
+        """The error of an answer at once, and a little of the squared error of all its pixels."""
+        plain = F.mse_loss(answer, x)
+        if kind == "luminance":
+            return plain + colour_error(answer, x)
+        # A quarter of it is about as large as the other errors are.
+        return plain + 0.25 * hole_error(answer, x, evidence[:, -1:], self.features, self.settings.perceptual)
 
     def schedule(self) -> float:
         """The step size of this step, as a share of its peak."""
@@ -204,7 +226,7 @@ class _Trainer:
         if kind == "nothing":
             return torch.where(v < s.low_noise, u * s.low_sigma, (low + u * (high - low)).exp())
         least = math.log(0.01)
-        return torch.where(v < s.start, self.network.sigma_max, (least + u * (high - least)).exp())
+        return (least + u * (high - least)).exp()
 
     def start_from(self, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> None:
         """Begin with trained weights of the same shape."""

@@ -1,0 +1,54 @@
+"""How far a denoiser's one-look answers are from the truth: what a told network is trained by where it sees only grey.
+
+A posterior mean is the best answer under the squared error, and a dull one: colour is judged by its distance in CIELAB,
+and a filled hole by what it looks like. So what a network says at the most noise is its estimate under those errors;
+at any lower noise it is the mean, which samplers need.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torchmetrics.functional.image import structural_similarity_index_measure
+
+from bigprior.colour import ab_distance
+from bigprior.degradations import Colorization
+from bigprior.perceptual import VGGFeatures
+
+
+def colour_error(answer: Tensor, truth: Tensor) -> Tensor:
+    """Mean distance in the ab plane of CIELAB, as a share of 150, once the luminance is the measurement's: a scalar.
+
+    Args:
+        answer, truth: (N, 3, H, W), RGB in [0, 1].
+    """
+    physics = Colorization()
+    return ab_distance(physics.consistent(answer, physics.f(truth)), truth).mean()
+
+
+def hole_error(answer: Tensor, truth: Tensor, mask: Tensor, features: VGGFeatures | None, weight: float) -> Tensor:
+    """What a filling of holes does to a picture, relative to the size of the holes: a scalar.
+
+    Squared and absolute error, structural similarity and, as in the paper's inversions, the absolute difference of
+    VGG-16 features, here after each of its first three scales and relative to their size.
+
+    Args:
+        answer, truth: (N, 3, H, W), RGB in [0, 1].
+        mask: (N, 1, H, W), 1 = known, 0 = hole.
+        features: frozen; None leaves their term out.
+        weight: of the features' term.
+    """
+    filled = torch.where(mask > 0, truth, answer)
+    residual = filled - truth
+    error = residual.square().mean() + residual.abs().mean()
+    similarity = structural_similarity_index_measure(
+        filled, truth, gaussian_kernel=False, kernel_size=7, data_range=1.0
+    )
+    assert isinstance(similarity, Tensor)
+    error = error + 0.1 * (1 - similarity)
+    if features is not None:
+        with torch.no_grad():
+            seen = features(truth)
+        differences = [(a - seen[k]).abs().mean() / seen[k].abs().mean() for k, a in features(filled).items()]
+        error = error + weight * torch.stack(differences).mean()
+    return error / (1 - mask).mean()
