@@ -11,7 +11,7 @@ from torch import Tensor
 
 from bigprior.degradations import DEGRADATIONS
 from bigprior.folders import load_set
-from bigprior.fusion import fuse_in_frame
+from bigprior.fusion import Fusion, fuse_in_frame
 from bigprior.metrics import METRICS
 from bigprior.priors.base import Progress
 from bigprior.simulation import noise_level, simulate
@@ -31,8 +31,8 @@ def frame_figures(data: Path, index: tuple[int, int] | None, preset: str, progre
 
     Returns:
         For blind denoising, under ``pixel`` and ``wavelet``: ``psnr`` in dB, ``share`` of the variance that is made
-        up, ``mean_phi`` and its correlation with sigma, all with the network's own weight; and ``curve``, psnr and
-        share by weight. For colorization, under ``colorization``: ``auc`` of both frames, and ``inconsistency`` of
+        up, ``mean_phi`` and its correlation with sigma, all with the network's own weight; and ``curve``, the same
+        by weight. For colorization, under ``colorization``: ``auc`` of both frames, and ``inconsistency`` of
         each, the largest difference between ``f`` of the restored picture and the measurement.
 
     Raises:
@@ -46,7 +46,7 @@ def frame_figures(data: Path, index: tuple[int, int] | None, preset: str, progre
         for frame in ("pixel", natural)
     }
     rows: dict[str, list[dict[str, float]]] = {"pixel": [], denoise: []}
-    curves: dict[str, dict[float, list[tuple[float, float]]]] = {name: {w: [] for w in WEIGHTS} for name in rows}
+    curves: dict[str, dict[float, list[dict[str, float]]]] = {name: {w: [] for w in WEIGHTS} for name in rows}
     colours: dict[str, list[dict[str, float]]] = {"pixel": [], colour: []}
     for i, name in enumerate(pictures.names):
         x = pictures.images[i : i + 1]
@@ -54,13 +54,9 @@ def frame_figures(data: Path, index: tuple[int, int] | None, preset: str, progre
         g = restorers["denoising", denoise].prior.project(y, physics).image
         for frame in rows:
             network = restorers["denoising", frame].phi
-            fused = fuse_in_frame(network, y, g)
-            mean_phi = float(torch.stack([band.mean() for band in fused.bands]).mean())
-            rows[frame].append(_row(fused.measured + fused.invented, x, fused.share) | {"mean_phi": mean_phi})
+            rows[frame].append(_row(fuse_in_frame(network, y, g), x))
             for weight, points in curves[frame].items():
-                fused = fuse_in_frame(network, y, g, rho=weight)
-                row = _row(fused.measured + fused.invented, x, fused.share)
-                points.append((row["psnr"], row["share"]))
+                points.append(_row(fuse_in_frame(network, y, g, rho=weight), x))
         y, physics = simulate("colorization", x, [name])
         g = restorers["colorization", colour].prior.project(y, physics).image
         for frame in colours:
@@ -73,20 +69,28 @@ def frame_figures(data: Path, index: tuple[int, int] | None, preset: str, progre
     sigmas = [noise_level("denoising", name) for name in pictures.names]
     results: dict[str, Any] = {}
     for frame, scores in rows.items():
-        results[frame] = _means(scores)
-        phis = [score["mean_phi"] for score in scores]
-        if min(np.ptp(sigmas), np.ptp(phis)) > 0:  # else there is nothing to correlate
-            results[frame]["phi_sigma_r"] = float(np.corrcoef(sigmas, phis)[0, 1])
-        means = {weight: np.mean(all_, axis=0) for weight, all_ in curves[frame].items()}
-        results[frame]["curve"] = {f"{w:g}": {"psnr": float(m[0]), "share": float(m[1])} for w, m in means.items()}
+        curve = {f"{weight:g}": _summary(points, sigmas) for weight, points in curves[frame].items()}
+        results[frame] = _summary(scores, sigmas) | {"curve": curve}
     results["colorization"] = {frame: _means(scores) for frame, scores in colours.items()}
     for frame, scores in colours.items():
         results["colorization"][frame]["inconsistency"] = max(score["inconsistency"] for score in scores)
     return results
 
 
-def _row(restored: Tensor, x: Tensor, share: Tensor) -> dict[str, float]:
-    return {"psnr": float(METRICS["psnr"](restored, x)), "share": float(share)}
+def _row(fused: Fusion, x: Tensor) -> dict[str, float]:
+    mean_phi = float(torch.stack([band.mean() for band in fused.bands]).mean())
+    return {
+        "psnr": float(METRICS["psnr"](fused.measured + fused.invented, x)),
+        "share": float(fused.share),
+        "mean_phi": mean_phi,
+    }
+
+
+def _summary(scores: list[dict[str, float]], sigmas: list[float]) -> dict[str, Any]:
+    phis = [score["mean_phi"] for score in scores]
+    if min(np.ptp(sigmas), np.ptp(phis)) > 0:  # else there is nothing to correlate
+        return _means(scores) | {"phi_sigma_r": float(np.corrcoef(sigmas, phis)[0, 1])}
+    return _means(scores)
 
 
 def _means(scores: list[dict[str, float]]) -> dict[str, Any]:
