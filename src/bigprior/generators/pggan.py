@@ -7,7 +7,7 @@ The tensors have the names and the meaning of the released PyTorch files (``laye
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bigprior.errors import SettingsError, WeightsError
+from bigprior.generators import winograd
 
 _SLOPE = 0.2
 _EPSILON = 1e-8
@@ -145,12 +146,15 @@ class _Layer(nn.Module):
         self.conv = nn.ParameterDict({"weight": torch.randn(c_out, c_in, side, side)})
         self.wscale = nn.ParameterDict({"bias": torch.zeros(c_out)})
         # Equalised learning rate: weights are stored unscaled and this gain is applied when they are used.
-        self._frozen: tuple[tuple[int, int], Tensor] | None = None
+        self._kept: dict[str, tuple[tuple[int, int], Any]] = {}
         self.gain = math.sqrt((1 if kind == "output" else 2) / (c_in * side * side))
 
     def forward(self, x: Tensor) -> Tensor:
         x = _pixel_norm(x)
-        kernel, bias = self._kernel(), self.wscale["bias"]
+        bias = self.wscale["bias"]
+        if self.kind == "same" and self._frozen and winograd.pays(x, len(bias)):
+            return F.leaky_relu_(winograd.convolve(x, self._once(self._minimal)).add_(bias[:, None, None]), _SLOPE)
+        kernel = self._once(self._prepared)
         if self.kind == "output":
             return F.conv2d(x, kernel, bias)
         if self.kind == "code":
@@ -163,16 +167,24 @@ class _Layer(nn.Module):
             x = F.conv2d(x, kernel, bias, padding=1)
         return F.leaky_relu_(x, _SLOPE)
 
-    def _kernel(self) -> Tensor:
+    @property
+    def _frozen(self) -> bool:
+        weight = self.conv["weight"]
+        return not weight.requires_grad and not weight.is_inference()  # torch counts no changes of inference tensors
+
+    def _once(self, prepare: Callable[[Tensor], Any]) -> Any:
         """The weights as they are used; kept while they are frozen, since an inversion asks for them at every step."""
         weight = self.conv["weight"]
-        if weight.requires_grad or weight.is_inference():  # torch counts no changes of inference tensors
-            return self._prepared(weight)
+        if not self._frozen:
+            return prepare(weight)
         stamp = (weight.data_ptr(), weight._version)
-        if self._frozen is None or self._frozen[0] != stamp:
+        if prepare.__name__ not in self._kept or self._kept[prepare.__name__][0] != stamp:
             with torch.no_grad():
-                self._frozen = (stamp, self._prepared(weight))
-        return self._frozen[1]
+                self._kept[prepare.__name__] = (stamp, prepare(weight))
+        return self._kept[prepare.__name__][1]
+
+    def _minimal(self, weight: Tensor) -> tuple[Tensor, Tensor]:
+        return winograd.prepared(weight * self.gain)
 
     def _prepared(self, weight: Tensor) -> Tensor:
         weight = weight * self.gain
