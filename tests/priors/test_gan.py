@@ -12,6 +12,7 @@ from bigprior.errors import BigpriorError, ImageError, MaskError, SettingsError
 from bigprior.generators import PGGAN
 from bigprior.priors.anysize import AnySize
 from bigprior.priors.base import Prior
+from bigprior.priors.encoder import CodeEncoder
 from bigprior.priors.gan import OPTIMIZERS, GANPrior, InversionSettings, paper_settings
 
 QUICK = InversionSettings(codes=3, layer=2, steps=6, lr=0.1, code_every=1, precision="fp32")
@@ -338,3 +339,22 @@ def test_tiles_share_one_budget(tiny_generator: PGGAN, monkeypatch: pytest.Monke
     AnySize(prior, 16, overlap=0, batch=2).project(torch.rand(1, 3, 16, 48), Denoising())
     assert given == pytest.approx([4.0, 2.0])
     assert prior.settings.budget_s == 6.0
+
+
+def test_what_a_measurement_does_not_see_stays_near_the_encoders_picture(tiny_generator: PGGAN) -> None:
+    encoder = CodeEncoder(16, 3, 2, 16, tiny_generator.channels_at(2), width=4, hidden=8)
+    y = Colorization().f(reachable(tiny_generator))
+
+    def colours(settings: InversionSettings) -> tuple[Tensor, Tensor]:
+        prior = GANPrior(tiny_generator, settings, encoder=encoder)
+        start = prior.compose(*encoder(y, Colorization())).detach()
+        result = prior.project(y, Colorization())
+        moved = (result.image - start) - Colorization().f(result.image - start)
+        assert result.history is not None
+        assert (result.history[-1] < result.history[0]).all()
+        return moved.square().mean(), (Colorization().f(result.image) - y).square().mean()
+
+    settings = QUICK.model_copy(update={"steps": 40, "code_every": 0})
+    (free, fitted), (held, also) = (colours(settings.model_copy(update={"unseen": w})) for w in (0.0, 1.0))
+    assert held < 0.5 * free
+    assert also < 2 * fitted + 1e-3

@@ -48,6 +48,8 @@ class InversionSettings(Settings):
         starts: without an encoder, the best of so many random starts is taken, picture by picture.
         budget_s: seconds that one call may take; the steps that fit are made, and the step sizes fall in that time.
         l2, l1, perceptual: weights of the loss.
+        unseen: weight of the squared distance from the encoder's picture in what the measurement does not see, such as
+            colours of a grey one: no other term holds them, and they would drift while the rest is fitted.
         perceptual_term: ``vgg`` (the paper's; needs VGG-16 weights), or ``pyramid`` (needs nothing).
         precision: of the generator's passes. Codes, weights of codes and losses are single precision in any case.
     """
@@ -65,6 +67,7 @@ class InversionSettings(Settings):
     l2: float = Field(default=1.0, ge=0)
     l1: float = Field(default=0.0, ge=0)
     perceptual: float = Field(default=0.1, ge=0)
+    unseen: float = Field(default=0.0, ge=0)
     perceptual_term: Literal["vgg", "pyramid"] = "pyramid"
     precision: Precision = "auto"
 
@@ -174,6 +177,10 @@ class GANPrior:
         s, began = self.settings, time.monotonic()
         loss_of = InversionLoss(y, s.l2, s.l1, s.perceptual, self.term)
         z, alpha = self._start(y, degradation, seed, loss_of)
+        held = s.unseen if self.encoder is not None else 0.0
+        if held:
+            with torch.no_grad(), autocast(s.precision, y.device):
+                unseen = _unseen(self.compose(z, alpha).float(), degradation)
         z, alpha = z.requires_grad_(s.code_every > 0), alpha.requires_grad_()
         groups = [{"params": [z], "lr": s.lr}, {"params": [alpha], "lr": s.alpha_lr}]
         optimizer = OPTIMIZERS[s.optimizer](groups)
@@ -194,9 +201,11 @@ class GANPrior:
                 if features is None or (s.code_every and step % s.code_every == 0):
                     features = self._features(z)
                 assert features is not None
-                image = self._composed(features, alpha)
+                image = self._composed(features, alpha).float()
             features = features.detach()
-            losses, squared = loss_of(degradation.f(image.float()))
+            losses, squared = loss_of(degradation.f(image))
+            if held:
+                losses = losses + held * (_unseen(image, degradation) - unseen).square().flatten(1).mean(1)
             # A sum, not a mean: a picture's gradient must not depend on the size of its batch.
             total = losses.sum()
             total.backward()
@@ -267,3 +276,8 @@ class GANPrior:
             images = [self.compose(z, alpha[:1]).float().expand(batch, -1, -1, -1) for z in draws]
         losses = torch.stack([loss_of(degradation.f(image))[0] for image in images])
         return torch.cat(draws)[losses.argmin(0)], alpha
+
+
+def _unseen(image: Tensor, degradation: Degradation) -> Tensor:
+    """What of a picture (N, 3, H, W) its measurement does not say."""
+    return image - degradation.g_inv(degradation.f(image))
