@@ -10,7 +10,7 @@ from bigprior.degradations import Colorization, Degradation, Denoising, Inpainti
 from bigprior.errors import ImageError, MaskError, SettingsError
 from bigprior.fusion import ConstantPhi
 from bigprior.generators import PGGAN
-from bigprior.priors.anysize import AnySize
+from bigprior.priors.anysize import BYTES_A_PIXEL, AnySize, fitting, free_bytes
 from bigprior.priors.base import Prior, Progress, Projection
 from bigprior.priors.gan import GANPrior, InversionSettings
 from bigprior.restoration import Restorer
@@ -247,3 +247,11 @@ def test_a_hole_that_nobody_told_of_is_found_or_missed_by_name() -> None:
     assert torch.equal(prior.project(y, Inpainting()).image, prior.project(y, Inpainting(mask)).image)
     with pytest.raises(MaskError, match="no mask was given"):
         prior.project(y + 0.1, Inpainting())
+
+
+def test_as_many_tiles_at_once_as_free_memory_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert free_bytes() > 0
+    for pictures, expected in ((0.5, 1), (4.0, 4), (1e6, 32)):
+        free = int(2 * pictures * BYTES_A_PIXEL * 16**2)
+        monkeypatch.setattr("bigprior.priors.anysize.free_bytes", lambda free=free: free)
+        assert fitting(16) == AnySize(Echo(), 16).batch == expected

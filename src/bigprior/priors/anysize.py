@@ -17,6 +17,27 @@ from bigprior.errors import SettingsError
 from bigprior.priors.base import Prior, Progress, Projection
 from bigprior.priors.gan import GANPrior
 
+#: Bytes of an inversion for each pixel of a picture: about twice those of a generator of the released 256x256 format
+#: whose codes move, by the peak of the process.
+BYTES_A_PIXEL = 8_000
+MOST = 32
+
+
+def fitting(resolution: int) -> int:
+    """How many pictures of a side are inverted at once: 1 to 32, in half of the memory that is free now."""
+    return max(1, min(MOST, free_bytes() // 2 // (BYTES_A_PIXEL * resolution**2)))
+
+
+def free_bytes() -> int:
+    """Memory that a process can have, of the graphics card if there is one; as good as endless where nobody says."""
+    if torch.cuda.is_available():
+        return int(torch.cuda.mem_get_info()[0])
+    try:
+        with open("/proc/meminfo", encoding="ascii") as lines:
+            return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
+    except (OSError, StopIteration):  # not Linux
+        return 1 << 62
+
 
 class AnySize:
     """Wraps a prior that works at ``resolution`` only; itself a prior that takes any size from 1x1.
@@ -25,14 +46,15 @@ class AnySize:
         prior: what works at its own size.
         resolution: that size, in pixels.
         overlap: of neighbouring tiles, in pixels; by default a quarter of the tile.
-        batch: tiles inverted at once; bounds the memory.
+        batch: tiles inverted at once; by default what fits into half of the free memory, and 32 at most.
 
     Raises:
         SettingsError: an overlap that leaves no progress from tile to tile.
     """
 
-    def __init__(self, prior: Prior, resolution: int, *, overlap: int | None = None, batch: int = 32) -> None:
-        self.prior, self.resolution, self.batch = prior, resolution, batch
+    def __init__(self, prior: Prior, resolution: int, *, overlap: int | None = None, batch: int | None = None) -> None:
+        self.prior, self.resolution = prior, resolution
+        self.batch = fitting(resolution) if batch is None else batch
         self.overlap = resolution // 4 if overlap is None else overlap
         if not 0 <= self.overlap < resolution:
             raise SettingsError(f"overlap is {overlap}: expected 0 to {resolution - 1}, less than the tile")
