@@ -1,0 +1,91 @@
+"""The pieces of the inversion's benchmark, on a tiny generator."""
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import torch
+
+from bigprior.degradations import Colorization, Denoising
+from bigprior.generators import PGGAN
+from bigprior.metrics import psnr
+from bigprior.perceptual import VGGFeatures
+from bigprior.priors.gan import GANPrior, InversionSettings, paper_settings
+from bigprior.priors.losses import InversionLoss, VGGTerm
+
+
+@pytest.fixture(scope="module")
+def benchmark() -> ModuleType:
+    path = Path(__file__).parents[1] / "benchmarks" / "inversion.py"
+    spec = importlib.util.spec_from_file_location("benchmark_of_inversion", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_reference_in_a_cheaper_order_is_the_released_recipe(
+    benchmark: ModuleType, tiny_generator: PGGAN, vgg_weights: Path, tmp_path: Path
+) -> None:
+    settings = paper_settings("colorization").model_copy(update={"codes": 3, "layer": 2, "steps": 4})
+    y, physics, kept = torch.rand(1, 1, 16, 16), Colorization(), tmp_path / "run.pt"
+    arm = benchmark.ReferenceArm(tiny_generator, VGGFeatures(vgg_weights), settings)
+    value = benchmark.reference_stretch(arm, tiny_generator, y, physics, 4)
+    image, curve = benchmark.reference_run(tiny_generator, vgg_weights, settings, y, physics, kept)
+    assert curve[3] == pytest.approx(value, rel=1e-4)
+    assert len(curve) == 5 and curve[-1] < curve[0]
+    again, _ = benchmark.reference_run(tiny_generator, vgg_weights, settings, y, physics, kept)
+    assert torch.equal(again, image)
+
+
+def test_the_fewest_steps_reach_both_the_objective_and_the_psnr(
+    benchmark: ModuleType, tiny_generator: PGGAN, vgg_weights: Path
+) -> None:
+    x = torch.rand(2, 3, 16, 16)
+    loss_of = InversionLoss(x, 1.0, 0.0, 1e-4, VGGTerm(VGGFeatures(vgg_weights)))
+
+    def prior_with(steps: int) -> GANPrior:
+        return GANPrior(tiny_generator, InversionSettings(codes=3, layer=2, steps=steps, code_every=1, decay=False))
+
+    result = prior_with(5).project(x, Denoising())
+    with torch.no_grad():
+        objective, _ = loss_of(prior_with(5).compose(**result.codes))
+    goal = benchmark.Goal(objective + 1e-6, psnr(result.image, x) - 1e-4)
+    steps, kept, trace = benchmark.steps_to(goal, prior_with, x, x, Denoising(), loss_of)
+    assert (steps, kept) == (5, True)
+    assert list(trace) == [1, 2, 3, 5]
+
+
+def test_where_psnr_cannot_be_had_the_objective_decides(
+    benchmark: ModuleType, tiny_generator: PGGAN, vgg_weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(benchmark, "STEPS", (1, 2))
+    x = torch.rand(1, 3, 16, 16)
+    loss_of = InversionLoss(x, 1.0, 0.0, 1e-4, VGGTerm(VGGFeatures(vgg_weights)))
+
+    def prior_with(steps: int) -> GANPrior:
+        return GANPrior(tiny_generator, InversionSettings(codes=3, layer=2, steps=steps))
+
+    out_of_reach = benchmark.Goal(torch.tensor([1e9]), torch.tensor([99.0]))
+    assert benchmark.steps_to(out_of_reach, prior_with, x, x, Denoising(), loss_of)[:2] == (1, False)
+    with pytest.raises(SystemExit, match="2 steps reach"):
+        benchmark.steps_to(benchmark.Goal(torch.zeros(1), torch.zeros(1)), prior_with, x, x, Denoising(), loss_of)
+
+
+def test_arms_are_timed_in_turn(benchmark: ModuleType, tiny_generator: PGGAN) -> None:
+    calls = list[str]()
+    timed = benchmark.Timed(
+        {
+            "slow": lambda: calls.append("slow") or {"wall": 6.0, "cpu": 4.0},
+            "fast": lambda: calls.append("fast") or {"wall": 2.0, "cpu": 1.0},
+        }
+    )
+    assert calls == ["slow", "fast"] * 3
+    assert timed.ratio("slow", "fast", 10) == {"wall": 30.0, "cpu": 40.0}
+    assert timed.seconds("fast") == {"wall": 2.0, "cpu": 1.0}
+    prior = GANPrior(tiny_generator, InversionSettings(codes=2, layer=2, steps=3))
+    assert benchmark.seconds_a_step(prior, torch.rand(1, 3, 16, 16))["wall"] > 0
+    assert benchmark.exponent({1: 2.0, 2: 4.0, 4: 8.0}) == pytest.approx(1.0)
