@@ -1,10 +1,14 @@
 """Which optimiser inverts best in the same time: plain descent, Adam, L-BFGS, or Gauss-Newton.
 
     python benchmarks/optimizers.py --seconds 2 --json FILE
+    python benchmarks/optimizers.py --settings --index 200-207 --json FILE
 
 All begin where the encoder says, and lower the squared error alone, since Gauss-Newton has no other. A
 row is the mean over pictures of that error after the same seconds a picture, and of the PSNR against the truth:
 ``{task: {optimiser: {error, psnr, steps}}}``. What the library uses is Adam; the others live here only.
+
+With ``--settings``, the preset's inversions as shipped, all steps and terms, beside those with another setting:
+``error`` is then that of the measurement.
 """
 
 from __future__ import annotations
@@ -26,16 +30,28 @@ from bigprior.priors.gan import GANPrior
 from bigprior.simulation import simulate
 from bigprior.zoo import load_prior
 
-PROTOCOLS = {"denoising": "denoising-25", "colorization": "colorization"}
-#: Step sizes of z and alpha, how often the codes move, and whether the steps shrink to nothing.
+PROTOCOLS = {"denoising": "denoising-25", "colorization": "colorization", "inpainting": "inpainting-boxes"}
+#: What optimisers are compared on.
+TASKS = ("denoising", "colorization")
+#: Step sizes of z and alpha, how often the codes move, and whether the steps fall to nothing.
 FIRST_ORDER: dict[str, dict[str, Any]] = {
     "plain descent": {"optimizer": "sgd", "lr": 1.0, "alpha_lr": 1.0, "code_every": 1, "decay": False},
     "adam, as shipped (codes at rest)": {},
     "adam, codes at every 5th": {"code_every": 5, "lr": 0.02},
     "adam, codes at every step": {"code_every": 1, "lr": 0.02},
-    "adam, constant steps": {"decay": False},
+    "adam, steps along a half cosine": {"decay": True},
     "adam, a third of the step size": {"alpha_lr": 0.04},
     "adam, three times the step size": {"alpha_lr": 0.4},
+}
+#: Settings by task that the preset's are compared with.
+OTHERS: dict[str, dict[str, dict[str, Any]]] = {
+    "denoising": {"steps along a half cosine": {"decay": True}},
+    "inpainting": {"steps along a half cosine": {"decay": True}},
+    "colorization": {
+        "steps along a half cosine": {"decay": True},
+        "colours free": {"unseen": 0.0},
+        "colours at a tenth": {"unseen": 0.1},
+    },
 }
 
 #: Pictures of codes and weights to squared errors (N, values).
@@ -45,7 +61,7 @@ Residual = Callable[[Tensor, Tensor], Tensor]
 def first_order(
     prior: GANPrior, y: Tensor, physics: Any, seconds: float, changes: dict[str, Any]
 ) -> tuple[Tensor, int]:
-    update = {"perceptual": 0.0, "steps": 100_000, "budget_s": seconds, **changes}
+    update = {"perceptual": 0.0, "unseen": 0.0, "steps": 100_000, "budget_s": seconds, **changes}
     rival = GANPrior(prior.generator, prior.settings.model_copy(update=update), encoder=prior.encoder)
     result = rival.project(y, physics)
     assert result.history is not None
@@ -153,25 +169,40 @@ def arms(prior: GANPrior, y: Tensor, physics: Any, seconds: float) -> dict[str, 
     }
 
 
+def settings_of(prior: GANPrior, task: str, y: Tensor, physics: Any) -> dict[str, Callable[[], tuple[Tensor, int]]]:
+    """The preset's own settings and others by name; each gives its pictures and the number of its steps."""
+
+    def with_changes(changes: dict[str, Any]) -> Callable[[], tuple[Tensor, int]]:
+        rival = GANPrior(prior.generator, prior.settings.model_copy(update=changes), encoder=prior.encoder)
+        return lambda: (rival.project(y, physics).image, prior.settings.steps)
+
+    return {name: with_changes(changes) for name, changes in {"as shipped": {}, **OTHERS[task]}.items()}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     shared = Path(__file__).parents[2] / "shared"
     parser.add_argument("--data", type=Path, default=shared / "data" / "lsun_val" / "bedroom")
     parser.add_argument("--index", default="200-203")
     parser.add_argument("--seconds", type=float, default=2.0, help="a picture")
+    parser.add_argument("--settings", action="store_true", help="compare settings of the preset, not optimisers")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     first, last = map(int, options.index.split("-"))
     results: dict[str, dict[str, dict[str, float]]] = {}
-    for task, protocol in PROTOCOLS.items():
+    for task in OTHERS if options.settings else TASKS:
         prior, _ = load_prior("rooms", task)
         assert isinstance(prior, GANPrior)
         pictures = load_set(options.data, (first, last), prior.resolution)
-        y, physics = simulate(protocol, pictures.images, pictures.names)
+        y, physics = simulate(PROTOCOLS[task], pictures.images, pictures.names)
         if isinstance(physics, Denoising):
             physics = Denoising()  # not told the noise, nobody stops at it
+        if options.settings:
+            rows = settings_of(prior, task, y, physics)
+        else:
+            rows = arms(prior, y, physics, options.seconds * len(y))
         results[task] = {}
-        for name, run in arms(prior, y, physics, options.seconds * len(y)).items():
+        for name, run in rows.items():
             image, steps = run()
             error = (physics.f(image) - y).square().mean()
             row = {"error": float(error), "psnr": float(psnr(image, pictures.images).mean()), "steps": steps}
