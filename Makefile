@@ -37,8 +37,8 @@ results: $(VENV)/installed
 		$(BIN)/bigprior evaluate figure7 --set $$set --data $(DATA)/data/lsun_val/$$set --index 250-299 \
 			--lines results/table5-$$set.jsonl --json results/figure7-$$set.json; \
 	done
-	$(BIN)/bigprior evaluate gallery --set bedroom --data $(DATA)/data/lsun_val/bedroom --index 250-252 \
-		-o docs/images/gallery
+	$(BIN)/python examples/free_pictures.py runs/free-pictures
+	$(BIN)/bigprior evaluate gallery --data runs/free-pictures -o docs/images/gallery
 	$(BIN)/bigprior evaluate frames --set bedroom --data $(DATA)/data/lsun_val/bedroom --index 250-299 \
 		--json results/frames-bedroom.json
 	$(BIN)/bigprior evaluate ablations --set bedroom --data $(DATA)/data/lsun_val/bedroom --index 200-249 \

@@ -28,3 +28,10 @@ def test_a_denoiser_of_your_own(tmp_path: Path) -> None:
     assert "inpainting" in done.stdout
     restored, known = read_picture(files[2]).image, torch.from_numpy(mask > 0)
     assert torch.equal(restored[..., known], read_picture(files[0]).image[..., known])
+
+
+def test_free_pictures(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, str(EXAMPLES / "free_pictures.py"), str(tmp_path)], check=True, timeout=300)
+    assert {p.stem: read_picture(p).image.shape for p in tmp_path.iterdir()} == dict.fromkeys(
+        ("astronaut", "chelsea", "coffee"), (1, 3, 256, 256)
+    )

@@ -233,7 +233,11 @@ def _gallery_parts(page: Path) -> list[str]:
     for name, what in _GALLERY.items():
         if (page.parent / "images" / "gallery" / f"{name}.png").is_file():
             parts += ["", f"![{what}](images/gallery/{name}.png)", "", f"*{what[0].upper()}{what[1:]}.*"]
-    return ["", "## Gallery", "", "The first of the test pictures.", *parts] if parts else []
+    if not parts:
+        return []
+    # The test pictures belong to their owners, and are not shown.
+    shown = "Photographs that scikit-image carries (astronaut, public domain; chelsea and coffee, CC0), at 256x256."
+    return ["", "## Gallery", "", shown, *parts]
 
 
 def _ablation_parts(results: dict[str, Any]) -> list[str]:
