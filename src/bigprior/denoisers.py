@@ -69,7 +69,8 @@ class DenoisingUNet(dinv.models.Denoiser):
             evidence: what is known exactly, (N, :data:`~bigprior.degradations.EVIDENCE_CHANNELS`, H, W), or None.
 
         Returns:
-            The mean clean picture (N, 3, H, W), nominally in [0, 1].
+            The mean clean picture (N, 3, H, W), nominally in [0, 1]; at the most noise with evidence, an answer at once
+            that was trained by :mod:`bigprior.training.answers`.
         """
         raw, base, out = self.precondition(x, sigma, evidence)
         return (base + out * raw + 1) / 2

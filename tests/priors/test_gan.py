@@ -168,39 +168,35 @@ def test_it_optimises_where_gradients_are_off(tiny_generator: PGGAN) -> None:
     assert torch.equal(off, prior.project(y, Denoising()).image)
 
 
+class Counting:
+    """A generator that notes how many codes pass its first layers at once."""
+
+    def __init__(self, generator: PGGAN) -> None:
+        self.generator, self.calls = generator, list[int]()
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.generator, name)
+
+    def first(self, z: torch.Tensor, layer: int) -> torch.Tensor:
+        self.calls.append(len(z))
+        return self.generator.first(z, layer)
+
+
 def test_codes_move_once_in_a_few_steps(tiny_generator: PGGAN) -> None:
     y = reachable(tiny_generator, 2)
-    calls: list[int] = []
-
-    class Counting:
-        def __getattr__(self, name: str) -> object:
-            return getattr(tiny_generator, name)
-
-        def first(self, z: torch.Tensor, layer: int) -> torch.Tensor:
-            calls.append(len(z))
-            return tiny_generator.first(z, layer)
-
+    counting = Counting(tiny_generator)
     settings = QUICK.model_copy(update={"steps": 7, "code_every": 3})
-    seldom = GANPrior(Counting(), settings).project(y, Denoising())
-    assert calls == [6, 6, 6, 6]  # two pictures' three codes, at steps 0, 3 and 6, and for the last picture
+    seldom = GANPrior(counting, settings).project(y, Denoising())
+    assert counting.calls == [6, 6, 6, 6]  # two pictures' three codes, at steps 0, 3 and 6, and for the last picture
     start = torch.randn(1, 3, 16, generator=torch.Generator().manual_seed(0))
     assert not torch.equal(seldom.codes["z"][:1], start)
     assert seldom.history is not None and seldom.history[-1].mean() < seldom.history[0].mean()
 
 
 def test_codes_at_rest_are_those_of_the_start_and_pass_once_for_all_pictures(tiny_generator: PGGAN) -> None:
-    y, calls = reachable(tiny_generator, 2), list[int]()
-
-    class Counting:
-        def __getattr__(self, name: str) -> object:
-            return getattr(tiny_generator, name)
-
-        def first(self, z: torch.Tensor, layer: int) -> torch.Tensor:
-            calls.append(len(z))
-            return tiny_generator.first(z, layer)
-
-    result = GANPrior(Counting(), QUICK.model_copy(update={"code_every": 0})).project(y, Denoising())
-    assert calls == [3, 3]  # three codes, for all the steps and for the last picture
+    y, counting = reachable(tiny_generator, 2), Counting(tiny_generator)
+    result = GANPrior(counting, QUICK.model_copy(update={"code_every": 0})).project(y, Denoising())
+    assert counting.calls == [3, 3]  # three codes, for all the steps and for the last picture
     start = torch.randn(1, 3, 16, generator=torch.Generator().manual_seed(0))
     assert torch.equal(result.codes["z"], start.expand(2, -1, -1))
     assert result.history is not None and (result.history[-1] < result.history[0]).all()
