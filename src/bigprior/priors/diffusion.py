@@ -47,8 +47,9 @@ class DiffusionSettings(Settings):
 
     Attributes:
         sampler: ``mean``, the posterior mean in one evaluation (denoising with any denoiser), or the answer at once of
-            one that can be told what is known (other tasks); ``posterior``, deepinv's ``PosteriorDiffusion`` around a denoiser that is told;
-            or one that needs a plain denoiser only: deepinv's ``ddrm``, ``diffpir`` or ``dps``.
+            one that can be told what is known (other tasks); ``posterior``, deepinv's ``PosteriorDiffusion``
+            around a denoiser that is told; or one that needs a plain denoiser only: deepinv's ``ddrm``,
+            ``diffpir`` or ``dps``.
         steps: evaluations a sample; ``mean`` needs one.
         samples: how many are drawn; their mean is the prior's picture, and their spread is kept.
         views: of ``mean``: the answers for so many mirrored and turned copies of the picture are averaged. 2 are the
