@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from bigprior.degradations import EVIDENCE_CHANNELS
 from bigprior.errors import WeightsError
+from bigprior.winograd import Conv3x3
 
 #: Spread of the pictures' values in [-1, 1], as in EDM.
 _SIGMA_DATA = 0.5
@@ -127,9 +128,9 @@ class _Block(nn.Module):
 
     def __init__(self, width: int, noise_width: int) -> None:
         super().__init__()
-        self.first = nn.Conv2d(width, width, 3, padding=1)
+        self.first = Conv3x3(width, width)
         self.scale = nn.Linear(noise_width, width)
-        self.second = nn.Conv2d(width, width, 3, padding=1)
+        self.second = Conv3x3(width, width)
         nn.init.zeros_(self.scale.weight)
         nn.init.zeros_(self.scale.bias)
         # Blocks start near the identity: without normalisation, a deep sum of them would start large.

@@ -14,8 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from bigprior import winograd
 from bigprior.errors import SettingsError, WeightsError
-from bigprior.generators import winograd
 
 _SLOPE = 0.2
 _EPSILON = 1e-8
@@ -183,7 +183,7 @@ class _Layer(nn.Module):
                 self._kept[prepare.__name__] = (stamp, prepare(weight))
         return self._kept[prepare.__name__][1]
 
-    def _minimal(self, weight: Tensor) -> tuple[Tensor, Tensor]:
+    def _minimal(self, weight: Tensor) -> Tensor:
         return winograd.prepared(weight * self.gain)
 
     def _prepared(self, weight: Tensor) -> Tensor:

@@ -31,6 +31,9 @@ from bigprior.training.answers import colour_error, hole_error
 from bigprior.training.run import Run, load_state, state_of, step_rng
 from bigprior.weights import read_weights, save_weights
 
+#: About the squared error of what the network itself is asked for: steps stay as large as down that error.
+_TYPICAL_ERROR = 0.1
+
 
 class DenoiserSettings(Settings):
     """Everything that decides how a denoiser is trained; saved beside its weights.
@@ -38,10 +41,13 @@ class DenoiserSettings(Settings):
     Attributes:
         resolution: side that the photographs are read at; crops are taken from them.
         native: share of the steps with crops as the photographs are; the others' come from smaller, sharper copies.
-        crop_px, batch: side and number of the crops of a step that is told nothing.
-        told_crop_px: side of the crops of the other steps; their number keeps the pixels of a step equal.
+        crop_px, batch: side and number of the crops of a step that is told nothing; where crops are smaller, they are
+            more, so that a step has as many pixels.
+        told_crop_px: side of the crops of the steps that are told surroundings, and the largest where the luminance is.
         told: share of the steps that are told the luminance, or the surroundings of holes.
-        luminance: share of those that are told the luminance, which is learned sooner.
+        luminance: share of those that are told the luminance.
+        whole: share of the steps that are told the luminance with whole photographs, a quarter of their side: which
+            colours a room has is seen in the room, not in its details.
         low_noise: share of the other steps' crops with ``sigma`` uniform up to ``low_sigma``; the rest up to the most.
         start: share of the steps that are told something in which nothing else is seen: grey, where a picture at the
             most noise is expected, so that the answer has no trace of one draw of noise.
@@ -61,11 +67,12 @@ class DenoiserSettings(Settings):
     told_crop_px: PositiveInt = 128
     batch: PositiveInt = 4
     told: float = Field(default=0.3, ge=0, le=1)
-    luminance: float = Field(default=0.3, ge=0, le=1)
+    luminance: float = Field(default=0.55, ge=0, le=1)
+    whole: float = Field(default=0.7, ge=0, le=1)
     low_noise: float = Field(default=0.95, ge=0, le=1)
     low_sigma: PositiveFloat = 55 / 255
     start: float = Field(default=0.85, ge=0, le=1)
-    perceptual: float = Field(default=0.1, ge=0)
+    perceptual: float = Field(default=0.3, ge=0)
     total_kimg: PositiveFloat = 150.0
     lr: PositiveFloat = 5e-4
     decay: float = Field(default=1.0, ge=0, le=1)
@@ -171,8 +178,7 @@ class _Trainer:
             assert evidence is not None
             kind, loss = f"{kind} alone", self.judged((base + out * raw + 1) / 2, x, evidence, kind)
         else:
-            # EDM's weight, 1 / c_out^2, makes this the plain error of what the network itself is asked for.
-            loss = F.mse_loss(raw, (2 * x - 1 - base) / out)
+            loss = _relative_error(raw, (2 * x - 1 - base) / out)
         self.optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), s.clip)
@@ -201,12 +207,14 @@ class _Trainer:
         """Crops (N, 3, H, W) in [0, 1] at one scale, flipped or not, and what is told of them."""
         s = self.settings
         crop = s.crop_px if kind == "nothing" else s.told_crop_px
-        count = max(1, s.batch * s.crop_px**2 // crop**2)
         # Photographs at full size show their compression; smaller ones are sharper, as large photographs are. A
         # network that mostly sees the sharper ones trusts its noisy picture too much on the others, and loses to BM3D.
         native = float(torch.rand((), generator=rng)) < s.native
         scale = 1.0 if native else (0.75, 0.5)[int(torch.randint(2, (), generator=rng))]
         side = min(round(crop / scale), pictures.shape[2])
+        if kind == "luminance" and float(torch.rand((), generator=rng)) < s.whole:
+            crop, side = min(crop, pictures.shape[2] // 4), pictures.shape[2]
+        count = max(1, s.batch * s.crop_px**2 // crop**2)
         out = []
         for _ in range(count):
             n = int(torch.randint(len(pictures), (), generator=rng))
@@ -263,6 +271,17 @@ class _Trainer:
 
     def state(self) -> dict[str, Any]:
         return state_of(self, "step", "images_before", "network", "ema", "optimizer")
+
+
+def _relative_error(raw: Tensor, target: Tensor) -> Tensor:
+    """Mean logarithm of each crop's squared error, which is its PSNR up to scale: a scalar.
+
+    A step down this divides the error of each crop, under EDM's weight 1 / c_out^2, by its own size. How hard a crop is
+    shows in its noisy picture, so what is learned is still the mean; but calm crops count as much as busy ones, as they
+    do where PSNRs are averaged.
+    """
+    squared = (raw - target).square().flatten(1).mean(1)
+    return _TYPICAL_ERROR * squared.clamp_min(1e-4).log().mean()
 
 
 def _evidence(x: Tensor, kind: str, rng: torch.Generator) -> Tensor | None:

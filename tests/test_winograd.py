@@ -4,18 +4,19 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from bigprior.generators import PGGAN, winograd
+from bigprior import winograd
+from bigprior.generators import PGGAN
 
 
 @pytest.mark.parametrize(("n", "c_in", "c_out", "h", "w"), [(1, 5, 7, 4, 4), (3, 8, 4, 8, 16)])
 def test_it_is_the_convolution_and_its_gradient(n: int, c_in: int, c_out: int, h: int, w: int) -> None:
     x = torch.randn(n, c_in, h, w, dtype=torch.float64, requires_grad=True)
-    weight = torch.randn(c_out, c_in, 3, 3, dtype=torch.float64)
+    weight = torch.randn(c_out, c_in, 3, 3, dtype=torch.float64, requires_grad=True)
     ours, theirs = winograd.convolve(x, winograd.prepared(weight)), F.conv2d(x, weight, padding=1)
     torch.testing.assert_close(ours, theirs)
     toward = torch.randn_like(theirs)
-    gradients = [torch.autograd.grad(y, x, toward)[0] for y in (ours, theirs)]
-    torch.testing.assert_close(*gradients)
+    for a, b in zip(*(torch.autograd.grad(y, (x, weight), toward) for y in (ours, theirs)), strict=True):
+        torch.testing.assert_close(a, b)
 
 
 def test_single_precision_is_enough() -> None:
@@ -28,9 +29,9 @@ def test_single_precision_is_enough() -> None:
 def test_a_wide_generator_uses_it_where_its_weights_are_frozen(monkeypatch: pytest.MonkeyPatch) -> None:
     generator, calls, plain = PGGAN(8, z_dim=8, fmap_max=128), list[torch.Size](), winograd.convolve
 
-    def convolve(x: torch.Tensor, kernels: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
+    def convolve(x: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
         calls.append(x.shape)
-        return plain(x, kernels)
+        return plain(x, kernel)
 
     monkeypatch.setattr(winograd, "convolve", convolve)
     z = torch.randn(2, 8, requires_grad=True)
@@ -46,3 +47,19 @@ def test_a_wide_generator_uses_it_where_its_weights_are_frozen(monkeypatch: pyte
     with torch.autocast("cpu", torch.bfloat16):
         generator(z)
     assert len(calls) == 6
+
+
+def test_a_layer_of_it_is_a_convolution_at_any_size_and_in_any_company(monkeypatch: pytest.MonkeyPatch) -> None:
+    layer, calls, plain = winograd.Conv3x3(64, 96), list[torch.Size](), winograd.convolve
+
+    def convolve(x: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
+        calls.append(x.shape)
+        return plain(x, kernel)
+
+    monkeypatch.setattr(winograd, "convolve", convolve)
+    for shape, used in (((2, 64, 16, 20), 1), ((1, 64, 17, 16), 0), ((1, 64, 8, 8), 0)):
+        x, before = torch.randn(shape), len(calls)
+        torch.testing.assert_close(layer(x), F.conv2d(x, layer.weight, layer.bias, padding=1), atol=1e-4, rtol=0)
+        assert len(calls) - before == used
+    pair = torch.randn(2, 64, 16, 16)
+    torch.testing.assert_close(layer(pair)[:1], layer(pair[:1]), atol=1e-6, rtol=0)
