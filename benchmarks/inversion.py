@@ -14,6 +14,8 @@ final value *and* the PSNR against the truth is no lower than the reference's; w
 second, ``psnr_kept`` is false and the steps are those of the objective alone. ``speedup`` is the lesser of the two
 tasks'.
 
+``--parts compiled`` says what ``torch.compile`` brings; it needs a C++ compiler, and minutes.
+
 What is compared is timed in turn, three rounds, so that whatever else the machine does meets all alike: a ratio is the
 median of the rounds' own. ``cpu`` is the process's time, ``wall`` the clock's, which is also what ``speedup`` means.
 """
@@ -396,12 +398,30 @@ def seconds_a_step(prior: GANPrior, y: Tensor) -> Seconds:
     return {"wall": wall, "cpu": cpu}
 
 
+def compiled(prior: GANPrior, pictures: int = 16) -> dict[str, Any]:
+    """Seconds of the generator's second half and its gradient as it is and by ``torch.compile``, and to compile it."""
+    layer, side = prior.settings.layer, 2 ** (prior.settings.layer // 2 + 1)
+    x = torch.randn(pictures, prior.generator.channels_at(layer), side, side).requires_grad_()
+    ways = {"plain": prior.generator.second, "compiled": torch.compile(prior.generator.second)}
+
+    def step(second: Callable[[Tensor, int], Tensor]) -> None:
+        torch.autograd.grad(second(x, layer).square().sum(), x)
+
+    first = elapsed(lambda: step(ways["compiled"]))
+    timed = Timed({name: lambda second=second: elapsed(lambda: step(second)) for name, second in ways.items()})
+    seconds = {name: timed.seconds(name) for name in ways}
+    return {"first": first, "seconds": seconds, "speedup": timed.ratio("plain", "compiled")}
+
+
 PARTS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
     "tasks": lambda options: {task: compare(task, options) for task in PROTOCOLS},
     "released_format": lambda options: released_format(options.vgg),
     "step": lambda options: dict[str, Any](efficiency(prior_of("denoising", 20))),
     "growth": lambda options: growth(load_generator("rooms")),
+    "compiled": lambda options: compiled(prior_of("denoising", 1)),
 }
+#: All but the compiler, which takes minutes.
+USUAL = tuple(name for name in PARTS if name != "compiled")
 
 
 def main() -> None:
@@ -414,13 +434,13 @@ def main() -> None:
     parser.add_argument("--stretch", type=int, default=4, help="steps of the released recipe that are timed")
     parser.add_argument("--runs", type=Path, default=Path("runs/inversion"), help="the released recipe's finished runs")
     parser.add_argument(
-        "--parts", nargs="+", choices=PARTS, default=[*PARTS], help="run these alone; others stay in FILE as they are"
+        "--parts", nargs="+", choices=PARTS, default=USUAL, help="run these alone; others stay in FILE as they are"
     )
     parser.add_argument("--plot", type=Path, help="where to draw the growth of cost")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     results: dict[str, Any] = {"threads": torch.get_num_threads()}
-    if options.parts != [*PARTS] and options.json and options.json.exists():
+    if options.parts != USUAL and options.json and options.json.exists():
         results = json.loads(options.json.read_text())
     for name in options.parts:
         results[name] = PARTS[name](options)
