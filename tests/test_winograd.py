@@ -19,6 +19,12 @@ def test_it_is_the_convolution_and_its_gradient(n: int, c_in: int, c_out: int, h
         torch.testing.assert_close(a, b)
 
 
+def test_gradients_have_gradients() -> None:
+    x = torch.randn(1, 2, 4, 8, dtype=torch.float64, requires_grad=True)
+    weight = torch.randn(3, 2, 3, 3, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradgradcheck(lambda x, weight: winograd.convolve(x, winograd.prepared(weight)), (x, weight))
+
+
 def test_single_precision_is_enough() -> None:
     x, weight = torch.randn(1, 256, 16, 16), torch.randn(256, 256, 3, 3) / 48
     torch.testing.assert_close(

@@ -12,7 +12,6 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
 
 #: Side of a tile of the output, and of the input that it needs.
 _TILE, _SPAN = 4, 6
@@ -92,15 +91,19 @@ class _Convolution(torch.autograd.Function):
         n, _, h, w = x.shape
         places = _inputs(x)
         ctx.size = n, h, w
-        ctx.save_for_backward(kernel, *([places] if ctx.needs_input_grad[1] else []))
+        ctx.save_for_backward(kernel, *([x, places] if ctx.needs_input_grad[1] else []))
         return _gathered(_twice(x, _OUTPUT) @ torch.bmm(places, kernel).view(_SPAN**2, -1), n, h, w)
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None]:
-        kernel, *places = ctx.saved_tensors
+        kernel, *seen = ctx.saved_tensors
         products = (_twice(gradient, _OUTPUT).T @ _scattered(gradient)).view(_SPAN**2, -1, gradient.shape[1])
-        of_kernel = torch.bmm(places[0].transpose(1, 2), products) if places else None
+        of_kernel = None
+        if seen:
+            x, places = seen
+            if torch.is_grad_enabled():  # the gradient is to be differentiated too, and depends on x
+                places = _inputs(x)
+            of_kernel = torch.bmm(places.transpose(1, 2), products)
         if not ctx.needs_input_grad[0]:
             return None, of_kernel
         values = torch.bmm(products, kernel.transpose(1, 2)).view(_SPAN**2, -1)

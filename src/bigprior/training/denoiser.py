@@ -67,12 +67,12 @@ class DenoiserSettings(Settings):
     told_crop_px: PositiveInt = 128
     batch: PositiveInt = 4
     told: float = Field(default=0.3, ge=0, le=1)
-    luminance: float = Field(default=0.55, ge=0, le=1)
-    whole: float = Field(default=0.7, ge=0, le=1)
+    luminance: float = Field(default=0.6, ge=0, le=1)
+    whole: float = Field(default=0.9, ge=0, le=1)
     low_noise: float = Field(default=0.95, ge=0, le=1)
     low_sigma: PositiveFloat = 55 / 255
     start: float = Field(default=0.85, ge=0, le=1)
-    perceptual: float = Field(default=0.3, ge=0)
+    perceptual: float = Field(default=0.6, ge=0)
     total_kimg: PositiveFloat = 150.0
     lr: PositiveFloat = 5e-4
     decay: float = Field(default=1.0, ge=0, le=1)
