@@ -155,7 +155,8 @@ class BandPhi(nn.Module):
         #: No coefficient's ``phi`` depends on a pixel this far away, the picture's mean and variance apart.
         self.reach = 5 * max(band.step for band in self.bands)
         self.layers = nn.ModuleDict()
-        for kind, channels in {(band.kind, band.channels) for band in self.bands}:
+        # Not a set, whose order changes from process to process, and with it which numbers each layer starts from.
+        for kind, channels in dict.fromkeys((band.kind, band.channels) for band in self.bands):
             out = channels if kind in ("detail", "coarse") else 1
             head = nn.Conv2d(width, out, 3, padding=1)
             nn.init.zeros_(head.weight)

@@ -245,12 +245,12 @@ class _Trainer:
 
     @torch.no_grad()
     def sample_grid(self, pictures: Tensor) -> Tensor:
-        """What comes in and out for eight crops that never change: noise, luminance alone, a hole."""
-        rows = []
+        """What comes in and out for up to eight crops that never change: noise, luminance alone, a hole."""
+        rows, most = [], min(8, self.settings.batch)  # whole photographs come in larger batches
         for i, kind in enumerate(("nothing", "luminance", "surroundings")):
             rng = step_rng(self.settings.seed, -1 - i)
             x, evidence = self.batch(pictures, kind, rng)
-            x, evidence = x[:8], None if evidence is None else evidence[:8]
+            x, evidence = x[:most], None if evidence is None else evidence[:most]
             sigma = 25 / 255 if evidence is None else self.network.sigma_max
             noisy = x + sigma * torch.randn(x.shape, generator=rng) if evidence is None else torch.full_like(x, 0.5)
             shown = noisy if evidence is None else (evidence[:, :3] + 1) / 2
