@@ -143,14 +143,15 @@ class BandPhi(nn.Module):
         frame: a name in :data:`bigprior.frames.FRAMES`.
         width: channels of the hidden layers.
         rho: the weight that it is used with unless another is asked for.
+        floor: the least ``log S`` that it starts from: ``phi`` starts at ``1 / (1 + exp(floor))`` at most.
     """
 
     kind: ClassVar[str] = "bands"
 
-    def __init__(self, frame: str = "wavelet", width: int = 32, rho: float = 1e-5) -> None:
+    def __init__(self, frame: str = "wavelet", width: int = 32, rho: float = 1e-5, floor: float = -5.0) -> None:
         super().__init__()
-        self.settings: dict[str, Any] = {"frame": frame, "width": width, "rho": rho}
-        self.frame, self.rho = frame, rho
+        self.settings: dict[str, Any] = {"frame": frame, "width": width, "rho": rho, "floor": floor}
+        self.frame, self.rho, self.floor = frame, rho, floor
         self.bands = make_frame(frame).bands
         #: No coefficient's ``phi`` depends on a pixel this far away, the picture's mean and variance apart.
         self.reach = 5 * max(band.step for band in self.bands)
@@ -186,7 +187,7 @@ class BandPhi(nn.Module):
             seen += [log_weight.expand_as(f[:, :1]), torch.full_like(f[:, :1], math.log2(band.step))]
             if layers[-1].out_channels == 1:
                 energy, around = energy.sum(1, keepdim=True), around.sum(1, keepdim=True)
-            log_s = (log_weight + (energy / around).log()).clamp(-5, 7) + layers(torch.cat(seen, dim=1) / 4)
+            log_s = (log_weight + (energy / around).log()).clamp(self.floor, 7) + layers(torch.cat(seen, dim=1) / 4)
             out.append(torch.sigmoid(-log_s))  # 1 / (1 + S)
         return out
 

@@ -241,9 +241,9 @@ def test_it_finds_the_gaussian_map() -> None:
 
     torch.manual_seed(0)
     network = BandPhi("wavelet", width=16)
-    optimizer = torch.optim.Adam(network.parameters(), 1e-2)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 1e-2, total_steps=600)
-    for _ in range(600):
+    optimizer = torch.optim.Adam(network.parameters(), 4e-3)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 4e-3, total_steps=1500)
+    for _ in range(1500):
         y, g, x = draw(4)
         loss = band_objective(w, phi(y, g), y, g, x, rho=torch.full((4,), 1e-6))
         optimizer.zero_grad()
