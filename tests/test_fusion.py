@@ -219,16 +219,13 @@ def test_more_weight_takes_more_from_the_measurement(kind: str) -> None:
     assert shares[0] > 0.9 and shares[-1] < 0.5
 
 
-@pytest.mark.parametrize("floor", [-5.0, -9.0])
-def test_where_the_measurement_says_nothing_phi_starts_at_its_floor(floor: float) -> None:
-    grey, prior = torch.full((1, 3, 16, 16), 0.5), torch.rand(1, 3, 16, 16)
-    network = BandPhi("luminance", rho=0.0, floor=floor)
-    assert network.settings["floor"] == floor
-    w = frame("luminance")
-    with torch.no_grad():
-        phi = phi_bands(network, w, grey, prior, centre(prior), 0.0 / variance(prior))
-    most = max(float(band.amax()) for band in phi)
-    assert most == pytest.approx(torch.sigmoid(torch.tensor(-floor)).item(), abs=1e-6)
+def test_of_a_grey_picture_all_colour_is_made_up() -> None:
+    # Nearly grey, and coloured like its mean: contrast from the mean colour would be nothing beside the difference.
+    grey = torch.rand(1, 3, 16, 16).mean(1, keepdim=True).expand(-1, 3, -1, -1)
+    prior = grey + 0.02 * torch.rand(1, 3, 1, 1) + 0.2 * torch.rand(1, 3, 16, 16) * (torch.rand(16) > 0.8)
+    fused = fuse_in_frame(BandPhi("luminance", rho=1e-6), grey, prior, measured=["luminance"])
+    assert float(fused.bands[1].min()) > 0.999
+    assert float(fuse_in_frame(BandPhi("luminance", rho=1.0), grey, prior, measured=["luminance"]).bands[1].min()) < 0.5
 
 
 def test_bands_that_are_measured_are_not_asked_for() -> None:

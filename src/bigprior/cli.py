@@ -321,10 +321,8 @@ def train_phi(
         if frame is not None and not of_bands:
             raise SettingsError(f"--frame goes with --network bands, not {network}: leave it out")
         frame = frame or DEGRADATIONS[task.degradation].frame
-        # A measured chrominance of 0 says nothing, so phi may be all but 1.
-        certain = {"floor": -9.0} if frame == "luminance" else {}
         of_network: dict[str, dict[str, Any]] = {
-            "bands": {"frame": frame, "rho": rho, **certain},
+            "bands": {"frame": frame, "rho": rho},
             "unet": {"widths": _numbers(widths), "channels": channels, "shuffle": shuffle},
             "dncnn": {"channels_in": 1 if task is Task.colorize else 3},
         }

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from bigprior.errors import WeightsError
 from bigprior.weights import read_tensors
+from bigprior.winograd import Conv3x3
 
 #: Modules of torchvision's ``vgg16().features`` after which features are read, by the name of the convolution.
 TAPS = {"conv1_2": 3, "conv2_2": 8, "conv3_3": 15}
@@ -42,7 +43,7 @@ class VGGFeatures(nn.Module):
             net.load_state_dict({k: trunk[k] for k in net.state_dict()})
         except (OSError, RuntimeError, KeyError) as error:
             raise WeightsError(f"no VGG-16 weights ({error}): pass a local safetensors file of its trunk") from error
-        self.trunk = net.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+        self.trunk = nn.Sequential(*map(_fast, net)).eval().requires_grad_(False).to(memory_format=torch.channels_last)
         self.mean: Tensor
         self.std: Tensor
         self.register_buffer("mean", torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1))
@@ -56,3 +57,12 @@ class VGGFeatures(nn.Module):
             x = self.trunk[start : last + 1](x)
             features[name], start = x, last + 1
         return features
+
+
+def _fast(layer: nn.Module) -> nn.Module:
+    """The same convolution, by minimal filtering where that pays."""
+    if not isinstance(layer, nn.Conv2d):
+        return layer
+    convolution = Conv3x3(layer.in_channels, layer.out_channels)
+    convolution.load_state_dict(layer.state_dict())
+    return convolution

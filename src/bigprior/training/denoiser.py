@@ -22,6 +22,7 @@ from torchvision.utils import make_grid, save_image
 from bigprior.atomic import replacing
 from bigprior.degradations import Colorization, Inpainting
 from bigprior.denoisers import DenoisingUNet
+from bigprior.errors import SettingsError
 from bigprior.folders import list_pictures, load_square
 from bigprior.masks import random_boxes
 from bigprior.perceptual import VGGFeatures
@@ -29,6 +30,7 @@ from bigprior.precision import autocast
 from bigprior.settings import Settings
 from bigprior.training.answers import colour_error, hole_error
 from bigprior.training.run import Run, load_state, state_of, step_rng
+from bigprior.training.workers import average_gradients, joined
 from bigprior.weights import read_weights, save_weights
 
 #: About the squared error of what the network itself is asked for: steps stay as large as down that error.
@@ -42,7 +44,7 @@ class DenoiserSettings(Settings):
         resolution: side that the photographs are read at; crops are taken from them.
         native: share of the steps with crops as the photographs are; the others' come from smaller, sharper copies.
         crop_px, batch: side and number of the crops of a step that is told nothing; where crops are smaller, they are
-            more, so that a step has as many pixels.
+            more, so that a step has as many pixels. Processes that share a run share its batch.
         told_crop_px: side of the crops of the steps that are told surroundings, and the largest where the luminance is.
         told: share of the steps that are told the luminance, or the surroundings of holes.
         luminance: share of those that are told the luminance.
@@ -67,12 +69,12 @@ class DenoiserSettings(Settings):
     told_crop_px: PositiveInt = 128
     batch: PositiveInt = 4
     told: float = Field(default=0.3, ge=0, le=1)
-    luminance: float = Field(default=0.6, ge=0, le=1)
+    luminance: float = Field(default=0.5, ge=0, le=1)
     whole: float = Field(default=0.9, ge=0, le=1)
     low_noise: float = Field(default=0.95, ge=0, le=1)
     low_sigma: PositiveFloat = 55 / 255
     start: float = Field(default=0.85, ge=0, le=1)
-    perceptual: float = Field(default=0.6, ge=0)
+    perceptual: float = Field(default=1.0, ge=0)
     total_kimg: PositiveFloat = 150.0
     lr: PositiveFloat = 5e-4
     decay: float = Field(default=1.0, ge=0, le=1)
@@ -105,39 +107,44 @@ def train_denoiser(
 
     Raises:
         ImageError: no pictures in ``data``.
-        SettingsError: ``out`` belongs to a run with other settings.
+        SettingsError: ``out`` belongs to a run with other settings, or the processes cannot share the batch evenly.
         WeightsError: ``vgg`` or ``init`` cannot be used.
     """
-    run = Run(out, settings, quiet=quiet)
-    trainer = _Trainer(settings, VGGFeatures(vgg) if settings.perceptual and settings.told else None)
-    saved = run.resume()
-    if saved is not None:
-        load_state(trainer, saved)
-    elif init is not None:
-        trainer.start_from(*read_weights(init))
-    pictures = load_square(list_pictures(data), settings.resolution)
+    with joined() as (rank, count):
+        run = Run(out, settings, quiet=quiet, writes=rank == 0)
+        trainer = _Trainer(settings, VGGFeatures(vgg) if settings.perceptual and settings.told else None, rank, count)
+        saved = run.resume()
+        if saved is not None:
+            load_state(trainer, saved)
+        elif init is not None:
+            trainer.start_from(*read_weights(init))
+        pictures = load_square(list_pictures(data), settings.resolution)
 
-    steps = trainer.steps
-    snapshot = max(1, round(settings.snapshot_kimg * 1000 / settings.batch))
-    weights = run.folder / "denoiser.safetensors"
-    losses: dict[str, list[float]] = {}
-    for step in run.steps(trainer.step, steps, settings.batch, trainer.state):
-        kind, loss = trainer.train_step(pictures)
-        losses.setdefault(kind, []).append(loss)
-        if (step + 1) % snapshot == 0 or step + 1 == steps:
-            run.log(images=trainer.images_seen, **{k: round(sum(v) / len(v), 5) for k, v in sorted(losses.items())})
-            losses.clear()
-            with replacing(run.folder / f"samples-{trainer.images_seen // 1000:05d}k.png") as temporary:
-                save_image(trainer.sample_grid(pictures), temporary)
-            save_weights(weights, trainer.ema.state_dict(), trainer.header())
-    return weights
+        steps = trainer.steps
+        snapshot = max(1, round(settings.snapshot_kimg * 1000 / settings.batch))
+        weights = run.folder / "denoiser.safetensors"
+        losses: dict[str, list[float]] = {}
+        for step in run.steps(trainer.step, steps, settings.batch, trainer.state):
+            kind, loss = trainer.train_step(pictures)
+            losses.setdefault(kind, []).append(loss)
+            if not run.writes:
+                continue
+            if (step + 1) % snapshot == 0 or step + 1 == steps:
+                run.log(images=trainer.images_seen, **{k: round(sum(v) / len(v), 5) for k, v in sorted(losses.items())})
+                losses.clear()
+                with replacing(run.folder / f"samples-{trainer.images_seen // 1000:05d}k.png") as temporary:
+                    save_image(trainer.sample_grid(pictures), temporary)
+                save_weights(weights, trainer.ema.state_dict(), trainer.header())
+        return weights
 
 
 class _Trainer:
     """The network, its moving average, the optimiser, and the one step that trains them."""
 
-    def __init__(self, settings: DenoiserSettings, features: VGGFeatures | None) -> None:
-        self.settings, self.features = settings, features
+    def __init__(self, settings: DenoiserSettings, features: VGGFeatures | None, rank: int = 0, count: int = 1) -> None:
+        if settings.batch % count:
+            raise SettingsError(f"{count} processes cannot share a batch of {settings.batch}: make it a multiple")
+        self.settings, self.features, self.rank, self.count = settings, features, rank, count
         s = settings
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(s.seed)
@@ -163,6 +170,8 @@ class _Trainer:
         if float(torch.rand((), generator=rng)) < s.told:
             kind = "luminance" if float(torch.rand((), generator=rng)) < s.luminance else "surroundings"
         at_once = kind != "nothing" and float(torch.rand((), generator=rng)) < s.start
+        if self.rank:  # what is asked is the same everywhere, so that all take as long; the crops are each one's own
+            rng = step_rng(self.settings.seed + self.rank, self.step)
         x, evidence = self.batch(pictures, kind, rng)
         if at_once:
             sigma, noisy = x.new_full((len(x),), self.network.sigma_max), torch.full_like(x, 0.5)
@@ -181,6 +190,7 @@ class _Trainer:
             loss = _relative_error(raw, (2 * x - 1 - base) / out)
         self.optimizer.zero_grad()
         loss.backward()
+        average_gradients(self.network.parameters(), self.count)
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), s.clip)
         self.optimizer.step()
         self.step += 1
@@ -214,9 +224,8 @@ class _Trainer:
         side = min(round(crop / scale), pictures.shape[2])
         if kind == "luminance" and float(torch.rand((), generator=rng)) < s.whole:
             crop, side = min(crop, pictures.shape[2] // 4), pictures.shape[2]
-        count = max(1, s.batch * s.crop_px**2 // crop**2)
         out = []
-        for _ in range(count):
+        for _ in range(max(1, s.batch // self.count * s.crop_px**2 // crop**2)):
             n = int(torch.randint(len(pictures), (), generator=rng))
             top, left = (int(torch.randint(pictures.shape[d] - side + 1, (), generator=rng)) for d in (2, 3))
             picture = pictures[n, :, top : top + side, left : left + side]

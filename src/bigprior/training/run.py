@@ -83,17 +83,19 @@ class Run:
         folder: where ``settings.json``, ``state.pt`` and ``log.jsonl`` live; made if absent.
         settings: saved beside the state. A folder that holds other settings is refused.
         quiet: no progress bar.
+        writes: False for a process that shares the run with one that writes for it.
 
     Raises:
         SettingsError: the folder belongs to a run with other settings.
     """
 
-    def __init__(self, folder: Path | str, settings: BaseModel, quiet: bool = False) -> None:
-        self.folder, self.settings, self.quiet = Path(folder), settings, quiet
+    def __init__(self, folder: Path | str, settings: BaseModel, quiet: bool = False, writes: bool = True) -> None:
+        self.folder, self.settings, self.quiet, self.writes = Path(folder), settings, quiet or not writes, writes
         path, text = self.folder / "settings.json", settings.model_dump_json(indent=2)
         if path.exists() and path.read_text(encoding="utf-8") != text:
             raise SettingsError(f"{path} holds other settings than this run's: choose another folder, or delete it")
-        write_text(path, text)
+        if writes:
+            write_text(path, text)
         self._saved_at = time.monotonic()
 
     def resume(self) -> dict[str, Any] | None:
@@ -103,9 +105,11 @@ class Run:
 
     def save(self, state: dict[str, Any]) -> None:
         """Save ``state`` (tensors, numbers, lists and dicts of them), atomically."""
+        self._saved_at = time.monotonic()
+        if not self.writes:
+            return
         with replacing(self.folder / "state.pt") as temporary:
             torch.save(state, temporary)
-        self._saved_at = time.monotonic()
 
     @property
     def due(self) -> bool:
