@@ -34,8 +34,8 @@ from bigprior.weights import read_tensors, read_weights, save_weights, sha256
 
 #: The embedded preset of each kind. A preset without phi networks borrows those of its kind, which know such a prior.
 EMBEDDED = {"generator": "rooms", "denoiser": "rooms-diffusion"}
-#: How a preset's denoiser is asked where it does not say: noise has no up and down, rooms have.
-SAMPLING = {task: DiffusionSettings(views=4 if task == "denoising" else 2) for task in DEGRADATIONS}
+#: How a preset's denoiser is asked where it does not say.
+SAMPLING = DiffusionSettings(views=2)
 #: The architecture of presets that hold a denoiser; all others are generators.
 DENOISER = "denoising-unet"
 
@@ -172,7 +172,7 @@ def load_prior(
             raise SettingsError(f"preset {name} holds a denoiser, which the paper does not invert: leave --paper out")
         if budget_s is not None:
             raise SettingsError(f"preset {name} holds a denoiser, which inverts nothing: leave --budget out")
-        sampling = described.sampling.get(task, SAMPLING[task]).model_copy(update=update)
+        sampling = described.sampling.get(task, SAMPLING).model_copy(update=update)
         key = f"{described.sha256['denoiser']}/{sampling.model_dump_json()}"
         return DiffusionPrior(load_denoiser(name), sampling), key
     inversion = paper_settings(task) if paper else described.inversion.get(task, InversionSettings())
@@ -341,7 +341,7 @@ def import_preset(
         "trained_on": "unknown",
     }
     if kind == DENOISER:
-        fields["sampling"] = {t: SAMPLING[t].model_copy(update={"steps": n}) for t, n in (steps or {}).items()}
+        fields["sampling"] = {t: SAMPLING.model_copy(update={"steps": n}) for t, n in (steps or {}).items()}
     else:
         fields["inversion"] = {task: InversionSettings(steps=n) for task, n in (steps or {}).items()}
     fields |= {"images_seen": header.get("images", 0), **description}
