@@ -1,5 +1,7 @@
 """Winograd's convolutions, against torch's."""
 
+from copy import deepcopy
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -69,3 +71,24 @@ def test_a_layer_of_it_is_a_convolution_at_any_size_and_in_any_company(monkeypat
         assert len(calls) - before == used
     pair = torch.randn(2, 64, 16, 16)
     torch.testing.assert_close(layer(pair)[:1], layer(pair[:1]), atol=1e-6, rtol=0)
+
+
+def test_a_frozen_kernel_is_transformed_once_until_it_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    made, plain = list[torch.Tensor](), winograd.prepared
+
+    def prepared(weight: torch.Tensor) -> torch.Tensor:
+        made.append(weight)
+        return plain(weight)
+
+    monkeypatch.setattr(winograd, "prepared", prepared)
+    layer, x = winograd.Conv3x3(64, 64), torch.randn(1, 64, 16, 16)
+    for times in (1, 2):  # a weight that learns is transformed every time, with its gradient
+        layer(x)
+        assert len(made) == times
+    layer.requires_grad_(False)
+    first = layer(x)
+    assert torch.equal(layer(x), first) and len(made) == 3
+    copy = deepcopy(layer)
+    layer.weight.mul_(2)
+    torch.testing.assert_close(layer(x), F.conv2d(x, layer.weight, layer.bias, padding=1), atol=1e-4, rtol=0)
+    assert torch.equal(copy(x), first)

@@ -7,6 +7,7 @@ AVX2; accelerators have filters of their own.)
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -44,11 +45,31 @@ _OUTPUT = (
 )
 
 
+class Kept:
+    """A weight as it is used: made once while the weight is frozen and is not changed, else every time."""
+
+    def __init__(self, make: Callable[[Tensor], Tensor]) -> None:
+        self.make = make
+        self._stamp: tuple[int, int] | None = None
+        self._made: Tensor | None = None
+
+    def __call__(self, weight: Tensor) -> Tensor:
+        """What ``make`` gives for the weight as it is now."""
+        if weight.requires_grad or weight.is_inference():  # torch counts no changes of inference tensors
+            return self.make(weight)
+        stamp = (weight.data_ptr(), weight._version)
+        if self._made is None or self._stamp != stamp:
+            with torch.no_grad():
+                self._stamp, self._made = stamp, self.make(weight)
+        return self._made
+
+
 class Conv3x3(nn.Conv2d):
     """A 3x3 convolution that keeps the size, by minimal filtering where that is faster."""
 
     def __init__(self, channels_in: int, channels_out: int) -> None:
         super().__init__(channels_in, channels_out, 3, padding=1)
+        self._kernel = Kept(prepared)
 
     def forward(self, x: Tensor) -> Tensor:
         """Maps (N, I, h, w) to (N, O, h, w)."""
@@ -56,7 +77,7 @@ class Conv3x3(nn.Conv2d):
         if x.shape[2] * x.shape[3] < LEAST_PIXELS or not pays(x, self.out_channels):
             return super().forward(x)
         assert self.bias is not None
-        return convolve(x, prepared(self.weight)).add_(self.bias[:, None, None])
+        return convolve(x, self._kernel(self.weight)).add_(self.bias[:, None, None])
 
 
 def pays(x: Tensor, channels_out: int) -> bool:

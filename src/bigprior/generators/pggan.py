@@ -7,7 +7,7 @@ The tensors have the names and the meaning of the released PyTorch files (``laye
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -146,15 +146,16 @@ class _Layer(nn.Module):
         self.conv = nn.ParameterDict({"weight": torch.randn(c_out, c_in, side, side)})
         self.wscale = nn.ParameterDict({"bias": torch.zeros(c_out)})
         # Equalised learning rate: weights are stored unscaled and this gain is applied when they are used.
-        self._kept: dict[str, tuple[tuple[int, int], Any]] = {}
         self.gain = math.sqrt((1 if kind == "output" else 2) / (c_in * side * side))
+        # An inversion asks for them at every step.
+        self._kernel, self._minimal_kernel = winograd.Kept(self._prepared), winograd.Kept(self._minimal)
 
     def forward(self, x: Tensor) -> Tensor:
         x = _pixel_norm(x)
-        bias = self.wscale["bias"]
-        if self.kind == "same" and self._frozen and winograd.pays(x, len(bias)):
-            return F.leaky_relu_(winograd.convolve(x, self._once(self._minimal)).add_(bias[:, None, None]), _SLOPE)
-        kernel = self._once(self._prepared)
+        weight, bias = self.conv["weight"], self.wscale["bias"]
+        if self.kind == "same" and not weight.requires_grad and winograd.pays(x, len(bias)):
+            return F.leaky_relu_(winograd.convolve(x, self._minimal_kernel(weight)).add_(bias[:, None, None]), _SLOPE)
+        kernel = self._kernel(weight)
         if self.kind == "output":
             return F.conv2d(x, kernel, bias)
         if self.kind == "code":
@@ -166,22 +167,6 @@ class _Layer(nn.Module):
         else:
             x = F.conv2d(x, kernel, bias, padding=1)
         return F.leaky_relu_(x, _SLOPE)
-
-    @property
-    def _frozen(self) -> bool:
-        weight = self.conv["weight"]
-        return not weight.requires_grad and not weight.is_inference()  # torch counts no changes of inference tensors
-
-    def _once(self, prepare: Callable[[Tensor], Any]) -> Any:
-        """The weights as they are used; kept while they are frozen, since an inversion asks for them at every step."""
-        weight = self.conv["weight"]
-        if not self._frozen:
-            return prepare(weight)
-        stamp = (weight.data_ptr(), weight._version)
-        if prepare.__name__ not in self._kept or self._kept[prepare.__name__][0] != stamp:
-            with torch.no_grad():
-                self._kept[prepare.__name__] = (stamp, prepare(weight))
-        return self._kept[prepare.__name__][1]
 
     def _minimal(self, weight: Tensor) -> Tensor:
         return winograd.prepared(weight * self.gain)
