@@ -179,18 +179,17 @@ class BandPhi(nn.Module):
         log_weight = (weight.clamp(1e-6, 10) / 2).log().view(-1, 1, 1, 1)  # as far as it was trained
         for band, f, p in zip(self.bands, fidelity, prior, strict=True):
             layers = cast(nn.Sequential, self.layers[band.kind])
-            difference = (f - p).square() + 1e-9
-            # Chrominance is not measured where this frame is used: grey stands for it, and all that is not grey, be it
-            # the mean colour, is made up. Elsewhere something is measured, even where that hardly shows.
-            unmeasured = band.kind == "chrominance"
-            energy, least = (difference, -math.inf) if unmeasured else (p.square() + 1e-9, -5.0)
+            difference, energy = (f - p).square() + 1e-9, p.square() + 1e-9
             around = F.avg_pool2d(difference, 5, stride=1, padding=2, count_include_pad=False)
             # A little is added, since the logarithm of a square near 0 says nothing and is far from all others.
             seen = [(energy / around + 0.03).log(), (difference / around + 0.03).log(), around.log()]
             seen += [log_weight.expand_as(f[:, :1]), torch.full_like(f[:, :1], math.log2(band.step))]
+            # Chrominance is not measured where this frame is used: grey stands for it, and all that is not grey, be it
+            # the mean colour, is made up. Elsewhere something is measured, even where that hardly shows.
+            signal, least = (difference, -math.inf) if band.kind == "chrominance" else (energy, -5.0)
             if layers[-1].out_channels == 1:
-                energy, around = energy.sum(1, keepdim=True), around.sum(1, keepdim=True)
-            log_s = (log_weight + (energy / around).log()).clamp(least, 7) + layers(torch.cat(seen, dim=1) / 4)
+                signal, around = signal.sum(1, keepdim=True), around.sum(1, keepdim=True)
+            log_s = (log_weight + (signal / around).log()).clamp(least, 7) + layers(torch.cat(seen, dim=1) / 4)
             out.append(torch.sigmoid(-log_s))  # 1 / (1 + S)
         return out
 
