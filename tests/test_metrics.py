@@ -63,6 +63,12 @@ def test_auc_counts_pixels_within_each_threshold(pair):
     assert metrics.colour_auc(truth, truth).tolist() == [100.0, 100.0]
 
 
+def test_auc_does_not_hang_on_the_last_bit_of_a_white_pixel():
+    white = torch.ones(1, 3, 8, 8)
+    assert metrics.colour_auc(white - torch.tensor([0, 2e-7, 4e-7]).view(1, 3, 1, 1), white).item() == 100
+    assert metrics.colour_auc(white - torch.tensor([0, 0, 1 / 255]).view(1, 3, 1, 1), white).item() < 100
+
+
 def test_lpips_is_the_packages_forward_with_the_embedded_trunk(pair):
     image, truth = pair
     ours = metrics.lpips(image, truth)
