@@ -399,6 +399,13 @@ def test_a_denoiser_is_trained_and_becomes_a_preset(run, tmp_path, photo, vgg_we
     assert code == 2 and "fp8" in err
 
 
+def test_a_gan_is_not_trained_by_several_processes(run, tmp_path, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    code, _, err = run("train", "prior", "--data", tmp_path, "--out", tmp_path / "run")
+    assert code == 2 and err.count("\n") == 1 and "without torchrun" in err
+    assert not (tmp_path / "run").exists()
+
+
 def test_help_needs_no_torch():
     code = (
         "import sys, bigprior.cli; sys.argv = ['bigprior', '--help']\ntry: bigprior.cli.main()\nexcept SystemExit: pass"
