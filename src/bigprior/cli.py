@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -256,10 +255,6 @@ def train_prior(
     of_denoiser: dict[str, Any] = {name: v for name, v in {"told": told, "lr": lr}.items() if v is not None}
     if of_denoiser and kind is not Kind.diffusion:
         raise SettingsError(f"--{next(iter(of_denoiser))} goes with --kind diffusion, not {kind.value}: leave it out")
-    if kind is Kind.gan and int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        raise SettingsError(
-            "several processes share the training of a denoiser, not of a GAN: start it without torchrun"
-        )
     with _working("loading"):
         if kind is Kind.gan:
             from bigprior.training.prior import PriorSettings

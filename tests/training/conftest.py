@@ -82,3 +82,18 @@ def run_until_killed() -> Callable[..., None]:
         assert done.returncode == -signal.SIGKILL, done.stderr
 
     return run
+
+
+@pytest.fixture
+def in_two_processes(tmp_path: Path) -> Callable[..., None]:
+    """``in_two_processes(script, *arguments)``: run it twice at once, by torchrun; test modules can be imported."""
+
+    def run(script: str, *arguments: Path) -> None:
+        file = tmp_path / "script.py"
+        file.write_text(f"import sys\nsys.path.insert(0, {str(Path(__file__).parent)!r})\n{script}", encoding="utf-8")
+        torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+        command = [*torchrun, str(file), *map(str, arguments)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+        assert done.returncode == 0, done.stderr
+
+    return run

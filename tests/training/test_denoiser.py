@@ -1,6 +1,7 @@
 """The denoiser's training, on pictures that are small and random."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from PIL import Image
 
 from bigprior.denoisers import DenoisingUNet
 from bigprior.errors import SettingsError
-from bigprior.training.denoiser import DenoiserSettings, train_denoiser
+from bigprior.training.denoiser import DenoiserSettings, _Trainer, train_denoiser
 from bigprior.weights import read_weights
 from bigprior.zoo import import_preset, load_denoiser, load_restorer, preset
 
@@ -107,3 +108,37 @@ def test_trained_weights_become_a_preset_that_restores(
         assert result.provenance["sampling"]["sampler"] == "mean"
     with pytest.raises(SettingsError, match="paper"):
         load_restorer("own-denoiser", "denoising", paper=True)
+
+
+def test_two_processes_train_one_denoiser(
+    pictures: Path, unbroken: Path, tmp_path: Path, in_two_processes: Callable[..., None]
+) -> None:
+    script = """
+from test_denoiser import SMALL
+from bigprior.training import denoiser
+seen = {}
+step = denoiser._Trainer.train_step
+def spied(self, pictures):
+    kind, loss = step(self, pictures)
+    seen.setdefault(self.rank, []).append([kind, loss, float(sum(p.abs().sum() for p in self.network.parameters()))])
+    return kind, loss
+denoiser._Trainer.train_step = spied
+denoiser.train_denoiser(sys.argv[1], sys.argv[2] + "/run", SMALL)
+import json
+(rank, lines), = seen.items()
+open(f"{sys.argv[2]}/{rank}.json", "w").write(json.dumps(lines))
+"""
+    in_two_processes(script, pictures, tmp_path)
+    first, second = (json.loads((tmp_path / f"{r}.json").read_text()) for r in (0, 1))
+    assert [kind for kind, *_ in first] == [kind for kind, *_ in second]  # asked the same
+    assert all(a != b for (_, a, _), (_, b, _) in zip(first, second, strict=True))  # of other crops
+    assert [size for *_, size in first] == [size for *_, size in second]  # and stay one network
+    assert read_weights(tmp_path / "run" / "denoiser.safetensors")[1]["images"] == 40
+    assert len((tmp_path / "run" / "log.jsonl").read_text().splitlines()) == 3  # one of them writes
+    assert torch.load(tmp_path / "run" / "state.pt", weights_only=True)["step"] == 10
+    assert (unbroken / "denoiser.safetensors").read_bytes() != (tmp_path / "run" / "denoiser.safetensors").read_bytes()
+
+
+def test_a_batch_that_cannot_be_shared_is_refused() -> None:
+    with pytest.raises(SettingsError, match="3 processes cannot share a batch of 4"):
+        _Trainer(SMALL, None, rank=0, count=3)

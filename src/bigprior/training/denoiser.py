@@ -29,7 +29,7 @@ from bigprior.perceptual import VGGFeatures
 from bigprior.precision import autocast
 from bigprior.settings import Settings
 from bigprior.training.answers import colour_error, hole_error
-from bigprior.training.run import Run, load_state, state_of, step_rng
+from bigprior.training.run import Run, state_of, step_rng
 from bigprior.training.workers import average_gradients, joined
 from bigprior.weights import read_weights, save_weights
 
@@ -111,12 +111,9 @@ def train_denoiser(
         WeightsError: ``vgg`` or ``init`` cannot be used.
     """
     with joined() as (rank, count):
-        run = Run(out, settings, quiet=quiet, writes=rank == 0)
+        run = Run(out, settings, quiet=quiet, rank=rank)
         trainer = _Trainer(settings, VGGFeatures(vgg) if settings.perceptual and settings.told else None, rank, count)
-        saved = run.resume()
-        if saved is not None:
-            load_state(trainer, saved)
-        elif init is not None:
+        if not run.restore(trainer) and init is not None:
             trainer.start_from(*read_weights(init))
         pictures = load_square(list_pictures(data), settings.resolution)
 

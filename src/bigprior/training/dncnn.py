@@ -20,7 +20,7 @@ from bigprior.folders import PictureSet, load_set
 from bigprior.settings import Settings
 from bigprior.simulation import simulate
 from bigprior.training.recipes import TASK_PROTOCOLS
-from bigprior.training.run import Best, Run, load_state, random_crop, state_of, step_rng
+from bigprior.training.run import Best, Run, random_crop, state_of, step_rng
 from bigprior.weights import read_weights, save_weights
 
 
@@ -79,9 +79,7 @@ def train_dncnn(
     pictures, chosen_on = load_set(data, train), load_set(data, validation)
     run = Run(out, settings, quiet=quiet)
     trainer = _Trainer(settings)
-    saved = run.resume()
-    if saved is not None:
-        load_state(trainer, saved)
+    run.restore(trainer)
     for step in run.steps(trainer.step, settings.steps, settings.batch, trainer.state):
         loss = trainer.train_step(pictures)
         if (step + 1) % settings.validate_every == 0 or step + 1 == settings.steps:

@@ -25,7 +25,7 @@ from bigprior.priors.losses import InversionLoss, PyramidTerm
 from bigprior.settings import Settings
 from bigprior.simulation import simulate
 from bigprior.training.recipes import TASK_PROTOCOLS
-from bigprior.training.run import Run, load_state, state_of, step_rng
+from bigprior.training.run import Run, state_of, step_rng
 from bigprior.weights import save_weights
 
 #: One of these measures a step's pictures.
@@ -90,9 +90,7 @@ def train_encoder(
     """
     run = Run(out, settings, quiet=quiet)
     trainer = _Trainer(settings, generator)
-    saved = run.resume()
-    if saved is not None:
-        load_state(trainer, saved)
+    run.restore(trainer)
     pictures = load_square(list_pictures(data), generator.resolution)
     snapshot = max(1, round(settings.snapshot_kimg * 1000 / settings.batch))
     weights = run.folder / "encoder.safetensors"

@@ -23,7 +23,7 @@ from bigprior.precision import autocast
 from bigprior.priors.base import Prior, Progress
 from bigprior.settings import Settings
 from bigprior.simulation import simulate
-from bigprior.training.run import Best, Run, load_state, random_crop, state_of, step_rng
+from bigprior.training.run import Best, Run, random_crop, state_of, step_rng
 from bigprior.weights import save_weights
 
 
@@ -155,9 +155,7 @@ def train_phi(
     """
     run = Run(out, settings, quiet=quiet)
     trainer = _Trainer(settings)
-    saved = run.resume()
-    if saved is not None:
-        load_state(trainer, saved)
+    run.restore(trainer)
     for step in run.steps(trainer.step, settings.steps, settings.batch, trainer.state):
         loss = trainer.train_step(train)
         last = step + 1 == settings.steps

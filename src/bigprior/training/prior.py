@@ -29,7 +29,7 @@ from bigprior.training.discriminator import (
     hinge_generator,
     moment_distance,
 )
-from bigprior.training.run import Run, load_state, state_of, step_rng
+from bigprior.training.run import Run, state_of, step_rng
 from bigprior.weights import read_weights, save_weights
 
 
@@ -85,10 +85,7 @@ def train_prior(
     """
     run = Run(out, settings, quiet=quiet)
     trainer = _Trainer(settings, VGGFeatures(vgg))
-    saved = run.resume()
-    if saved is not None:
-        load_state(trainer, saved)
-    elif init is not None:
+    if not run.restore(trainer) and init is not None:
         trainer.start_from(*read_weights(init))
     pictures = load_square(list_pictures(data), settings.resolution)
 

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from bigprior.atomic import replacing, write_text
 from bigprior.errors import SettingsError
+from bigprior.training.workers import started
 
 #: Seconds between two saves of the state: the most that a kill can lose.
 SAVE_EVERY_S = 120.0
@@ -83,18 +84,21 @@ class Run:
         folder: where ``settings.json``, ``state.pt`` and ``log.jsonl`` live; made if absent.
         settings: saved beside the state. A folder that holds other settings is refused.
         quiet: no progress bar.
-        writes: False for a process that shares the run with one that writes for it.
+        rank: of this process among those that share the run, of which the first writes; None where none can.
 
     Raises:
-        SettingsError: the folder belongs to a run with other settings.
+        SettingsError: the folder belongs to a run with other settings, or several processes were started for a run
+            that they cannot share.
     """
 
-    def __init__(self, folder: Path | str, settings: BaseModel, quiet: bool = False, writes: bool = True) -> None:
-        self.folder, self.settings, self.quiet, self.writes = Path(folder), settings, quiet or not writes, writes
+    def __init__(self, folder: Path | str, settings: BaseModel, quiet: bool = False, rank: int | None = None) -> None:
+        if rank is None and started() > 1:
+            raise SettingsError(f"{started()} processes cannot share this training: start it without torchrun")
+        self.folder, self.settings, self.quiet, self.writes = Path(folder), settings, quiet or bool(rank), not rank
         path, text = self.folder / "settings.json", settings.model_dump_json(indent=2)
         if path.exists() and path.read_text(encoding="utf-8") != text:
             raise SettingsError(f"{path} holds other settings than this run's: choose another folder, or delete it")
-        if writes:
+        if self.writes:
             write_text(path, text)
         self._saved_at = time.monotonic()
 
@@ -102,6 +106,13 @@ class Run:
         """The last saved state, or None for a new run."""
         path = self.folder / "state.pt"
         return torch.load(path, weights_only=True) if path.exists() else None
+
+    def restore(self, trainer: object) -> bool:
+        """Put the last saved state back into ``trainer``; whether there was one."""
+        saved = self.resume()
+        if saved is not None:
+            load_state(trainer, saved)
+        return saved is not None
 
     def save(self, state: dict[str, Any]) -> None:
         """Save ``state`` (tensors, numbers, lists and dicts of them), atomically."""

@@ -10,10 +10,15 @@ import torch
 from torch import distributed, nn
 
 
+def started() -> int:
+    """How many processes ``torchrun`` started, this one among them."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
 @contextmanager
 def joined() -> Iterator[tuple[int, int]]:
     """Meet the other processes that ``torchrun`` started; yields this one's rank, and how many there are."""
-    if "WORLD_SIZE" not in os.environ:
+    if started() == 1:
         yield 0, 1
         return
     distributed.init_process_group("gloo")
