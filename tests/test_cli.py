@@ -376,21 +376,27 @@ def test_a_supervised_network_is_trained_for_the_tables(run, tmp_path):
     assert code == 0 and "dncnn.psnr = " in shown and "1 steps of 1 crops of 8 pixels" in shown
 
 
-def test_a_denoiser_is_trained_and_becomes_a_preset(run, tmp_path, photo, vgg_weights):
+def test_a_denoiser_is_trained_and_becomes_a_preset(run, tmp_path, photo):
     for i in range(3):
         write_picture(tmp_path / "data" / f"{i}.png", torch.rand(1, 3, 130, 130))
     common = ["--data", tmp_path / "data", "--out", tmp_path / "run"]
-    small = ["--resolution", 128, "--kimg", 0.002, "--batch", 1, "--vgg", vgg_weights]
-    code, out, _ = run("train", "prior", "--kind", "diffusion", *common, *small, "--told", 0.9, "--lr", 1e-4)
+    small = ["--resolution", 128, "--kimg", 0.002, "--batch", 1, "--told", 0.9, "--luminance", 0.3]
+    code, out, _ = run("train", "prior", "--kind", "diffusion", *common, *small, "--lr", 1e-4)
     assert code == 0
     trained = json.loads((tmp_path / "run" / "settings.json").read_text())
-    assert trained["told"] == 0.9 and trained["lr"] == 1e-4
+    assert (trained["told"], trained["luminance"], trained["lr"]) == (0.9, 0.3, 1e-4)
     code, _, err = run("train", "prior", *common, "--told", 0.5)
     assert code == 2 and "--told goes with --kind diffusion, not gan" in err
+    code, _, err = run("train", "prior", "--kind", "diffusion", *common, "--vgg", tmp_path / "vgg.safetensors")
+    assert code == 2 and "--vgg goes with --kind gan, not diffusion" in err
     assert "denoiser.safetensors" in out
     imported = ["priors", "import", "mine", tmp_path / "run" / "denoiser.safetensors", "--into", tmp_path / "home"]
-    assert run(*imported, "--steps", "inpaint=7")[0] == 0
+    colours = ["--data", tmp_path / "data", "--out", tmp_path / "colours", "--kimg", 0.016]
+    assert run("train", "colourist", *colours)[0] == 0
+    beside = ["--colourist", tmp_path / "colours" / "colourist.safetensors"]
+    assert run(*imported, "--steps", "inpaint=7", *beside)[0] == 0
     described = json.loads((tmp_path / "home" / "mine" / "preset.json").read_text())
+    assert {"denoiser", "colourist"} == described["sha256"].keys()
     assert described["architecture"] == "denoising-unet" and described["sampling"]["inpainting"]["steps"] == 7
     for wrong in ("inpaint=0", "inpaint", "deblur=3"):
         code, _, err = run(*imported, "--steps", wrong)

@@ -241,6 +241,10 @@ def train_prior(
         float | None,
         typer.Option(help="Of a denoiser: share of the steps that learn colour and holes; the others learn noise."),
     ] = None,
+    luminance: Annotated[
+        float | None,
+        typer.Option(help="Of a denoiser: share of those steps that learn colour; the others learn holes."),
+    ] = None,
     lr: Annotated[
         float | None, typer.Option(help="Of a denoiser: step size; less to go on from trained weights.")
     ] = None,
@@ -252,9 +256,12 @@ def train_prior(
     """Train a generative prior. Interrupt it at will: the same command goes on."""
     common: dict[str, Any] = {"total_kimg": kimg, "precision": precision, "seed": seed}
     common |= {name: v for name, v in {"resolution": resolution, "batch": batch}.items() if v is not None}
-    of_denoiser: dict[str, Any] = {name: v for name, v in {"told": told, "lr": lr}.items() if v is not None}
-    if of_denoiser and kind is not Kind.diffusion:
-        raise SettingsError(f"--{next(iter(of_denoiser))} goes with --kind diffusion, not {kind.value}: leave it out")
+    given = {"told": told, "luminance": luminance, "lr": lr}
+    of_denoiser: dict[str, Any] = {name: v for name, v in given.items() if v is not None}
+    of_other = {Kind.gan: list(of_denoiser), Kind.diffusion: [] if vgg is None else ["vgg"]}
+    for name in of_other[kind]:
+        other = Kind.diffusion if kind is Kind.gan else Kind.gan
+        raise SettingsError(f"--{name} goes with --kind {other.value}, not {kind.value}: leave it out")
     with _working("loading"):
         if kind is Kind.gan:
             from bigprior.training.prior import PriorSettings
@@ -264,7 +271,7 @@ def train_prior(
         else:
             from bigprior.training.denoiser import DenoiserSettings, train_denoiser
 
-            train_it = partial(train_denoiser, settings=DenoiserSettings(**common, **of_denoiser), vgg=vgg)
+            train_it = partial(train_denoiser, settings=DenoiserSettings(**common, **of_denoiser))
     _OUT.print(f"weights: {train_it(data, out, init=init)}", soft_wrap=True)
 
 
@@ -382,6 +389,20 @@ def train_encoder(
     _OUT.print(f"weights: {train_it(data, generator, out, settings)}", soft_wrap=True)
 
 
+@train.command("colourist")
+def train_colourist(
+    data: Annotated[Path, typer.Option(help="Folder of training photographs.")],
+    out: Annotated[Path, typer.Option(help="The run's folder; the same command again resumes it.")],
+    kimg: Annotated[float, typer.Option(help="Thousands of pictures to see.")] = 50.0,
+    seed: Seed = 0,
+) -> None:
+    """Train a colourist: colours from what a frozen AlexNet sees in a grey picture, for a preset with a denoiser."""
+    with _working("loading"):
+        from bigprior.training.colourist import ColouristSettings
+        from bigprior.training.colourist import train_colourist as train_it
+    _OUT.print(f"weights: {train_it(data, out, ColouristSettings(total_kimg=kimg, seed=seed))}", soft_wrap=True)
+
+
 @train.command("dncnn")
 def train_dncnn(
     task: Annotated[Task, typer.Option(help="Which task's network.")],
@@ -439,6 +460,7 @@ def import_prior(
         list[str] | None, typer.Option(help="TASK=N: steps of the inversion or the sampler; may be repeated.")
     ] = None,
     encoder: Annotated[Path | None, typer.Option(help="Of a generator: where its inversions begin.")] = None,
+    colourist: Annotated[Path | None, typer.Option(help="Of a denoiser: what guesses colours beside it.")] = None,
     into: Annotated[Path | None, typer.Option(help="Folder of presets; your own by default.")] = None,
     summary: Annotated[str | None, typer.Option(help="A line about it.")] = None,
     licence: Annotated[str | None, typer.Option(help="Terms of the weights.")] = None,
@@ -453,7 +475,9 @@ def import_prior(
     counts = {Task(task).degradation: _count(text) for task, text in _by_task("steps", steps)}
     given = {"summary": summary, "licence": licence, "trained_on": trained_on}
     given = {k: v for k, v in given.items() if v is not None}
-    folder = import_preset(name, network, phi=networks, encoder=encoder, into=into, steps=counts, **given)
+    folder = import_preset(
+        name, network, phi=networks, encoder=encoder, colourist=colourist, into=into, steps=counts, **given
+    )
     _OUT.print(f"preset {name}: {folder}", soft_wrap=True)
 
 

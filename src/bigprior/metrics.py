@@ -6,10 +6,7 @@ All take tensors (N, 3, H, W), RGB in [0, 1], clip them, and return float64 (N,)
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
-from functools import cache
-from importlib.resources import as_file, files
 
 import numpy as np
 import torch
@@ -18,7 +15,7 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from torch import Tensor
 
 from bigprior.images import to_uint8
-from bigprior.weights import read_tensors
+from bigprior.perceptual import LPIPS_LEAST_PX, lpips_network
 
 #: Thresholds of the colour AuC, as released: 0 to 149 in steps of one.
 AUC_THRESHOLDS = np.arange(150)
@@ -66,30 +63,15 @@ def lpips(image: Tensor, truth: Tensor) -> Tensor:
 
     NaN for pictures under 32 pixels, which AlexNet cannot take.
     """
-    if min(image.shape[2:]) < 32:
+    if min(image.shape[2:]) < LPIPS_LEAST_PX:
         return torch.full((len(image),), float("nan"), dtype=torch.float64)
     pairs = zip(image.clamp(0, 1).split(16), truth.clamp(0, 1).split(16), strict=True)
-    parts = [_lpips_network()(a * 2 - 1, b * 2 - 1).flatten() for a, b in pairs]
+    parts = [lpips_network()(a * 2 - 1, b * 2 - 1).flatten() for a, b in pairs]
     return torch.cat(parts).double()
 
 
 #: Every metric by the name that results carry it under.
 METRICS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"psnr": psnr, "ssim": ssim, "lpips": lpips, "auc": colour_auc}
-
-
-@cache
-def _lpips_network() -> torch.nn.Module:
-    from lpips import LPIPS
-
-    # pnet_rand: the heads come with the package; the trunk would be downloaded, so ours takes its place.
-    with warnings.catch_warnings():  # lpips asks torchvision for its trunk in a way that torchvision deprecates
-        warnings.simplefilter("ignore", UserWarning)
-        network = LPIPS(net="alex", version="0.0", pnet_rand=True, verbose=False)
-    with as_file(files("bigprior") / "presets" / "alexnet_features.safetensors") as path:
-        trunk = read_tensors(path)
-    own = {k: k.split(".", 1)[1] for k in network.net.state_dict()}  # slice1.0.weight: the trunk's module 0
-    network.net.load_state_dict({k: trunk[f"features.{v}"].float() for k, v in own.items()})
-    return network.eval().requires_grad_(False)
 
 
 def _each(one: Callable[[np.ndarray, np.ndarray], float], image: Tensor, truth: Tensor) -> Tensor:

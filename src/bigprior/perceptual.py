@@ -1,8 +1,12 @@
-"""Frozen VGG-16 features: the paper's perceptual loss, and the eyes of the projected discriminator."""
+"""Frozen networks that see: VGG-16 features for the paper's loss and the projected discriminator, and LPIPS."""
 
 from __future__ import annotations
 
+import warnings
+from functools import cache
+from importlib.resources import as_file, files
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +17,8 @@ from bigprior.winograd import Conv3x3
 
 #: Modules of torchvision's ``vgg16().features`` after which features are read, by the name of the convolution.
 TAPS = {"conv1_2": 3, "conv2_2": 8, "conv3_3": 15}
+#: The smallest side, in pixels, of pictures that LPIPS takes.
+LPIPS_LEAST_PX = 32
 #: Channels of the features at each tap.
 TAP_CHANNELS = {"conv1_2": 64, "conv2_2": 128, "conv3_3": 256}
 
@@ -57,6 +63,31 @@ class VGGFeatures(nn.Module):
             x = self.trunk[start : last + 1](x)
             features[name], start = x, last + 1
         return features
+
+
+@cache
+def lpips_network() -> Any:
+    """LPIPS 0.0 on AlexNet (Zhang et al., CVPR 2018), frozen: two batches (N, 3, H, W) in [-1, 1] to (N, 1, 1, 1).
+
+    Its trunk is in this package, so that nothing downloads. Sides are at least :data:`LPIPS_LEAST_PX`.
+    """
+    from lpips import LPIPS
+
+    # pnet_rand: the heads come with the package; the trunk would be downloaded, so ours takes its place.
+    with warnings.catch_warnings():  # lpips asks torchvision for its trunk in a way that torchvision deprecates
+        warnings.simplefilter("ignore", UserWarning)
+        network = LPIPS(net="alex", version="0.0", pnet_rand=True, verbose=False)
+    with as_file(files("bigprior") / "presets" / "alexnet_features.safetensors") as path:
+        trunk = read_tensors(path)
+    own = {k: k.split(".", 1)[1] for k in network.net.state_dict()}  # slice1.0.weight: the trunk's module 0
+    network.net.load_state_dict({k: trunk[f"features.{v}"].float() for k, v in own.items()})
+    return network.eval().requires_grad_(False)
+
+
+def alexnet_features(image: Tensor) -> list[Tensor]:
+    """What AlexNet sees, frozen: pictures (N, 3, H, W), RGB in [0, 1], to its five convolutions, rectified."""
+    network = lpips_network()
+    return list(network.net(network.scaling_layer(2 * image - 1)))
 
 
 def _fast(layer: nn.Module) -> nn.Module:

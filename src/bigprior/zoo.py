@@ -25,6 +25,7 @@ from bigprior.fusion import BandPhi, phi_network
 from bigprior.generators import architecture
 from bigprior.priors.anysize import AnySize
 from bigprior.priors.base import Prior
+from bigprior.priors.colourist import Colourist
 from bigprior.priors.diffusion import DiffusionPrior, DiffusionSettings
 from bigprior.priors.encoder import CodeEncoder
 from bigprior.priors.gan import GANPrior, InversionSettings, paper_settings
@@ -134,10 +135,17 @@ def load_encoder(name: str) -> CodeEncoder | None:
         UnknownNameError: no such preset.
         WeightsError: its weights are missing, or not the ones that it names.
     """
-    if "encoder" not in preset(name).sha256:
-        return None
-    tensors, header = read_weights(_checked(name, "encoder"))
-    return CodeEncoder.from_state_dict(tensors, header.get("network", {})).requires_grad_(False).eval()
+    return _beside(name, "encoder", CodeEncoder)
+
+
+def load_colourist(name: str) -> Colourist | None:
+    """The frozen colourist beside a preset's denoiser; None if it has none.
+
+    Raises:
+        UnknownNameError: no such preset.
+        WeightsError: its weights are missing, or not the ones that it names.
+    """
+    return _beside(name, "colourist", Colourist)
 
 
 def load_prior(
@@ -173,8 +181,10 @@ def load_prior(
         if budget_s is not None:
             raise SettingsError(f"preset {name} holds a denoiser, which inverts nothing: leave --budget out")
         sampling = described.sampling.get(task, SAMPLING).model_copy(update=update)
-        key = f"{described.sha256['denoiser']}/{sampling.model_dump_json()}"
-        return DiffusionPrior(load_denoiser(name), sampling), key
+        colourist = load_colourist(name) if task == "colorization" else None
+        guess = "" if colourist is None else f"{described.sha256['colourist']}/"
+        key = f"{described.sha256['denoiser']}/{guess}{sampling.model_dump_json()}"
+        return DiffusionPrior(load_denoiser(name), sampling, colourist=colourist), key
     inversion = paper_settings(task) if paper else described.inversion.get(task, InversionSettings())
     inversion = inversion.model_copy(update=update | ({} if budget_s is None else {"budget_s": budget_s}))
     encoder = None if paper else load_encoder(name)
@@ -230,6 +240,8 @@ def load_restorer(
     weights = {kind: described.sha256[kind], "phi": preset(lender).sha256[part]}
     if isinstance(prior, GANPrior) and prior.encoder is not None:
         weights["encoder"] = described.sha256["encoder"]
+    if isinstance(prior, DiffusionPrior) and prior.colourist is not None:
+        weights["colourist"] = described.sha256["colourist"]
     provenance: dict[str, Any] = {
         "preset": name,
         "weights": weights,
@@ -275,6 +287,7 @@ def import_preset(
     *,
     phi: Mapping[str, Path | str | Sequence[Path | str]] | None = None,
     encoder: Path | str | None = None,
+    colourist: Path | str | None = None,
     into: Path | str | None = None,
     kind: str | None = None,
     steps: Mapping[str, int] | None = None,
@@ -287,6 +300,7 @@ def import_preset(
         network: ``.safetensors`` or ``.pth``; a foreign file is read without running anything in it.
         phi: file by task, or several: the first is the task's own, others are for other frames.
         encoder: of a generator: where its inversions begin, as ``bigprior train encoder`` writes it.
+        colourist: of a denoiser: what guesses colours beside it, as ``bigprior train colourist`` writes it.
         into: folder of presets; the user's own by default.
         kind: the network's architecture; what the file says, or ``pggan``, by default.
         steps: of the inversion or the sampler, by task.
@@ -329,11 +343,16 @@ def import_preset(
                     shutil.copyfile(path, temporary)
         else:
             save_weights(place, weigher.state_dict(), {"kind": weigher.kind, "network": weigher.settings})
-    if encoder is not None:
-        of_encoder, how = read_weights(encoder)
-        begins = CodeEncoder.from_state_dict(of_encoder, how.get("network", {}))
-        save_weights(folder / "encoder.safetensors", begins.state_dict(), how)
-    parts = (part, *networks, *(("encoder",) if encoder is not None else ()))
+    beside: dict[str, tuple[Path | str | None, Any]] = {
+        "encoder": (encoder, CodeEncoder),
+        "colourist": (colourist, Colourist),
+    }
+    for own, (source, of_class) in beside.items():
+        if source is not None:
+            of_helper, how = read_weights(source)
+            helper = of_class.from_state_dict(of_helper, how.get("network", {}))
+            save_weights(folder / f"{own}.safetensors", helper.state_dict(), how)
+    parts = (part, *networks, *(own for own, (source, _) in beside.items() if source is not None))
     hashes = {p: sha256(folder / f"{p}.safetensors") for p in parts}
     fields: dict[str, Any] = {
         "summary": f"imported from {Path(network).name}",
@@ -361,6 +380,14 @@ def _phi_for(name: str, task: str, frame: str | None) -> tuple[str, Any]:
             return part, network
         frames[own] = (part, network)
     raise SettingsError(f"preset {name} has no {task} network for frame {frame!r}: it has {', '.join(sorted(frames))}")
+
+
+def _beside(name: str, part: str, of_class: Any) -> Any:
+    """A preset's network beside the generative one, frozen; None if it has none."""
+    if part not in preset(name).sha256:
+        return None
+    tensors, header = read_weights(_checked(name, part))
+    return of_class.from_state_dict(tensors, header.get("network", {})).requires_grad_(False).eval()
 
 
 def _roots() -> list[Path]:

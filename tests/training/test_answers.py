@@ -1,13 +1,10 @@
 """How answers at once are judged."""
 
-from pathlib import Path
-
 import pytest
 import torch
 
 from bigprior.masks import centre_hole
 from bigprior.metrics import colour_auc
-from bigprior.perceptual import VGGFeatures
 from bigprior.training.answers import colour_error, hole_error
 
 
@@ -27,22 +24,22 @@ def test_the_error_of_colour_is_what_the_auc_lacks() -> None:
     assert float(colour_error(truth + 0.05, truth)) == pytest.approx(float(colour_error(truth, truth)), abs=1e-4)
 
 
-def test_the_error_of_a_filling_looks_at_the_hole_alone_and_not_at_its_size(vgg_weights: Path) -> None:
-    truth, features = pictures(1), VGGFeatures(vgg_weights)
+def test_the_error_of_a_filling_looks_at_the_hole_alone_and_not_at_its_size() -> None:
+    truth = pictures(1)
     mask = centre_hole(32, 32).expand(2, -1, -1, -1)
     wrong = truth + 0.2 * (1 - mask)
-    error = float(hole_error(wrong, truth, mask, features, 0.1))
-    assert error == float(hole_error(wrong + mask, truth, mask, features, 0.1))
-    assert float(hole_error(truth, truth, mask, features, 0.1)) == pytest.approx(0, abs=1e-5)
-    plain = float(hole_error(wrong, truth, mask, None, 0.0))
+    error = float(hole_error(wrong, truth, mask, 0.1))
+    assert error == float(hole_error(wrong + mask, truth, mask, 0.1))
+    assert float(hole_error(truth, truth, mask, 0.1)) == pytest.approx(0, abs=1e-5)
+    plain = float(hole_error(wrong, truth, mask, 0.0))
     assert 0.2 + 0.2**2 < plain < error
     wide = centre_hole(32, 32, 16).expand(2, -1, -1, -1)
-    assert float(hole_error(truth + 0.2 * (1 - wide), truth, wide, None, 0.0)) == pytest.approx(plain, rel=0.5)
+    assert float(hole_error(truth + 0.2 * (1 - wide), truth, wide, 0.0)) == pytest.approx(plain, rel=0.5)
 
 
-def test_both_have_gradients_everywhere(vgg_weights: Path) -> None:
+def test_both_have_gradients_everywhere() -> None:
     truth, mask = pictures(2), centre_hole(32, 32).expand(2, -1, -1, -1)
     answer = torch.zeros_like(truth).requires_grad_()
-    loss = colour_error(answer, truth) + hole_error(answer, truth, mask, VGGFeatures(vgg_weights), 0.1)
+    loss = colour_error(answer, truth) + hole_error(answer, truth, mask, 0.1)
     (gradient,) = torch.autograd.grad(loss, answer)
     assert bool(gradient.isfinite().all()) and float(gradient.abs().sum()) > 0

@@ -70,11 +70,14 @@ def test_it_learns(tmp_path: Path) -> None:
     assert left < 0.3
 
 
-def test_features_judge_holes(pictures: Path, tmp_path: Path, vgg_weights: Path) -> None:
-    settings = SMALL.model_copy(update={"told": 1.0, "luminance": 0.0, "start": 1.0, "perceptual": 1.0})
+def test_lpips_judges_holes(pictures: Path, tmp_path: Path) -> None:
+    update = {"told": 1.0, "luminance": 0.0, "start": 1.0, "perceptual": 1.0}
+    with pytest.raises(SettingsError, match=r"told_crop_px is 24: .* 32 pixels"):
+        train_denoiser(pictures, tmp_path / "small", SMALL.model_copy(update=update), quiet=True)
+    settings = SMALL.model_copy(update=update | {"told_crop_px": 32})
     losses = {}
     for name, update in (("with", {}), ("without", {"perceptual": 0.0})):
-        train_denoiser(pictures, tmp_path / name, settings.model_copy(update=update), vgg=vgg_weights, quiet=True)
+        train_denoiser(pictures, tmp_path / name, settings.model_copy(update=update), quiet=True)
         first, *_ = (tmp_path / name / "log.jsonl").read_text().splitlines()
         losses[name] = json.loads(first)["surroundings alone"]
     assert losses["with"] > losses["without"] > 0
@@ -141,4 +144,4 @@ open(f"{sys.argv[2]}/{rank}.json", "w").write(json.dumps(lines))
 
 def test_a_batch_that_cannot_be_shared_is_refused() -> None:
     with pytest.raises(SettingsError, match="3 processes cannot share a batch of 4"):
-        _Trainer(SMALL, None, rank=0, count=3)
+        _Trainer(SMALL, rank=0, count=3)

@@ -9,14 +9,15 @@ from typing import Any, Literal, Self
 import deepinv as dinv
 import torch
 from deepinv.models.noise_level_estimation import PatchCovarianceNoiseEstimator
-from pydantic import PositiveInt
+from pydantic import Field, NonNegativeFloat, PositiveInt
 from torch import Tensor, nn
 
-from bigprior.degradations import Degradation, Denoising, Inpainting
+from bigprior.degradations import Colorization, Degradation, Denoising, Inpainting
 from bigprior.denoisers import DenoisingUNet
 from bigprior.errors import SettingsError
 from bigprior.precision import Precision, autocast
 from bigprior.priors.base import Progress, Projection
+from bigprior.priors.colourist import Colourist
 from bigprior.settings import Settings
 from bigprior.tiling import in_tiles
 
@@ -54,6 +55,8 @@ class DiffusionSettings(Settings):
         samples: how many are drawn; their mean is the prior's picture, and their spread is kept.
         views: of ``mean``: the answers for so many mirrored and turned copies of the picture are averaged. 2 are the
             picture and its mirror image, 4 also stand on their heads, 8 also lie on their side.
+        guess: of ``mean``, where a colourist guesses colours too: its share in them; the denoiser has the rest.
+        saturation: the same: factor on the colours, since a mean of two answers is paler than either.
         precision: of the passes of an embedded denoiser, for ``mean``.
     """
 
@@ -61,6 +64,8 @@ class DiffusionSettings(Settings):
     steps: PositiveInt = 20
     samples: PositiveInt = 1
     views: Literal[1, 2, 4, 8] = 1
+    guess: float = Field(default=0.5, ge=0, le=1)
+    saturation: NonNegativeFloat = 1.0
     precision: Precision = "auto"
 
 
@@ -70,6 +75,7 @@ class DiffusionPrior:
     Args:
         denoiser: any deepinv ``Denoiser`` of RGB pictures; set to evaluation and frozen.
         settings: one for all tasks.
+        colourist: what guesses colours beside an embedded denoiser; frozen too.
         resolution: side of the pictures that the denoiser was trained on, in pixels. Denoising works at any size;
             other tasks are best at this size (see :class:`bigprior.priors.anysize.AnySize`).
 
@@ -78,10 +84,16 @@ class DiffusionPrior:
     """
 
     def __init__(
-        self, denoiser: nn.Module, settings: DiffusionSettings | None = None, *, resolution: int = 256
+        self,
+        denoiser: nn.Module,
+        settings: DiffusionSettings | None = None,
+        *,
+        colourist: Colourist | None = None,
+        resolution: int = 256,
     ) -> None:
         self.resolution = resolution
         self.denoiser = denoiser.eval().requires_grad_(False)
+        self.colourist = None if colourist is None else colourist.eval().requires_grad_(False)
         self.settings = settings or DiffusionSettings()
         if self.settings.sampler == "posterior" and not isinstance(denoiser, DenoisingUNet):
             raise SettingsError(
@@ -90,8 +102,10 @@ class DiffusionPrior:
             )
 
     def to(self, device: torch.device | str) -> Self:
-        """Move the network; measurements have to be there too."""
+        """Move the networks; measurements have to be there too."""
         self.denoiser.to(device)
+        if self.colourist is not None:
+            self.colourist.to(device)
         return self
 
     @torch.no_grad()
@@ -159,7 +173,12 @@ class DiffusionPrior:
         for view in views:
             told = view.there(evidence)
             total += view.back(self._ask(torch.full_like(told[:, :3], 0.5), most, told))
-        return total / len(views)
+        mean = total / len(views)
+        if self.colourist is None or not isinstance(degradation, Colorization):
+            return mean
+        guess = torch.stack([view.back(self.colourist(view.there(y))) for view in views]).mean(dim=0)
+        colours = torch.lerp(degradation.consistent(mean, y), degradation.consistent(guess, y), self.settings.guess)
+        return y + self.settings.saturation * (colours - y)
 
     def _samples(self, y: Tensor, degradation: Degradation, sigma: float, seed: int) -> Tensor:
         """Samples (K, 3, H, W) of the pictures behind one measurement (1, C, H, W)."""

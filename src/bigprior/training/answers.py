@@ -13,7 +13,7 @@ from torchmetrics.functional.image import structural_similarity_index_measure
 
 from bigprior.colour import ab_distance
 from bigprior.degradations import Colorization
-from bigprior.perceptual import VGGFeatures
+from bigprior.perceptual import lpips_network
 
 
 def colour_error(answer: Tensor, truth: Tensor) -> Tensor:
@@ -26,17 +26,15 @@ def colour_error(answer: Tensor, truth: Tensor) -> Tensor:
     return ab_distance(physics.consistent(answer, physics.f(truth)), truth).mean()
 
 
-def hole_error(answer: Tensor, truth: Tensor, mask: Tensor, features: VGGFeatures | None, weight: float) -> Tensor:
+def hole_error(answer: Tensor, truth: Tensor, mask: Tensor, weight: float) -> Tensor:
     """What a filling of holes does to a picture, relative to the size of the holes: a scalar.
 
-    Squared and absolute error, structural similarity and, as in the paper's inversions, the absolute difference of
-    VGG-16 features, here after each of its first three scales and relative to their size.
+    Squared and absolute error, structural similarity, and LPIPS, by which the paper scores fillings too.
 
     Args:
         answer, truth: (N, 3, H, W), RGB in [0, 1].
         mask: (N, 1, H, W), 1 = known, 0 = hole.
-        features: frozen; None leaves their term out.
-        weight: of the features' term.
+        weight: of LPIPS, which sees no pictures under 32 pixels; 0 leaves it out.
     """
     filled = torch.where(mask > 0, truth, answer)
     residual = filled - truth
@@ -45,10 +43,7 @@ def hole_error(answer: Tensor, truth: Tensor, mask: Tensor, features: VGGFeature
         filled, truth, gaussian_kernel=False, kernel_size=7, data_range=1.0
     )
     assert isinstance(similarity, Tensor)
-    error = error + 0.1 * (1 - similarity)
-    if features is not None:
-        with torch.no_grad():
-            seen = features(truth)
-        differences = [(a - seen[k]).abs().mean() / seen[k].abs().mean() for k, a in features(filled).items()]
-        error = error + weight * torch.stack(differences).mean()
+    error = error + 0.5 * (1 - similarity)
+    if weight:
+        error = error + weight * lpips_network()(2 * filled - 1, 2 * truth - 1).mean()
     return error / (1 - mask).mean()

@@ -25,7 +25,7 @@ from bigprior.denoisers import DenoisingUNet
 from bigprior.errors import SettingsError
 from bigprior.folders import list_pictures, load_square
 from bigprior.masks import random_boxes
-from bigprior.perceptual import VGGFeatures
+from bigprior.perceptual import LPIPS_LEAST_PX
 from bigprior.precision import autocast
 from bigprior.settings import Settings
 from bigprior.training.answers import colour_error, hole_error
@@ -53,7 +53,7 @@ class DenoiserSettings(Settings):
         low_noise: share of the other steps' crops with ``sigma`` uniform up to ``low_sigma``; the rest up to the most.
         start: share of the steps that are told something in which nothing else is seen: grey, where a picture at the
             most noise is expected, so that the answer has no trace of one draw of noise.
-        perceptual: weight of VGG-16 features in the error of filled holes; 0 needs no VGG-16.
+        perceptual: weight of LPIPS in the error of filled holes.
         total_kimg: thousands of crops of ``crop_px`` to see.
         lr: constant after a short start, and falling to nothing along a half cosine over the last ``decay``.
         clip: largest norm of the gradient.
@@ -90,7 +90,6 @@ def train_denoiser(
     out: Path | str,
     settings: DenoiserSettings,
     *,
-    vgg: Path | str | None = None,
     init: Path | str | None = None,
     quiet: bool = False,
 ) -> Path:
@@ -99,7 +98,6 @@ def train_denoiser(
     Args:
         data: folder of photographs; their centre squares are resized to ``settings.resolution``.
         out: the run's folder: state, log, sample pictures, and ``denoiser.safetensors`` (the moving average).
-        vgg: local VGG-16 trunk (see :class:`bigprior.perceptual.VGGFeatures`).
         init: weights to start a new run from.
 
     Returns:
@@ -107,12 +105,13 @@ def train_denoiser(
 
     Raises:
         ImageError: no pictures in ``data``.
-        SettingsError: ``out`` belongs to a run with other settings, or the processes cannot share the batch evenly.
-        WeightsError: ``vgg`` or ``init`` cannot be used.
+        SettingsError: ``out`` belongs to a run with other settings, the processes cannot share the batch evenly, or
+            crops are too small for LPIPS.
+        WeightsError: ``init`` cannot be used.
     """
     with joined() as (rank, count):
         run = Run(out, settings, quiet=quiet, rank=rank)
-        trainer = _Trainer(settings, VGGFeatures(vgg) if settings.perceptual and settings.told else None, rank, count)
+        trainer = _Trainer(settings, rank, count)
         if not run.restore(trainer) and init is not None:
             trainer.start_from(*read_weights(init))
         pictures = load_square(list_pictures(data), settings.resolution)
@@ -138,10 +137,15 @@ def train_denoiser(
 class _Trainer:
     """The network, its moving average, the optimiser, and the one step that trains them."""
 
-    def __init__(self, settings: DenoiserSettings, features: VGGFeatures | None, rank: int = 0, count: int = 1) -> None:
+    def __init__(self, settings: DenoiserSettings, rank: int = 0, count: int = 1) -> None:
         if settings.batch % count:
             raise SettingsError(f"{count} processes cannot share a batch of {settings.batch}: make it a multiple")
-        self.settings, self.features, self.rank, self.count = settings, features, rank, count
+        if settings.told and settings.perceptual and settings.told_crop_px < LPIPS_LEAST_PX:
+            raise SettingsError(
+                f"told_crop_px is {settings.told_crop_px}: LPIPS sees no fewer than {LPIPS_LEAST_PX} pixels; "
+                "choose larger crops, or perceptual 0"
+            )
+        self.settings, self.rank, self.count = settings, rank, count
         s = settings
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(s.seed)
@@ -203,7 +207,7 @@ class _Trainer:
         if kind == "luminance":
             return plain + colour_error(answer, x)
         # A quarter of it is about as large as the other errors are.
-        return plain + 0.25 * hole_error(answer, x, evidence[:, -1:], self.features, self.settings.perceptual)
+        return plain + 0.25 * hole_error(answer, x, evidence[:, -1:], self.settings.perceptual)
 
     def schedule(self) -> float:
         """The step size of this step, as a share of its peak."""

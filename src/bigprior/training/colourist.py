@@ -1,0 +1,137 @@
+"""``bigprior train colourist``: colours from what AlexNet sees, resumable to the bit.
+
+AlexNet looks at every photograph once; only what reads its features is trained.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import Field, PositiveFloat, PositiveInt
+from torch import Tensor
+from torchvision.utils import make_grid, save_image
+
+from bigprior.atomic import replacing
+from bigprior.degradations import Colorization
+from bigprior.folders import list_pictures, load_square
+from bigprior.priors.colourist import RESOLUTION, Colourist, features, quarter
+from bigprior.settings import Settings
+from bigprior.training.answers import colour_error
+from bigprior.training.run import Run, state_of, step_rng
+from bigprior.weights import save_weights
+
+#: Photographs that AlexNet sees at once, and that decide the units of its features.
+_AT_ONCE, _FOR_UNITS = 16, 512
+
+
+class ColouristSettings(Settings):
+    """Everything that decides how a colourist is trained; saved beside its weights.
+
+    Attributes:
+        total_kimg: thousands of pictures to see.
+        lr: the peak of AdamW's step size, after a short start; it falls along a half cosine.
+    """
+
+    width: PositiveInt = 96
+    blocks: PositiveInt = 2
+    dropout: float = Field(default=0.1, ge=0, lt=1)
+    batch: PositiveInt = 16
+    total_kimg: PositiveFloat = 50.0
+    lr: PositiveFloat = 1e-3
+    weight_decay: float = Field(default=1e-2, ge=0)
+    snapshot_kimg: PositiveFloat = 2.0
+    seed: int = 0
+
+
+def train_colourist(data: Path | str, out: Path | str, settings: ColouristSettings, *, quiet: bool = False) -> Path:
+    """Train a colourist on a folder of photographs; a run that was interrupted goes on where its last save was.
+
+    What AlexNet sees of a photograph is kept in memory, 0.6 MB each.
+
+    Args:
+        data: folder of photographs; their centre squares are resized to 256x256.
+        out: the run's folder: state, log, pictures, and ``colourist.safetensors``.
+        quiet: no progress bar.
+
+    Returns:
+        The path of the exported weights.
+
+    Raises:
+        ImageError: no pictures in ``data``.
+        SettingsError: ``out`` belongs to a run with other settings.
+    """
+    run = Run(out, settings, quiet=quiet)
+    pictures = load_square(list_pictures(data), RESOLUTION)
+    trainer = _Trainer(settings, pictures)
+    run.restore(trainer)
+    snapshot = max(1, round(settings.snapshot_kimg * 1000 / settings.batch))
+    weights = run.folder / "colourist.safetensors"
+    header = {"architecture": "colourist", "network": trainer.network.settings, "recipe": settings.model_dump()}
+    losses: list[float] = []
+    for step in run.steps(trainer.step, trainer.steps, settings.batch, trainer.state):
+        losses.append(trainer.train_step())
+        if (step + 1) % snapshot == 0 or step + 1 == trainer.steps:
+            run.log(images=trainer.step * settings.batch, loss=round(sum(losses) / len(losses), 5))
+            losses.clear()
+            with replacing(run.folder / "samples.png") as temporary:
+                save_image(trainer.sample_grid(), temporary)
+            save_weights(weights, trainer.network.state_dict(), header)
+    return weights
+
+
+class _Trainer:
+    def __init__(self, settings: ColouristSettings, pictures: Tensor) -> None:
+        self.settings = s = settings
+        small, seen = [], []
+        for part in pictures.split(_AT_ONCE):
+            x = part.float() / 255
+            small.append(quarter(x))
+            seen.append(features(Colorization().f(x)).half())
+        self.pictures, self.seen = torch.cat(small), torch.cat(seen)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(s.seed)
+            self.network = Colourist(s.width, s.blocks, s.dropout)
+        self.network.standardise(self.seen[:_FOR_UNITS])
+        self.optimizer = torch.optim.AdamW(self.network.parameters(), s.lr, weight_decay=s.weight_decay)
+        self.step = 0
+
+    @property
+    def steps(self) -> int:
+        return max(1, round(self.settings.total_kimg * 1000 / self.settings.batch))
+
+    def train_step(self) -> float:
+        s, rng = self.settings, step_rng(self.settings.seed, self.step)
+        chosen = torch.randint(len(self.pictures), (s.batch,), generator=rng)
+        falling = 0.5 + 0.5 * math.cos(math.pi * self.step / self.steps)
+        for group in self.optimizer.param_groups:
+            group["lr"] = s.lr * falling * min(1.0, (self.step + 1) / 50)
+        with torch.random.fork_rng(devices=[]):  # what is left out is drawn from torch's global numbers
+            torch.manual_seed(int(torch.randint(1 << 62, (), generator=rng)))
+            loss = colour_error(self.answer(chosen), self.pictures[chosen])
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        self.step += 1
+        return loss.item()
+
+    def answer(self, chosen: Tensor) -> Tensor:
+        """Some of the photographs by number, as the network colours them: (N, 3, 64, 64)."""
+        luminance = Colorization().f(self.pictures[chosen])
+        return luminance + self.network.chroma(self.seen[chosen], luminance, (RESOLUTION // 4, RESOLUTION // 4))
+
+    @torch.no_grad()
+    def sample_grid(self) -> Tensor:
+        """The first eight photographs: grey, as they are coloured, and as they are."""
+        self.network.eval()
+        chosen = torch.arange(min(8, len(self.pictures)))
+        truth = self.pictures[chosen]
+        grey = Colorization().f(truth)
+        rows = [grey.expand_as(truth), Colorization().consistent(self.answer(chosen), grey), truth]
+        self.network.train()
+        return make_grid(torch.cat(rows), nrow=len(chosen), padding=0)
+
+    def state(self) -> dict[str, Any]:
+        return state_of(self, "step", "network", "optimizer")
