@@ -26,7 +26,7 @@ def colour_error(answer: Tensor, truth: Tensor) -> Tensor:
     return ab_distance(physics.consistent(answer, physics.f(truth)), truth).mean()
 
 
-def hole_error(answer: Tensor, truth: Tensor, mask: Tensor, weight: float) -> Tensor:
+def hole_error(answer: Tensor, truth: Tensor, mask: Tensor, weight: float, corner: tuple[int, int] = (0, 0)) -> Tensor:
     """What a filling of holes does to a picture, relative to the size of the holes: a scalar.
 
     Squared and absolute error, structural similarity, and LPIPS, by which the paper scores fillings too.
@@ -35,6 +35,8 @@ def hole_error(answer: Tensor, truth: Tensor, mask: Tensor, weight: float) -> Te
         answer, truth: (N, 3, H, W), RGB in [0, 1].
         mask: (N, 1, H, W), 1 = known, 0 = hole.
         weight: of LPIPS, which sees no pictures under 32 pixels; 0 leaves it out.
+        corner: row and column of the first pixel that LPIPS sees. AlexNet looks at every fourth pixel: where that is
+            always the same one, a network learns a pattern of four pixels that it takes for texture.
     """
     filled = torch.where(mask > 0, truth, answer)
     residual = filled - truth
@@ -45,5 +47,8 @@ def hole_error(answer: Tensor, truth: Tensor, mask: Tensor, weight: float) -> Te
     assert isinstance(similarity, Tensor)
     error = error + 0.5 * (1 - similarity)
     if weight:
-        error = error + weight * lpips_network()(2 * filled - 1, 2 * truth - 1).mean()
+        error = (
+            error
+            + weight * lpips_network()(*(2 * x[:, :, corner[0] :, corner[1] :] - 1 for x in (filled, truth))).mean()
+        )
     return error / (1 - mask).mean()

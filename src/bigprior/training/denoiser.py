@@ -33,6 +33,8 @@ from bigprior.training.run import Run, state_of, step_rng
 from bigprior.training.workers import average_gradients, joined
 from bigprior.weights import read_weights, save_weights
 
+#: AlexNet's features are 16 pixels apart at the coarsest: a shift by as many is none.
+_LARGEST_SHIFT = 15
 #: About the squared error of what the network itself is asked for: steps stay as large as down that error.
 _TYPICAL_ERROR = 0.1
 
@@ -186,7 +188,7 @@ class _Trainer:
             raw, base, out = self.network.precondition(noisy, sigma, evidence)
         if at_once:
             assert evidence is not None
-            kind, loss = f"{kind} alone", self.judged((base + out * raw + 1) / 2, x, evidence, kind)
+            kind, loss = f"{kind} alone", self.judged((base + out * raw + 1) / 2, x, evidence, kind, rng)
         else:
             loss = _relative_error(raw, (2 * x - 1 - base) / out)
         self.optimizer.zero_grad()
@@ -201,13 +203,15 @@ class _Trainer:
                 slow.lerp_(fast, 1 - rate)
         return kind, loss.item()
 
-    def judged(self, answer: Tensor, x: Tensor, evidence: Tensor, kind: str) -> Tensor:
+    def judged(self, answer: Tensor, x: Tensor, evidence: Tensor, kind: str, rng: torch.Generator) -> Tensor:
         """The error of an answer at once, and a little of the squared error of all its pixels."""
         plain = F.mse_loss(answer, x)
         if kind == "luminance":
             return plain + colour_error(answer, x)
         # A quarter of it is about as large as the other errors are.
-        return plain + 0.25 * hole_error(answer, x, evidence[:, -1:], self.settings.perceptual)
+        most = min(_LARGEST_SHIFT, x.shape[2] - LPIPS_LEAST_PX)
+        corner = [int(c) for c in torch.randint(max(0, most) + 1, (2,), generator=rng)]
+        return plain + 0.25 * hole_error(answer, x, evidence[:, -1:], self.settings.perceptual, (corner[0], corner[1]))
 
     def schedule(self) -> float:
         """The step size of this step, as a share of its peak."""
