@@ -47,8 +47,6 @@ def hole_error(answer: Tensor, truth: Tensor, mask: Tensor, weight: float, corne
     assert isinstance(similarity, Tensor)
     error = error + 0.5 * (1 - similarity)
     if weight:
-        error = (
-            error
-            + weight * lpips_network()(*(2 * x[:, :, corner[0] :, corner[1] :] - 1 for x in (filled, truth))).mean()
-        )
+        seen = (2 * x[:, :, corner[0] :, corner[1] :] - 1 for x in (filled, truth))
+        error = error + weight * lpips_network()(*seen).mean()
     return error / (1 - mask).mean()
