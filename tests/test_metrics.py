@@ -9,6 +9,7 @@ from skimage import data
 from skimage.color import rgb2lab
 
 from bigprior import metrics
+from bigprior.perceptual import lpips_network
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +85,7 @@ def test_lpips_with_full_precision_weights_agrees(pair, shared):
     from safetensors.torch import load_file
 
     trunk = load_file(shared / "weights" / "alexnet_features.safetensors")
-    network = metrics._lpips_network()
+    network = lpips_network()
     assert isinstance(network, LPIPS)
     before = metrics.lpips(*pair)
     embedded = {k: v.clone() for k, v in network.net.state_dict().items()}

@@ -36,7 +36,7 @@ from bigprior.weights import read_tensors, read_weights, save_weights, sha256
 #: The embedded preset of each kind. A preset without phi networks borrows those of its kind, which know such a prior.
 EMBEDDED = {"generator": "rooms", "denoiser": "rooms-diffusion"}
 #: How a preset's denoiser is asked where it does not say.
-SAMPLING = DiffusionSettings(views=2)
+SAMPLING = DiffusionSettings(views=2, guess=0.6, saturation=1.2)
 #: The architecture of presets that hold a denoiser; all others are generators.
 DENOISER = "denoising-unet"
 
