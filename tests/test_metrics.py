@@ -85,7 +85,7 @@ def test_lpips_with_full_precision_weights_agrees(pair, shared):
     from safetensors.torch import load_file
 
     trunk = load_file(shared / "weights" / "alexnet_features.safetensors")
-    network = lpips_network()
+    network = lpips_network(torch.device("cpu"))
     assert isinstance(network, LPIPS)
     before = metrics.lpips(*pair)
     embedded = {k: v.clone() for k, v in network.net.state_dict().items()}

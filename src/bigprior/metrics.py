@@ -66,7 +66,7 @@ def lpips(image: Tensor, truth: Tensor) -> Tensor:
     if min(image.shape[2:]) < LPIPS_LEAST_PX:
         return torch.full((len(image),), float("nan"), dtype=torch.float64)
     pairs = zip(image.clamp(0, 1).split(16), truth.clamp(0, 1).split(16), strict=True)
-    parts = [lpips_network()(a * 2 - 1, b * 2 - 1).flatten() for a, b in pairs]
+    parts = [lpips_network(a.device)(a * 2 - 1, b * 2 - 1).flatten() for a, b in pairs]
     return torch.cat(parts).double()
 
 

@@ -66,7 +66,7 @@ class VGGFeatures(nn.Module):
 
 
 @cache
-def lpips_network() -> Any:
+def lpips_network(device: torch.device) -> Any:
     """LPIPS 0.0 on AlexNet (Zhang et al., CVPR 2018), frozen: two batches (N, 3, H, W) in [-1, 1] to (N, 1, 1, 1).
 
     Its trunk is in this package, so that nothing downloads. Sides are at least :data:`LPIPS_LEAST_PX`.
@@ -81,12 +81,12 @@ def lpips_network() -> Any:
         trunk = read_tensors(path)
     own = {k: k.split(".", 1)[1] for k in network.net.state_dict()}  # slice1.0.weight: the trunk's module 0
     network.net.load_state_dict({k: trunk[f"features.{v}"].float() for k, v in own.items()})
-    return network.eval().requires_grad_(False)
+    return network.eval().requires_grad_(False).to(device)
 
 
 def alexnet_features(image: Tensor) -> list[Tensor]:
     """What AlexNet sees, frozen: pictures (N, 3, H, W), RGB in [0, 1], to its five convolutions, rectified."""
-    network = lpips_network()
+    network = lpips_network(image.device)
     return list(network.net(network.scaling_layer(2 * image - 1)))
 
 

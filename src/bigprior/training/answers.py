@@ -48,5 +48,5 @@ def hole_error(answer: Tensor, truth: Tensor, mask: Tensor, weight: float, corne
     error = error + 0.5 * (1 - similarity)
     if weight:
         seen = (2 * x[:, :, corner[0] :, corner[1] :] - 1 for x in (filled, truth))
-        error = error + weight * lpips_network()(*seen).mean()
+        error = error + weight * lpips_network(truth.device)(*seen).mean()
     return error / (1 - mask).mean()
