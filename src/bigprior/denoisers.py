@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bigprior.degradations import EVIDENCE_CHANNELS
-from bigprior.errors import WeightsError
+from bigprior.weights import built
 from bigprior.winograd import Conv3x3
 
 #: Spread of the pictures' values in [-1, 1], as in EDM.
@@ -113,14 +113,7 @@ class DenoisingUNet(dinv.models.Denoiser):
         Raises:
             WeightsError: they do not fit each other.
         """
-        try:
-            network = cls(**settings)
-            network.load_state_dict(dict(state))
-        except (RuntimeError, TypeError, IndexError) as error:
-            raise WeightsError(
-                f"not the weights of a denoising U-Net ({str(error).splitlines()[-1].strip()})"
-            ) from None
-        return network
+        return built(cls, "a denoising U-Net", state, settings)
 
 
 class _Block(nn.Module):

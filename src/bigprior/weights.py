@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from bigprior.atomic import replacing
 from bigprior.errors import WeightsError
+
+_Network = TypeVar("_Network", bound=nn.Module)
 
 
 def read_tensors(path: Path | str) -> dict[str, Tensor]:
@@ -65,6 +67,22 @@ def save_weights(path: Path | str, state: Mapping[str, Tensor], settings: Mappin
     half = {k: v.detach().to("cpu", torch.float16).contiguous() for k, v in state.items()}
     with replacing(path) as temporary:
         save_file(half, temporary, metadata={"settings": json.dumps(settings, sort_keys=True)})
+
+
+def built(
+    of_class: Callable[..., _Network], what: str, state: Mapping[str, Tensor], settings: Mapping[str, Any]
+) -> _Network:
+    """The network of a class, called ``what``, that ``settings`` describes, with the tensors of ``state``.
+
+    Raises:
+        WeightsError: they do not fit each other.
+    """
+    try:
+        network = of_class(**settings)
+        network.load_state_dict(dict(state))
+    except (RuntimeError, TypeError, IndexError) as error:
+        raise WeightsError(f"not the weights of {what} ({str(error).splitlines()[-1].strip()})") from None
+    return network
 
 
 def sha256(path: Path | str) -> str:

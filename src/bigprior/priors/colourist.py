@@ -10,8 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bigprior.degradations import LUMINANCE
-from bigprior.errors import WeightsError
 from bigprior.perceptual import alexnet_features
+from bigprior.weights import built
 from bigprior.winograd import Conv3x3
 
 #: Side, in pixels, that pictures are seen at; one place of the features is so many pixels.
@@ -88,12 +88,7 @@ class Colourist(nn.Module):
         Raises:
             WeightsError: they do not fit each other.
         """
-        try:
-            network = cls(**settings)
-            network.load_state_dict(dict(state))
-        except (RuntimeError, TypeError) as error:
-            raise WeightsError(f"not the weights of a colourist ({str(error).splitlines()[-1].strip()})") from None
-        return network
+        return built(cls, "a colourist", state, settings)
 
 
 @torch.no_grad()

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bigprior.degradations import EVIDENCE_CHANNELS, Degradation
-from bigprior.errors import WeightsError
+from bigprior.weights import built
 
 
 class CodeEncoder(nn.Module):
@@ -84,9 +84,4 @@ class CodeEncoder(nn.Module):
         Raises:
             WeightsError: they do not fit each other.
         """
-        try:
-            network = cls(**settings)
-            network.load_state_dict(dict(state))
-        except (RuntimeError, TypeError) as error:
-            raise WeightsError(f"not the weights of an encoder ({str(error).splitlines()[-1].strip()})") from None
-        return network
+        return built(cls, "an encoder", state, settings)
