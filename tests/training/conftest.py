@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -30,6 +31,15 @@ def assert_equal_states() -> Callable[[Path, Path], None]:
             assert torch.equal(x, y) if isinstance(x, torch.Tensor) else x == y
 
     return check
+
+
+@pytest.fixture(scope="session")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of six pictures of noise, 32 high and 36 wide."""
+    folder, rng = tmp_path_factory.mktemp("pictures"), np.random.default_rng(0)
+    for i in range(6):
+        Image.fromarray(rng.integers(0, 256, (32, 36, 3), dtype=np.uint8)).save(folder / f"{i}.png")
+    return folder
 
 
 @pytest.fixture
