@@ -376,7 +376,7 @@ def test_a_supervised_network_is_trained_for_the_tables(run, tmp_path):
     assert code == 0 and "dncnn.psnr = " in shown and "1 steps of 1 crops of 8 pixels" in shown
 
 
-def test_a_denoiser_is_trained_and_becomes_a_preset(run, tmp_path, photo):
+def test_a_denoiser_is_trained_and_becomes_a_preset(run, tmp_path, monkeypatch):
     for i in range(3):
         write_picture(tmp_path / "data" / f"{i}.png", torch.rand(1, 3, 130, 130))
     common = ["--data", tmp_path / "data", "--out", tmp_path / "run"]
@@ -394,9 +394,14 @@ def test_a_denoiser_is_trained_and_becomes_a_preset(run, tmp_path, photo):
     colours = ["--data", tmp_path / "data", "--out", tmp_path / "colours", "--kimg", 0.016]
     assert run("train", "colourist", *colours)[0] == 0
     beside = ["--colourist", tmp_path / "colours" / "colourist.safetensors"]
+    assert run(*imported)[0] == 0
+    monkeypatch.setenv("BIGPRIOR_HOME", str(tmp_path / "home"))
+    looks = ["--data", tmp_path / "data", "--out", tmp_path / "looks", "--preset", "mine"]
+    assert run("train", "refiner", *looks, "--pictures", 1, "--kimg", 0.016, "--lr", 1e-4)[0] == 0
+    beside += ["--refiner", tmp_path / "looks" / "refiner.safetensors"]
     assert run(*imported, "--steps", "inpaint=7", *beside)[0] == 0
     described = json.loads((tmp_path / "home" / "mine" / "preset.json").read_text())
-    assert {"denoiser", "colourist"} == described["sha256"].keys()
+    assert {"denoiser", "colourist", "refiner"} == described["sha256"].keys()
     assert described["architecture"] == "denoising-unet" and described["sampling"]["inpainting"]["steps"] == 7
     for wrong in ("inpaint=0", "inpaint", "deblur=3"):
         code, _, err = run(*imported, "--steps", wrong)

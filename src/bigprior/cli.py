@@ -403,6 +403,30 @@ def train_colourist(
     _OUT.print(f"weights: {train_it(data, out, ColouristSettings(total_kimg=kimg, seed=seed))}", soft_wrap=True)
 
 
+@train.command("refiner")
+def train_refiner(
+    data: Annotated[Path, typer.Option(help="Folder of training photographs.")],
+    out: Annotated[Path, typer.Option(help="The run's folder; the same command again resumes it.")],
+    preset: Annotated[str, typer.Option(help="Whose denoiser's answers are refined.")] = DEFAULT_PRESET,
+    pictures: Annotated[int, typer.Option(help="Photographs to learn from.")] = 400,
+    kimg: Annotated[float, typer.Option(help="Thousands of crops to see.")] = 60.0,
+    lr: Annotated[float, typer.Option(help="Peak step size; less to go on from trained weights.")] = 3e-3,
+    init: Annotated[Path | None, typer.Option(help="Weights to start from.")] = None,
+    seed: Seed = 0,
+) -> None:
+    """Train a refiner: a second look at what a denoiser answered, by similar patches, for a preset with a denoiser."""
+    with _working("loading"):
+        from bigprior.training.refiner import RefinerSettings
+        from bigprior.training.refiner import train_refiner as train_it
+        from bigprior.zoo import load_denoiser
+
+        settings = RefinerSettings(pictures=pictures, total_kimg=kimg, lr=lr, seed=seed)
+        denoiser = load_denoiser(preset)
+    with _progress("photographs") as progress:
+        weights = train_it(data, denoiser, out, settings, init=init, progress=progress)
+    _OUT.print(f"weights: {weights}", soft_wrap=True)
+
+
 @train.command("dncnn")
 def train_dncnn(
     task: Annotated[Task, typer.Option(help="Which task's network.")],
@@ -461,6 +485,7 @@ def import_prior(
     ] = None,
     encoder: Annotated[Path | None, typer.Option(help="Of a generator: where its inversions begin.")] = None,
     colourist: Annotated[Path | None, typer.Option(help="Of a denoiser: what guesses colours beside it.")] = None,
+    refiner: Annotated[Path | None, typer.Option(help="Of a denoiser: what takes a second look at noise.")] = None,
     into: Annotated[Path | None, typer.Option(help="Folder of presets; your own by default.")] = None,
     summary: Annotated[str | None, typer.Option(help="A line about it.")] = None,
     licence: Annotated[str | None, typer.Option(help="Terms of the weights.")] = None,
@@ -476,7 +501,15 @@ def import_prior(
     given = {"summary": summary, "licence": licence, "trained_on": trained_on}
     given = {k: v for k, v in given.items() if v is not None}
     folder = import_preset(
-        name, network, phi=networks, encoder=encoder, colourist=colourist, into=into, steps=counts, **given
+        name,
+        network,
+        phi=networks,
+        encoder=encoder,
+        colourist=colourist,
+        refiner=refiner,
+        into=into,
+        steps=counts,
+        **given,
     )
     _OUT.print(f"preset {name}: {folder}", soft_wrap=True)
 

@@ -29,6 +29,7 @@ from bigprior.priors.colourist import Colourist
 from bigprior.priors.diffusion import DiffusionPrior, DiffusionSettings
 from bigprior.priors.encoder import CodeEncoder
 from bigprior.priors.gan import GANPrior, InversionSettings, paper_settings
+from bigprior.priors.refiner import Refiner
 from bigprior.restoration import Restorer
 from bigprior.settings import Settings
 from bigprior.weights import read_tensors, read_weights, save_weights, sha256
@@ -37,6 +38,8 @@ from bigprior.weights import read_tensors, read_weights, save_weights, sha256
 EMBEDDED = {"generator": "rooms", "denoiser": "rooms-diffusion"}
 #: How a preset's denoiser is asked where it does not say.
 SAMPLING = DiffusionSettings(views=2, guess=0.6, saturation=1.2)
+#: The networks that may stand beside a preset's generative one.
+_BESIDE: dict[str, Any] = {"encoder": CodeEncoder, "colourist": Colourist, "refiner": Refiner}
 #: The architecture of presets that hold a denoiser; all others are generators.
 DENOISER = "denoising-unet"
 
@@ -135,7 +138,7 @@ def load_encoder(name: str) -> CodeEncoder | None:
         UnknownNameError: no such preset.
         WeightsError: its weights are missing, or not the ones that it names.
     """
-    return _beside(name, "encoder", CodeEncoder)
+    return _beside(name, "encoder")
 
 
 def load_colourist(name: str) -> Colourist | None:
@@ -145,7 +148,17 @@ def load_colourist(name: str) -> Colourist | None:
         UnknownNameError: no such preset.
         WeightsError: its weights are missing, or not the ones that it names.
     """
-    return _beside(name, "colourist", Colourist)
+    return _beside(name, "colourist")
+
+
+def load_refiner(name: str) -> Refiner | None:
+    """The frozen refiner beside a preset's denoiser; None if it has none.
+
+    Raises:
+        UnknownNameError: no such preset.
+        WeightsError: its weights are missing, or not the ones that it names.
+    """
+    return _beside(name, "refiner")
 
 
 def load_prior(
@@ -182,9 +195,10 @@ def load_prior(
             raise SettingsError(f"preset {name} holds a denoiser, which inverts nothing: leave --budget out")
         sampling = described.sampling.get(task, SAMPLING).model_copy(update=update)
         colourist = load_colourist(name) if task == "colorization" else None
-        guess = "" if colourist is None else f"{described.sha256['colourist']}/"
-        key = f"{described.sha256['denoiser']}/{guess}{sampling.model_dump_json()}"
-        return DiffusionPrior(load_denoiser(name), sampling, colourist=colourist), key
+        refiner = load_refiner(name) if task == "denoising" else None
+        parts = ["denoiser"] + [p for p, n in (("colourist", colourist), ("refiner", refiner)) if n is not None]
+        key = "/".join([*(described.sha256[p] for p in parts), sampling.model_dump_json()])
+        return DiffusionPrior(load_denoiser(name), sampling, colourist=colourist, refiner=refiner), key
     inversion = paper_settings(task) if paper else described.inversion.get(task, InversionSettings())
     inversion = inversion.model_copy(update=update | ({} if budget_s is None else {"budget_s": budget_s}))
     encoder = None if paper else load_encoder(name)
@@ -238,10 +252,7 @@ def load_restorer(
     lender = name if f"phi-{task}" in described.sha256 else EMBEDDED[kind]
     part, network = _phi_for(lender, task, frame)
     weights = {kind: described.sha256[kind], "phi": preset(lender).sha256[part]}
-    if isinstance(prior, GANPrior) and prior.encoder is not None:
-        weights["encoder"] = described.sha256["encoder"]
-    if isinstance(prior, DiffusionPrior) and prior.colourist is not None:
-        weights["colourist"] = described.sha256["colourist"]
+    weights |= {p: described.sha256[p] for p in _BESIDE if getattr(prior, p, None) is not None}
     provenance: dict[str, Any] = {
         "preset": name,
         "weights": weights,
@@ -288,6 +299,7 @@ def import_preset(
     phi: Mapping[str, Path | str | Sequence[Path | str]] | None = None,
     encoder: Path | str | None = None,
     colourist: Path | str | None = None,
+    refiner: Path | str | None = None,
     into: Path | str | None = None,
     kind: str | None = None,
     steps: Mapping[str, int] | None = None,
@@ -301,6 +313,8 @@ def import_preset(
         phi: file by task, or several: the first is the task's own, others are for other frames.
         encoder: of a generator: where its inversions begin, as ``bigprior train encoder`` writes it.
         colourist: of a denoiser: what guesses colours beside it, as ``bigprior train colourist`` writes it.
+        refiner: of a denoiser: what takes a second look, as ``bigprior train refiner`` writes it. It learned from
+            single views, so noise is then removed from one.
         into: folder of presets; the user's own by default.
         kind: the network's architecture; what the file says, or ``pggan``, by default.
         steps: of the inversion or the sampler, by task.
@@ -343,16 +357,13 @@ def import_preset(
                     shutil.copyfile(path, temporary)
         else:
             save_weights(place, weigher.state_dict(), {"kind": weigher.kind, "network": weigher.settings})
-    beside: dict[str, tuple[Path | str | None, Any]] = {
-        "encoder": (encoder, CodeEncoder),
-        "colourist": (colourist, Colourist),
-    }
-    for own, (source, of_class) in beside.items():
-        if source is not None:
-            of_helper, how = read_weights(source)
-            helper = of_class.from_state_dict(of_helper, how.get("network", {}))
-            save_weights(folder / f"{own}.safetensors", helper.state_dict(), how)
-    parts = (part, *networks, *(own for own, (source, _) in beside.items() if source is not None))
+    sources = {"encoder": encoder, "colourist": colourist, "refiner": refiner}
+    beside = {own: source for own, source in sources.items() if source is not None}
+    for own, source in beside.items():
+        of_helper, how = read_weights(source)
+        helper = _BESIDE[own].from_state_dict(of_helper, how.get("network", {}))
+        save_weights(folder / f"{own}.safetensors", helper.state_dict(), how)
+    parts = (part, *networks, *beside)
     hashes = {p: sha256(folder / f"{p}.safetensors") for p in parts}
     fields: dict[str, Any] = {
         "summary": f"imported from {Path(network).name}",
@@ -360,7 +371,10 @@ def import_preset(
         "trained_on": "unknown",
     }
     if kind == DENOISER:
-        fields["sampling"] = {t: SAMPLING.model_copy(update={"steps": n}) for t, n in (steps or {}).items()}
+        sampling = {t: SAMPLING.model_copy(update={"steps": n}) for t, n in (steps or {}).items()}
+        if refiner is not None:
+            sampling["denoising"] = sampling.get("denoising", SAMPLING).model_copy(update={"views": 1})
+        fields["sampling"] = sampling
     else:
         fields["inversion"] = {task: InversionSettings(steps=n) for task, n in (steps or {}).items()}
     fields |= {"images_seen": header.get("images", 0), **description}
@@ -382,12 +396,12 @@ def _phi_for(name: str, task: str, frame: str | None) -> tuple[str, Any]:
     raise SettingsError(f"preset {name} has no {task} network for frame {frame!r}: it has {', '.join(sorted(frames))}")
 
 
-def _beside(name: str, part: str, of_class: Any) -> Any:
+def _beside(name: str, part: str) -> Any:
     """A preset's network beside the generative one, frozen; None if it has none."""
     if part not in preset(name).sha256:
         return None
     tensors, header = read_weights(_checked(name, part))
-    return of_class.from_state_dict(tensors, header.get("network", {})).requires_grad_(False).eval()
+    return _BESIDE[part].from_state_dict(tensors, header.get("network", {})).requires_grad_(False).eval()
 
 
 def _roots() -> list[Path]:

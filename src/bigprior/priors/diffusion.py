@@ -18,6 +18,7 @@ from bigprior.errors import SettingsError
 from bigprior.precision import Precision, autocast
 from bigprior.priors.base import Progress, Projection
 from bigprior.priors.colourist import Colourist
+from bigprior.priors.refiner import Refiner
 from bigprior.settings import Settings
 from bigprior.tiling import in_tiles
 
@@ -76,6 +77,7 @@ class DiffusionPrior:
         denoiser: any deepinv ``Denoiser`` of RGB pictures; set to evaluation and frozen.
         settings: one for all tasks.
         colourist: what guesses colours beside an embedded denoiser; frozen too.
+        refiner: what takes a second look at a denoised picture, of the sampler ``mean``; frozen too.
         resolution: side of the pictures that the denoiser was trained on, in pixels. Denoising works at any size;
             other tasks are best at this size (see :class:`bigprior.priors.anysize.AnySize`).
 
@@ -89,11 +91,13 @@ class DiffusionPrior:
         settings: DiffusionSettings | None = None,
         *,
         colourist: Colourist | None = None,
+        refiner: Refiner | None = None,
         resolution: int = 256,
     ) -> None:
         self.resolution = resolution
         self.denoiser = denoiser.eval().requires_grad_(False)
         self.colourist = None if colourist is None else colourist.eval().requires_grad_(False)
+        self.refiner = None if refiner is None else refiner.eval().requires_grad_(False)
         self.settings = settings or DiffusionSettings()
         if self.settings.sampler == "posterior" and not isinstance(denoiser, DenoisingUNet):
             raise SettingsError(
@@ -103,9 +107,9 @@ class DiffusionPrior:
 
     def to(self, device: torch.device | str) -> Self:
         """Move the networks; measurements have to be there too."""
-        self.denoiser.to(device)
-        if self.colourist is not None:
-            self.colourist.to(device)
+        for network in (self.denoiser, self.colourist, self.refiner):
+            if network is not None:
+                network.to(device)
         return self
 
     @torch.no_grad()
@@ -147,11 +151,18 @@ class DiffusionPrior:
     def _denoised(self, y: Tensor, sigma: Tensor, progress: Progress | None) -> Tensor:
         ask, halo = partial(self._ask, sigma=sigma), getattr(self.denoiser, "reach", 64)
         views = _VIEWS[: self.settings.views]
+        passes = len(views) + (self.refiner is not None)
+
+        def part(number: int) -> Progress | None:
+            if progress is None:
+                return None
+            return lambda done, count: progress(number * count + done, passes * count)
+
         total = torch.zeros_like(y)
         for i, view in enumerate(views):
-            part = None if progress is None else lambda done, count, i=i: progress(i * count + done, len(views) * count)
-            total += view.back(in_tiles(ask, view.there(y), tile=_TILE, halo=halo, progress=part))
-        return total / len(views)
+            total += view.back(in_tiles(ask, view.there(y), tile=_TILE, halo=halo, progress=part(i)))
+        mean = total / len(views)
+        return mean if self.refiner is None else self.refiner(y, mean, sigma, part(len(views)))
 
     def _ask(self, x: Tensor, sigma: float | Tensor, evidence: Tensor | None = None) -> Tensor:
         if not isinstance(self.denoiser, DenoisingUNet):

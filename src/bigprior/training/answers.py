@@ -1,8 +1,8 @@
-"""How far a denoiser's one-look answers are from the truth: what a told network is trained by where it sees only grey.
+"""How far answers are from the truth: what networks are trained by.
 
-A posterior mean is the best answer under the squared error, and a dull one: colour is judged by its distance in CIELAB,
-and a filled hole by what it looks like. So what a network says at the most noise is its estimate under those errors;
-at any lower noise it is the mean, which samplers need.
+Noise is judged by the squared error of every picture. Where a told network sees only grey, the mean of all pictures,
+which is best under that error, is a dull answer: there, colour is judged by its distance in CIELAB, and a filled hole
+by what it looks like. At any lower noise the network is the mean, which samplers need.
 """
 
 from __future__ import annotations
@@ -14,6 +14,24 @@ from torchmetrics.functional.image import structural_similarity_index_measure
 from bigprior.colour import ab_distance
 from bigprior.degradations import Colorization
 from bigprior.perceptual import lpips_network
+
+#: About the squared error of what a denoising network itself is asked for: steps stay as large as down that error.
+_TYPICAL_ERROR = 0.1
+
+
+def relative_error(answer: Tensor, truth: Tensor, *, least: float = 1e-6) -> Tensor:
+    """Mean logarithm of each picture's squared error, which is its PSNR up to scale: a scalar.
+
+    A step down this divides the error of each crop by its own size: under the network's own output, EDM's weight
+    1 / c_out^2 drops out. How hard a crop is shows in its noisy picture, so what is learned is still the mean; but calm
+    crops count as much as busy ones, as they do where PSNRs are averaged.
+
+    Args:
+        answer, truth: (N, C, H, W).
+        least: squared error below which less is no better.
+    """
+    squared = (answer - truth).square().flatten(1).mean(1)
+    return _TYPICAL_ERROR * squared.clamp_min(least).log().mean()
 
 
 def colour_error(answer: Tensor, truth: Tensor) -> Tensor:

@@ -28,15 +28,13 @@ from bigprior.masks import random_boxes
 from bigprior.perceptual import LPIPS_LEAST_PX
 from bigprior.precision import autocast
 from bigprior.settings import Settings
-from bigprior.training.answers import colour_error, hole_error
+from bigprior.training.answers import colour_error, hole_error, relative_error
 from bigprior.training.run import Run, state_of, step_rng
 from bigprior.training.workers import average_gradients, joined
 from bigprior.weights import read_weights, save_weights
 
 #: AlexNet's features are 16 pixels apart at the coarsest: a shift by as many is none.
 _LARGEST_SHIFT = 15
-#: About the squared error of what the network itself is asked for: steps stay as large as down that error.
-_TYPICAL_ERROR = 0.1
 
 
 class DenoiserSettings(Settings):
@@ -190,7 +188,7 @@ class _Trainer:
             assert evidence is not None
             kind, loss = f"{kind} alone", self.judged((base + out * raw + 1) / 2, x, evidence, kind, rng)
         else:
-            loss = _relative_error(raw, (2 * x - 1 - base) / out)
+            loss = relative_error(raw, (2 * x - 1 - base) / out, least=1e-4)
         self.optimizer.zero_grad()
         loss.backward()
         average_gradients(self.network.parameters(), self.count)
@@ -285,17 +283,6 @@ class _Trainer:
 
     def state(self) -> dict[str, Any]:
         return state_of(self, "step", "images_before", "network", "ema", "optimizer")
-
-
-def _relative_error(raw: Tensor, target: Tensor) -> Tensor:
-    """Mean logarithm of each crop's squared error, which is its PSNR up to scale: a scalar.
-
-    A step down this divides the error of each crop, under EDM's weight 1 / c_out^2, by its own size. How hard a crop is
-    shows in its noisy picture, so what is learned is still the mean; but calm crops count as much as busy ones, as they
-    do where PSNRs are averaged.
-    """
-    squared = (raw - target).square().flatten(1).mean(1)
-    return _TYPICAL_ERROR * squared.clamp_min(1e-4).log().mean()
 
 
 def _evidence(x: Tensor, kind: str, rng: torch.Generator) -> Tensor | None:

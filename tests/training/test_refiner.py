@@ -1,0 +1,70 @@
+"""The refiner's training, on a few random pictures."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from bigprior.denoisers import DenoisingUNet
+from bigprior.errors import SettingsError
+from bigprior.priors.refiner import Refiner
+from bigprior.training.refiner import RefinerSettings, train_refiner
+from bigprior.training.run import step_rng
+from bigprior.weights import read_weights
+
+SMALL = RefinerSettings(
+    width=8, blocks=1, resolution=32, pictures=4, crop_px=16, batch=2, total_kimg=0.016, snapshot_kimg=0.008
+)
+
+
+def denoiser() -> DenoisingUNet:
+    torch.manual_seed(0)
+    return DenoisingUNet((8, 16), blocks=1).eval().requires_grad_(False)
+
+
+@pytest.fixture(scope="module")
+def unbroken(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("unbroken") / "run"
+    train_refiner(pictures, denoiser(), folder, SMALL, quiet=True)
+    return folder
+
+
+def test_a_killed_run_ends_like_one_that_was_not(
+    pictures: Path, unbroken: Path, tmp_path: Path, assert_equal_states, run_until_killed
+) -> None:
+    call = "refiner.train_refiner(sys.argv[1], test_refiner.denoiser(), sys.argv[2], test_refiner.SMALL, quiet=True)"
+    run_until_killed("refiner", call, 3, pictures, tmp_path / "run")
+    assert torch.load(tmp_path / "run" / "state.pt", weights_only=True)["step"] == 3
+    path = train_refiner(pictures, denoiser(), tmp_path / "run", SMALL, quiet=True)
+    assert path.read_bytes() == (unbroken / "refiner.safetensors").read_bytes()
+    assert_equal_states(tmp_path / "run", unbroken)
+
+
+def test_a_folder_of_another_run_is_refused(pictures: Path, unbroken: Path) -> None:
+    with pytest.raises(SettingsError, match="other settings"):
+        train_refiner(pictures, denoiser(), unbroken, SMALL.model_copy(update={"lr": 1.0}), quiet=True)
+
+
+def test_a_run_starts_from_weights(pictures: Path, unbroken: Path, tmp_path: Path) -> None:
+    start = unbroken / "refiner.safetensors"
+    settings = SMALL.model_copy(update={"lr": 1e-9, "weight_decay": 0.0})
+    path = train_refiner(pictures, denoiser(), tmp_path / "run", settings, init=start, quiet=True)
+    for name, tensor in read_weights(start)[0].items():
+        torch.testing.assert_close(read_weights(path)[0][name], tensor, atol=1e-3, rtol=1e-2)
+
+
+def test_it_learns_to_merge(smooth_pictures: Path, tmp_path: Path) -> None:
+    settings = SMALL.model_copy(update={"total_kimg": 0.4, "lr": 1e-2})
+    tensors, header = read_weights(train_refiner(smooth_pictures, denoiser(), tmp_path / "run", settings, quiet=True))
+    learned = Refiner.from_state_dict(tensors, header["network"])
+    rng, sigma = step_rng(7, 0), torch.full((4,), 0.1)
+    x = torch.nn.functional.interpolate(torch.rand(4, 3, 3, 3, generator=rng), size=(32, 32), mode="bicubic").clamp(
+        0, 1
+    )
+    y = x + 0.1 * torch.randn(x.shape, generator=rng)
+    answer = denoiser()(y, sigma)
+
+    def error(network: Refiner) -> float:
+        return float((network(y, answer, sigma) - x).square().mean())
+
+    assert error(learned) < 0.8 * error(Refiner(8, 1))
