@@ -56,37 +56,41 @@ def filtered(y: Tensor, pilot: Tensor, sigma: Tensor) -> Tensor:
 
 
 def _one(y: Tensor, pilot: Tensor, variance: float) -> Tensor:
-    """One picture (3, h, w) in opponent colours."""
+    """One picture (3, h, w) in opponent colours; luminance says which patches are alike."""
     groups = _groups(pilot[0], variance)
-    cosines, across, window = (matrix.to(y) for matrix in _transforms())
-    # Transformed patches by channel and place: (3, places, 64).
-    noisy, clean = (
-        torch.stack([_patches(x).reshape(-1, _SIDE**2) @ cosines.T for x in channels]) for channels in (y, pilot)
-    )
-    patches, weights = y.new_empty(3, len(groups), _GROUP, _SIDE**2), y.new_empty(3, len(groups))
+    channels = zip(y, pilot, strict=True)
+    return torch.stack([_spread(*_shrunk(*channel, groups, variance), groups, y.shape[1:]) for channel in channels])
+
+
+def _shrunk(y: Tensor, pilot: Tensor, groups: Tensor, variance: float) -> tuple[Tensor, Tensor]:
+    """One channel's groups (groups * 16, 64), filtered, of cosines still, and how much each group counts (groups,)."""
+    cosines, across, _ = (matrix.to(y) for matrix in _transforms())
+    noisy, clean = (_patches(x).reshape(-1, _SIDE**2) @ cosines.T for x in (y, pilot))
+    patches, weights = y.new_empty(len(groups), _GROUP, _SIDE**2), y.new_empty(len(groups))
     for start in range(0, len(groups), _AT_ONCE):
         some = groups[start : start + _AT_ONCE].flatten()
-        for c in range(3):
-            gain = (across @ clean[c].index_select(0, some).view(-1, _GROUP, _SIDE**2)).square_()
-            gain = gain.div_(gain + variance)
-            values = (across @ noisy[c].index_select(0, some).view(-1, _GROUP, _SIDE**2)).mul_(gain)
-            # As reliable as it has little noise left.
-            weight = 1 / gain.square_().sum((1, 2)).clamp_min_(1)
-            torch.matmul(across, values.mul_(weight[:, None, None]), out=patches[c, start : start + _AT_ONCE])
-            weights[c, start : start + _AT_ONCE] = weight
-    # All that was said of a place is added up there, and only then taken back to pixels.
+        gain = (across @ clean.index_select(0, some).view(-1, _GROUP, _SIDE**2)).square_()
+        gain = gain.div_(gain + variance)
+        values = (across @ noisy.index_select(0, some).view(-1, _GROUP, _SIDE**2)).mul_(gain)
+        # A group counts for as much as it has little noise left.
+        weight = 1 / gain.square_().sum((1, 2)).clamp_min_(1)
+        torch.matmul(across, values.mul_(weight[:, None, None]), out=patches[start : start + _AT_ONCE])
+        weights[start : start + _AT_ONCE] = weight
+    return patches.flatten(0, 1), weights
+
+
+def _spread(patches: Tensor, weights: Tensor, groups: Tensor, size: torch.Size) -> Tensor:
+    """The weighted mean of all patches where they lie: a map of ``size``."""
+    cosines, _, window = (matrix.to(patches) for matrix in _transforms())
+    rows, columns = size[0] - _SIDE + 1, size[1] - _SIDE + 1
+    # What is said of one place is added up there, and only then taken back from cosines to pixels.
     order = groups.flatten().argsort()
-    counts = torch.bincount(groups.flatten(), minlength=noisy.shape[1])
+    counts = torch.bincount(groups.flatten(), minlength=rows * columns)
     starts = counts.cumsum(0) - counts
-    channels, size = [], (y.shape[1], y.shape[2])
-    places = size[0] - _SIDE + 1, size[1] - _SIDE + 1
-    back = (cosines * window).T
-    for c in range(3):
-        said = back @ F.embedding_bag(order, patches[c].view(-1, _SIDE**2), starts, mode="sum").T
-        weight = F.embedding_bag(order // _GROUP, weights[c, :, None], starts, mode="sum").view(places)
-        total = _overlapped((weight * share for share in window.tolist()), size)
-        channels.append(_overlapped(said.view(-1, *places), size) / total)
-    return torch.stack(channels)
+    said = (cosines * window).T @ F.embedding_bag(order, patches, starts, mode="sum").T
+    weight = F.embedding_bag(order // _GROUP, weights[:, None], starts, mode="sum").view(rows, columns)
+    total = _overlapped((weight * share for share in window.tolist()), size)
+    return _overlapped(said.view(-1, rows, columns), size) / total
 
 
 def _groups(guide: Tensor, variance: float) -> Tensor:
@@ -123,7 +127,7 @@ def _patches(x: Tensor) -> Tensor:
     return x.unfold(0, _SIDE, 1).unfold(1, _SIDE, 1)
 
 
-def _overlapped(values: Iterable[Tensor], size: tuple[int, int]) -> Tensor:
+def _overlapped(values: Iterable[Tensor], size: torch.Size) -> Tensor:
     """The sum of patches where they lie, given a map of all places for each of their pixels: a map of ``size``."""
     total: Tensor | None = None
     for here, (row, column) in zip(values, product(range(_SIDE), repeat=2), strict=True):
