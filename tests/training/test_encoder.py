@@ -109,7 +109,7 @@ def test_weights_of_another_shape_are_refused() -> None:
 
 
 def test_the_steps_fall_while_codes_are_shared_and_again_while_they_are_not() -> None:
-    trainer, rates = _Trainer(settings_of(400, shared=0.5), generator_of()), list[float]()
+    trainer, rates = _Trainer(settings_of(400, shared=0.5), generator_of(), torch.empty(0)), list[float]()
     for trainer.step in range(400):
         rates.append(trainer.lr())
     assert rates[0] == pytest.approx(1e-5, rel=0.01)

@@ -12,16 +12,14 @@ from typing import Any
 import torch
 from pydantic import Field, PositiveFloat, PositiveInt
 from torch import Tensor
-from torchvision.utils import make_grid, save_image
+from torchvision.utils import make_grid
 
-from bigprior.atomic import replacing
 from bigprior.degradations import Colorization
 from bigprior.folders import list_pictures, load_square
 from bigprior.priors.colourist import RESOLUTION, Colourist, features, quarter
 from bigprior.settings import Settings
 from bigprior.training.answers import colour_error
-from bigprior.training.run import Run, state_of, step_rng
-from bigprior.weights import save_weights
+from bigprior.training.run import Run, state_of, step_rng, train_network
 
 #: Photographs that AlexNet sees at once, and that decide the units of its features.
 _AT_ONCE, _FOR_UNITS = 16, 512
@@ -67,19 +65,8 @@ def train_colourist(data: Path | str, out: Path | str, settings: ColouristSettin
     pictures = load_square(list_pictures(data), RESOLUTION)
     trainer = _Trainer(settings, pictures)
     run.restore(trainer)
-    snapshot = max(1, round(settings.snapshot_kimg * 1000 / settings.batch))
-    weights = run.folder / "colourist.safetensors"
     header = {"architecture": "colourist", "network": trainer.network.settings, "recipe": settings.model_dump()}
-    losses: list[float] = []
-    for step in run.steps(trainer.step, trainer.steps, settings.batch, trainer.state):
-        losses.append(trainer.train_step())
-        if (step + 1) % snapshot == 0 or step + 1 == trainer.steps:
-            run.log(images=trainer.step * settings.batch, loss=round(sum(losses) / len(losses), 5))
-            losses.clear()
-            with replacing(run.folder / "samples.png") as temporary:
-                save_image(trainer.sample_grid(), temporary)
-            save_weights(weights, trainer.network.state_dict(), header)
-    return weights
+    return train_network(run, trainer, run.folder / "colourist.safetensors", header)
 
 
 class _Trainer:

@@ -13,9 +13,8 @@ from typing import Any, Literal
 import torch
 from pydantic import Field, PositiveFloat, PositiveInt
 from torch import Tensor
-from torchvision.utils import make_grid, save_image
+from torchvision.utils import make_grid
 
-from bigprior.atomic import replacing
 from bigprior.folders import list_pictures, load_square
 from bigprior.generators.base import Generator
 from bigprior.precision import autocast
@@ -25,8 +24,7 @@ from bigprior.priors.losses import InversionLoss, PyramidTerm
 from bigprior.settings import Settings
 from bigprior.simulation import simulate
 from bigprior.training.recipes import TASK_PROTOCOLS
-from bigprior.training.run import Run, state_of, step_rng
-from bigprior.weights import save_weights
+from bigprior.training.run import Run, state_of, step_rng, train_network
 
 #: One of these measures a step's pictures.
 PROTOCOLS = tuple(protocol for protocols in TASK_PROTOCOLS.values() for protocol in protocols)
@@ -89,36 +87,25 @@ def train_encoder(
         SettingsError: ``out`` belongs to a run with other settings, or a layer that the generator does not have.
     """
     run = Run(out, settings, quiet=quiet)
-    trainer = _Trainer(settings, generator)
+    trainer = _Trainer(settings, generator, load_square(list_pictures(data), generator.resolution))
     run.restore(trainer)
-    pictures = load_square(list_pictures(data), generator.resolution)
-    snapshot = max(1, round(settings.snapshot_kimg * 1000 / settings.batch))
-    weights = run.folder / "encoder.safetensors"
-    recipe = {"architecture": "code-encoder", "network": trainer.encoder.settings, "recipe": settings.model_dump()}
-    losses: list[float] = []
-    for step in run.steps(trainer.step, trainer.steps, settings.batch, trainer.state):
-        losses.append(trainer.train_step(pictures))
-        if (step + 1) % snapshot == 0 or step + 1 == trainer.steps:
-            run.log(images=trainer.step * settings.batch, loss=round(sum(losses) / len(losses), 5))
-            losses.clear()
-            with replacing(run.folder / "samples.png") as temporary:
-                save_image(trainer.sample_grid(pictures), temporary)
-            save_weights(weights, trainer.encoder.state_dict(), {**recipe, **(header or {})})
-    return weights
+    recipe = {"architecture": "code-encoder", "network": trainer.network.settings, "recipe": settings.model_dump()}
+    return train_network(run, trainer, run.folder / "encoder.safetensors", {**recipe, **(header or {})})
 
 
 class _Trainer:
-    def __init__(self, settings: EncoderSettings, generator: Generator) -> None:
-        self.settings = s = settings
+    def __init__(self, settings: EncoderSettings, generator: Generator, pictures: Tensor) -> None:
+        self.settings, self.pictures = settings, pictures
+        s = settings
         self.prior = GANPrior(generator, InversionSettings(codes=s.codes, layer=s.layer))
         channels = generator.channels_at(s.layer)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(s.seed)
-            self.encoder = CodeEncoder(
+            self.network = CodeEncoder(
                 generator.resolution, s.codes, s.layer, generator.z_dim, channels, s.width, s.hidden
             )
-        self.encoder.to(memory_format=torch.channels_last)
-        self.optimizer = torch.optim.Adam(self.encoder.parameters(), s.lr, betas=(0.9, 0.99))
+        self.network.to(memory_format=torch.channels_last)
+        self.optimizer = torch.optim.Adam(self.network.parameters(), s.lr, betas=(0.9, 0.99))
         self.step = 0
 
     @property
@@ -137,17 +124,17 @@ class _Trainer:
         half = 0.5 + 0.5 * math.cos(math.pi * (self.step - first) / (last - first))
         return peak * min(half, (self.step + 1) / 100)
 
-    def train_step(self, pictures: Tensor) -> float:
+    def train_step(self) -> float:
         s, rng = self.settings, step_rng(self.settings.seed, self.step)
-        x = self.truth(pictures, s.batch, rng)
+        x = self.truth(s.batch, rng)
         protocol = PROTOCOLS[int(torch.randint(len(PROTOCOLS), (), generator=rng))]
         y, physics = simulate(protocol, x, [str(i) for i in range(len(x))], draw=1 + self.step)
         for group in self.optimizer.param_groups:
             group["lr"] = self.lr()
         with autocast(s.precision, x.device):
-            z, alpha = self.encoder(y, physics)
+            z, alpha = self.network(y, physics)
             if self.step < self.shared_steps:
-                z = self.encoder.start[None]
+                z = self.network.start[None]
             image = self.prior.compose(z, alpha).float()
         term = PyramidTerm()
         near_truth, _ = InversionLoss(x, 1.0, 0.0, s.perceptual, term)(image)
@@ -156,15 +143,15 @@ class _Trainer:
         loss = (near_truth + near_measured).mean()
         self.optimizer.zero_grad()
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.encoder.parameters(), s.clip)
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), s.clip)
         self.optimizer.step()
         self.step += 1
         return loss.item()
 
-    def truth(self, pictures: Tensor, count: int, rng: torch.Generator) -> Tensor:
+    def truth(self, count: int, rng: torch.Generator) -> Tensor:
         """Photographs, mirrored or not, and samples of the generator: (count, 3, R, R) in [0, 1]."""
         made = round(self.settings.samples * count)
-        chosen = pictures[torch.randint(len(pictures), (count - made,), generator=rng)].float().div(255)
+        chosen = self.pictures[torch.randint(len(self.pictures), (count - made,), generator=rng)].float().div(255)
         flip = torch.rand(len(chosen), 1, 1, 1, generator=rng) < 0.5
         chosen = torch.where(flip, chosen.flip(3), chosen)
         with torch.no_grad():
@@ -172,14 +159,14 @@ class _Trainer:
             return torch.cat([chosen, self.prior.generator(z).clamp(0, 1)]) if made else chosen
 
     @torch.no_grad()
-    def sample_grid(self, pictures: Tensor) -> Tensor:
+    def sample_grid(self) -> Tensor:
         """Eight pictures that never change, their noisy and grey measurements, and where their inversions begin."""
-        x = self.truth(pictures, 8, step_rng(self.settings.seed, -1))
+        x = self.truth(8, step_rng(self.settings.seed, -1))
         rows = [x]
         for protocol in ("denoising-25", "colorization"):
             y, physics = simulate(protocol, x, [str(i) for i in range(len(x))])
-            rows += [physics.g_inv(y), self.prior.compose(*self.encoder(y, physics))]
+            rows += [physics.g_inv(y), self.prior.compose(*self.network(y, physics))]
         return make_grid(torch.cat(rows).clamp(0, 1), nrow=8, padding=0)
 
     def state(self) -> dict[str, Any]:
-        return state_of(self, "step", "encoder", "optimizer")
+        return state_of(self, "step", "network", "optimizer")

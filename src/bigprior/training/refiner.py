@@ -12,9 +12,8 @@ from typing import Any
 import torch
 from pydantic import Field, PositiveFloat, PositiveInt
 from torch import Tensor, nn
-from torchvision.utils import make_grid, save_image
+from torchvision.utils import make_grid
 
-from bigprior.atomic import replacing
 from bigprior.denoisers import DenoisingUNet
 from bigprior.folders import list_pictures, load_square
 from bigprior.priors.base import Progress
@@ -22,8 +21,8 @@ from bigprior.priors.collaborative import filtered
 from bigprior.priors.refiner import Refiner
 from bigprior.settings import Settings
 from bigprior.training.answers import relative_error
-from bigprior.training.run import Run, random_crop, state_of, step_rng
-from bigprior.weights import read_weights, save_weights
+from bigprior.training.run import Run, random_crop, state_of, step_rng, train_network
+from bigprior.weights import read_weights
 
 
 class RefinerSettings(Settings):
@@ -90,19 +89,8 @@ def train_refiner(
         start = Refiner.from_state_dict(read_weights(init)[0], trainer.network.settings)
         trainer.network.load_state_dict(start.state_dict())
     trainer.prepare(data, denoiser, progress)
-    snapshot = max(1, round(settings.snapshot_kimg * 1000 / settings.batch))
-    weights = run.folder / "refiner.safetensors"
     header = {"architecture": "refiner", "network": trainer.network.settings, "recipe": settings.model_dump()}
-    losses: list[float] = []
-    for step in run.steps(trainer.step, trainer.steps, settings.batch, trainer.state):
-        losses.append(trainer.train_step())
-        if (step + 1) % snapshot == 0 or step + 1 == trainer.steps:
-            run.log(images=trainer.step * settings.batch, loss=round(sum(losses) / len(losses), 5))
-            losses.clear()
-            with replacing(run.folder / "samples.png") as temporary:
-                save_image(trainer.sample_grid(), temporary)
-            save_weights(weights, trainer.network.state_dict(), header)
-    return weights
+    return train_network(run, trainer, run.folder / "refiner.safetensors", header)
 
 
 class _Trainer:

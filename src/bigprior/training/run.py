@@ -10,17 +10,19 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from pydantic import BaseModel
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
+from torchvision.utils import save_image
 
 from bigprior.atomic import replacing, write_text
 from bigprior.errors import SettingsError
 from bigprior.training.workers import started
+from bigprior.weights import save_weights
 
 #: Seconds between two saves of the state: the most that a kill can lose.
 SAVE_EVERY_S = 120.0
@@ -154,6 +156,52 @@ class Run:
                 if self.due:
                     self.save(state())
         self.save(state())
+
+
+class Trainer(Protocol):
+    """What :func:`train_network` asks of a trainer; ``settings`` hold ``batch`` and ``snapshot_kimg``."""
+
+    settings: Any
+    step: int
+
+    @property
+    def network(self) -> nn.Module:
+        """What is trained."""
+
+    @property
+    def steps(self) -> int:
+        """How many there are in all."""
+
+    def train_step(self) -> float:
+        """Take one; its loss."""
+
+    def sample_grid(self) -> Tensor:
+        """A picture (3, H, W) of what the network does, in [0, 1]."""
+
+    def state(self) -> dict[str, Any]:
+        """What to save."""
+
+
+def train_network(run: Run, trainer: Trainer, weights: Path, header: Mapping[str, Any]) -> Path:
+    """Take all steps that are left; every so often log the mean loss, and write sample pictures and ``weights``.
+
+    Args:
+        run: whose state was restored.
+        trainer: what is trained.
+        weights: the file to export to.
+        header: written into it.
+    """
+    s, losses = trainer.settings, list[float]()
+    snapshot = max(1, round(s.snapshot_kimg * 1000 / s.batch))
+    for step in run.steps(trainer.step, trainer.steps, s.batch, trainer.state):
+        losses.append(trainer.train_step())
+        if (step + 1) % snapshot == 0 or step + 1 == trainer.steps:
+            run.log(images=trainer.step * s.batch, loss=round(sum(losses) / len(losses), 5))
+            losses.clear()
+            with replacing(run.folder / "samples.png") as temporary:
+                save_image(trainer.sample_grid(), temporary)
+            save_weights(weights, trainer.network.state_dict(), header)
+    return weights
 
 
 def _copied(network: nn.Module) -> dict[str, Tensor]:
