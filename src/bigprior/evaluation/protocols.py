@@ -178,9 +178,11 @@ def ablations(request: Request, progress: Progress) -> Results:
 def samplers(request: Request, progress: Progress) -> Results:
     """Every way of asking a denoiser, on every task: ``{task: {sampler: {metric: mean}}}``, the prior alone.
 
-    Four samples are averaged where a sampler draws, once, so that a line ``posterior x4`` stands beside a single one.
+    Four samples are averaged where a sampler draws, once, so that a line ``posterior x4`` stands beside a single one. A
+    first line, ``preset``, is the preset's own way, with the networks beside its denoiser.
     """
-    ways: dict[str, dict[str, Any]] = {
+    ways: dict[str, dict[str, Any] | None] = {
+        "preset": None,
         "mean": {"sampler": "mean"},
         "posterior": {"sampler": "posterior"},
         "posterior x4": {"sampler": "posterior", "samples": 4},
@@ -188,7 +190,8 @@ def samplers(request: Request, progress: Progress) -> Results:
         "diffpir": {"sampler": "diffpir"},
         "dps": {"sampler": "dps", "steps": 100},
     }
-    pictures, denoiser = load_set(request.data, request.index), load_denoiser(request.preset or EMBEDDED["denoiser"])
+    preset = request.preset or EMBEDDED["denoiser"]
+    pictures, denoiser = load_set(request.data, request.index), load_denoiser(preset)
     results: Results = {}
     for i, (task, protocol) in enumerate(_SIMPLEST.items()):
         y, physics = simulate(protocol, pictures.images, pictures.names)
@@ -197,7 +200,10 @@ def samplers(request: Request, progress: Progress) -> Results:
             if name == "ddrm" and task == "colorization":
                 continue  # deepinv's needs a decomposition that its own Decolorize does not give
             steps: dict[str, Any] = {} if request.steps is None or name in ("mean", "dps") else {"steps": request.steps}
-            prior = DiffusionPrior(denoiser, DiffusionSettings(**settings, **steps))
+            if settings is None:
+                prior = load_prior(preset, task)[0]
+            else:
+                prior = DiffusionPrior(denoiser, DiffusionSettings(**settings, **steps))
             began = time.perf_counter()
             image = any_size(prior, task).project(y, physics).image
             seconds = (time.perf_counter() - began) / len(y)

@@ -1,0 +1,43 @@
+"""Every way of asking a denoiser, on a tiny one."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from bigprior.denoisers import DenoisingUNet
+from bigprior.evaluation.protocols import Request, samplers
+from bigprior.images import write_picture
+from bigprior.priors.refiner import Refiner
+from bigprior.weights import save_weights
+from bigprior.zoo import import_preset
+
+
+@pytest.fixture
+def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setenv("BIGPRIOR_HOME", str(tmp_path / "home"))
+    torch.manual_seed(0)
+    denoiser, refiner = DenoisingUNet((8, 16), blocks=1), Refiner(8, 1)
+    torch.nn.init.normal_(refiner.tail.weight, std=0.1)
+    header = {"architecture": "denoising-unet", "network": denoiser.settings}
+    save_weights(tmp_path / "d.safetensors", denoiser.state_dict(), header)
+    save_weights(tmp_path / "r.safetensors", refiner.state_dict(), {"network": refiner.settings})
+    import_preset("tiny", tmp_path / "d.safetensors", refiner=tmp_path / "r.safetensors")
+    return "tiny"
+
+
+def test_every_sampler_is_scored_on_every_task_that_it_can_do(tiny: str, tmp_path: Path) -> None:
+    write_picture(tmp_path / "data" / "0.png", torch.rand(1, 3, 40, 40, generator=torch.Generator().manual_seed(0)))
+    seen: list[tuple[int, int]] = []
+    request = Request(data=tmp_path / "data", index=(0, 0), preset=tiny, steps=2)
+    scores = samplers(request, lambda *done: seen.append(done))
+    ways = ["preset", "mean", "posterior", "posterior x4", "ddrm", "diffpir", "dps"]
+    assert list(scores["denoising"]) == list(scores["inpainting"]) == ways
+    assert list(scores["colorization"]) == [way for way in ways if way != "ddrm"]
+    for task, rows in scores.items():
+        for figures in rows.values():
+            assert figures["seconds"] > 0 and all(torch.tensor(list(figures.values())).isfinite())
+        # Only noise is refined.
+        same = rows["preset"]["psnr"] == pytest.approx(rows["mean"]["psnr"], abs=1e-3)
+        assert same != (task == "denoising")
+    assert seen[-1] == (21, 21)
