@@ -161,8 +161,8 @@ class DiffusionPrior:
         total = torch.zeros_like(y)
         for i, view in enumerate(views):
             total += view.back(in_tiles(ask, view.there(y), tile=_TILE, halo=halo, progress=part(i)))
-        mean = total / len(views)
-        return mean if self.refiner is None else self.refiner(y, mean, sigma, part(len(views)))
+        total /= len(views)  # in place: a large picture is not held twice
+        return total if self.refiner is None else self.refiner(y, total, sigma, part(len(views)))
 
     def _ask(self, x: Tensor, sigma: float | Tensor, evidence: Tensor | None = None) -> Tensor:
         if not isinstance(self.denoiser, DenoisingUNet):
