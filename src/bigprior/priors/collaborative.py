@@ -28,7 +28,7 @@ _KAISER = 2.0
 #: Groups at once: few enough for a processor's cache.
 _AT_ONCE = 256
 #: Least noise that is told from none, in [0, 1] pictures.
-_LEAST_SIGMA = 1e-3
+LEAST_SIGMA = 1e-3
 #: Luminance and two differences of colours, orthonormal.
 _OPPONENT = ((3**-0.5, 3**-0.5, 3**-0.5), (2**-0.5, 0.0, -(2**-0.5)), (6**-0.5, -2 * 6**-0.5, 6**-0.5))
 #: No pixel depends on a pixel this far away: patches around it come from groups, whose other patches lie elsewhere.
@@ -50,7 +50,7 @@ def filtered(y: Tensor, pilot: Tensor, sigma: Tensor) -> Tensor:
     edges = (0, max(-width % _STRIDE, _SIDE - width), 0, max(-height % _STRIDE, _SIDE - height))
     colours = y.new_tensor(_OPPONENT)
     y, pilot = (torch.einsum("ij,njhw->nihw", colours, F.pad(x, edges, mode="replicate")) for x in (y, pilot))
-    variances = sigma.clamp_min(_LEAST_SIGMA) ** 2
+    variances = sigma.clamp_min(LEAST_SIGMA) ** 2
     out = [_one(*picture) for picture in zip(y, pilot, variances.tolist(), strict=True)]
     return torch.einsum("ij,nihw->njhw", colours, torch.stack(out))[..., :height, :width]
 
@@ -58,8 +58,11 @@ def filtered(y: Tensor, pilot: Tensor, sigma: Tensor) -> Tensor:
 def _one(y: Tensor, pilot: Tensor, variance: float) -> Tensor:
     """One picture (3, h, w) in opponent colours; luminance says which patches are alike."""
     groups = _groups(pilot[0], variance)
+    by_place, size = groups.flatten().argsort(), y.shape[1:]
+    counts = torch.bincount(groups.flatten(), minlength=(size[0] - _SIDE + 1) * (size[1] - _SIDE + 1))
+    starts = counts.cumsum(0) - counts
     channels = zip(y, pilot, strict=True)
-    return torch.stack([_spread(*_shrunk(*channel, groups, variance), groups, y.shape[1:]) for channel in channels])
+    return torch.stack([_spread(*_shrunk(*channel, groups, variance), by_place, starts, size) for channel in channels])
 
 
 def _shrunk(y: Tensor, pilot: Tensor, groups: Tensor, variance: float) -> tuple[Tensor, Tensor]:
@@ -79,16 +82,20 @@ def _shrunk(y: Tensor, pilot: Tensor, groups: Tensor, variance: float) -> tuple[
     return patches.flatten(0, 1), weights
 
 
-def _spread(patches: Tensor, weights: Tensor, groups: Tensor, size: torch.Size) -> Tensor:
-    """The weighted mean of all patches where they lie: a map of ``size``."""
+def _spread(patches: Tensor, weights: Tensor, by_place: Tensor, starts: Tensor, size: torch.Size) -> Tensor:
+    """The weighted mean of all patches where they lie: a map of ``size``.
+
+    Args:
+        patches, weights: as :func:`_shrunk` gives them.
+        by_place: numbers of the patches in the order of their places (groups * 16,).
+        starts: where in that order each place begins (places,).
+        size: height and width.
+    """
     cosines, _, window = (matrix.to(patches) for matrix in _transforms())
     rows, columns = size[0] - _SIDE + 1, size[1] - _SIDE + 1
     # What is said of one place is added up there, and only then taken back from cosines to pixels.
-    order = groups.flatten().argsort()
-    counts = torch.bincount(groups.flatten(), minlength=rows * columns)
-    starts = counts.cumsum(0) - counts
-    said = (cosines * window).T @ F.embedding_bag(order, patches, starts, mode="sum").T
-    weight = F.embedding_bag(order // _GROUP, weights[:, None], starts, mode="sum").view(rows, columns)
+    said = (cosines * window).T @ F.embedding_bag(by_place, patches, starts, mode="sum").T
+    weight = F.embedding_bag(by_place // _GROUP, weights[:, None], starts, mode="sum").view(rows, columns)
     total = _overlapped((weight * share for share in window.tolist()), size)
     return _overlapped(said.view(-1, rows, columns), size) / total
 

@@ -11,14 +11,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bigprior.priors.base import Progress
-from bigprior.priors.collaborative import REACH, filtered
+from bigprior.priors.collaborative import LEAST_SIGMA, REACH, filtered
 from bigprior.tiling import in_tiles
 from bigprior.weights import built
 
 #: Side of the tiles of a large picture, in pixels: about a gigabyte of patches.
 _TILE = 512
-#: Least noise, in [0, 1] pictures: the residual of a picture with less is not made larger.
-_LEAST_SIGMA = 1e-3
 #: About how large, in units of the noise, the difference of both estimates is, and the correction of their mean.
 _DIFFERENCE, _CORRECTION = 0.25, 0.3
 
@@ -67,7 +65,7 @@ class Refiner(nn.Module):
 
     def merge(self, y: Tensor, answer: Tensor, together: Tensor, sigma: Tensor) -> Tensor:
         """The network alone: the same as ``forward``, with what similar patches said together (N, 3, H, W)."""
-        s = sigma.clamp_min(_LEAST_SIGMA).view(-1, 1, 1, 1)
+        s = sigma.clamp_min(LEAST_SIGMA).view(-1, 1, 1, 1)
         middle, difference = (answer + together) / 2, together - answer
         told = (y - middle) / s, difference / (_DIFFERENCE * s), middle - 0.5, 5 * s.expand(-1, 1, *y.shape[2:])
         x = F.relu(self.head(torch.cat(told, dim=1).contiguous(memory_format=torch.channels_last)))

@@ -5,7 +5,6 @@ AlexNet looks at every photograph once; only what reads its features is trained.
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from bigprior.folders import list_pictures, load_square
 from bigprior.priors.colourist import RESOLUTION, Colourist, features, quarter
 from bigprior.settings import Settings
 from bigprior.training.answers import colour_error
-from bigprior.training.run import Run, state_of, step_rng, train_network
+from bigprior.training.run import Run, state_of, step_rng, step_size, train_network
 
 #: Photographs that AlexNet sees at once, and that decide the units of its features.
 _AT_ONCE, _FOR_UNITS = 16, 512
@@ -92,9 +91,8 @@ class _Trainer:
     def train_step(self) -> float:
         s, rng = self.settings, step_rng(self.settings.seed, self.step)
         chosen = torch.randint(len(self.pictures), (s.batch,), generator=rng)
-        falling = 0.5 + 0.5 * math.cos(math.pi * self.step / self.steps)
         for group in self.optimizer.param_groups:
-            group["lr"] = s.lr * falling * min(1.0, (self.step + 1) / 50)
+            group["lr"] = s.lr * step_size(self.step, self.steps)
         with torch.random.fork_rng(devices=[]):  # what is left out is drawn from torch's global numbers
             torch.manual_seed(int(torch.randint(1 << 62, (), generator=rng)))
             loss = colour_error(self.answer(chosen), self.pictures[chosen])

@@ -5,7 +5,6 @@ Noise is added to every photograph once, and the denoiser and the filter answer 
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ from bigprior.priors.collaborative import filtered
 from bigprior.priors.refiner import Refiner
 from bigprior.settings import Settings
 from bigprior.training.answers import relative_error
-from bigprior.training.run import Run, random_crop, state_of, step_rng, train_network
+from bigprior.training.run import Run, random_crop, state_of, step_rng, step_size, train_network
 from bigprior.weights import read_weights
 
 
@@ -135,8 +134,7 @@ class _Trainer:
         crops = [random_crop(self.pictures[i], s.crop_px, rng) for i in chosen]
         y, answer, together, truth = (torch.stack(part).float() for part in zip(*crops, strict=True))
         for group in self.optimizer.param_groups:
-            falling = 0.5 + 0.5 * math.cos(math.pi * self.step / self.steps)
-            group["lr"] = s.lr * falling * min(1.0, (self.step + 1) / 50)
+            group["lr"] = s.lr * step_size(self.step, self.steps)
         loss = relative_error(self.network.merge(y, answer, together, self.sigma[chosen]), truth)
         self.optimizer.zero_grad()
         loss.backward()

@@ -7,6 +7,7 @@ exactly like one that was not.
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -31,6 +32,11 @@ SAVE_EVERY_S = 120.0
 def step_rng(seed: int, step: int) -> torch.Generator:
     """The random numbers of one step of a run: a function of the seed and the step alone."""
     return torch.Generator().manual_seed((seed * 1_000_003 + step) & (2**63 - 1))
+
+
+def step_size(step: int, steps: int, rise: int = 50) -> float:
+    """The size of a step as a share of its peak: it rises over the first few, and falls along a half cosine."""
+    return (0.5 + 0.5 * math.cos(math.pi * step / steps)) * min(1.0, (step + 1) / rise)
 
 
 def state_of(trainer: object, *names: str) -> dict[str, Any]:
