@@ -380,11 +380,11 @@ def test_a_denoiser_is_trained_and_becomes_a_preset(run, tmp_path, monkeypatch):
     for i in range(3):
         write_picture(tmp_path / "data" / f"{i}.png", torch.rand(1, 3, 130, 130))
     common = ["--data", tmp_path / "data", "--out", tmp_path / "run"]
-    small = ["--resolution", 128, "--kimg", 0.002, "--batch", 1, "--told", 0.9, "--luminance", 0.3]
+    small = ["--resolution", 128, "--kimg", 0.002, "--batch", 1, "--told", 0.9, "--luminance", 0.3, "--alone", 7]
     code, out, _ = run("train", "prior", "--kind", "diffusion", *common, *small, "--lr", 1e-4)
     assert code == 0
     trained = json.loads((tmp_path / "run" / "settings.json").read_text())
-    assert (trained["told"], trained["luminance"], trained["lr"]) == (0.9, 0.3, 1e-4)
+    assert [trained[name] for name in ("told", "luminance", "lr", "alone")] == [0.9, 0.3, 1e-4, 7]
     code, _, err = run("train", "prior", *common, "--told", 0.5)
     assert code == 2 and "--told goes with --kind diffusion, not gan" in err
     code, _, err = run("train", "prior", "--kind", "diffusion", *common, "--vgg", tmp_path / "vgg.safetensors")

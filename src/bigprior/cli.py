@@ -237,6 +237,10 @@ def train_prior(
     batch: Annotated[
         int | None, typer.Option(help="Images a step: 32 of a GAN, 4 crops of 128 pixels of a denoiser.")
     ] = None,
+    alone: Annotated[
+        int | None,
+        typer.Option(help="Of a denoiser, by several processes: steps of each between two means of the weights."),
+    ] = None,
     told: Annotated[
         float | None,
         typer.Option(help="Of a denoiser: share of the steps that learn colour and holes; the others learn noise."),
@@ -256,7 +260,7 @@ def train_prior(
     """Train a generative prior. Interrupt it at will: the same command goes on."""
     common: dict[str, Any] = {"total_kimg": kimg, "precision": precision, "seed": seed}
     common |= {name: v for name, v in {"resolution": resolution, "batch": batch}.items() if v is not None}
-    given = {"told": told, "luminance": luminance, "lr": lr}
+    given = {"alone": alone, "told": told, "luminance": luminance, "lr": lr}
     of_denoiser: dict[str, Any] = {name: v for name, v in given.items() if v is not None}
     of_other = {Kind.gan: list(of_denoiser), Kind.diffusion: [] if vgg is None else ["vgg"]}
     for name in of_other[kind]:

@@ -133,6 +133,39 @@ open(f"{sys.argv[2]}/{rank}.json", "w").write(json.dumps(lines))
     assert (unbroken / "denoiser.safetensors").read_bytes() != (tmp_path / "run" / "denoiser.safetensors").read_bytes()
 
 
+def test_processes_that_work_alone_meet(pictures: Path, tmp_path: Path, in_two_processes: Callable[..., None]) -> None:
+    script = """
+import shutil
+from test_denoiser import SMALL
+from bigprior.training import denoiser, run
+sums = []
+step, save = denoiser._Trainer.train_step, run.Run.save
+def spied(self, pictures):
+    result = step(self, pictures)
+    networks = [float(sum(p.abs().sum() for p in n.parameters())) for n in (self.network, self.ema)]
+    sums.append((self.rank, networks))
+    return result
+def copied(self, state):
+    save(self, state)
+    if self.writes and state["step"] == 8:
+        shutil.copytree(self.folder, sys.argv[2] + "/resumed")
+denoiser._Trainer.train_step, run.Run.save, run.SAVE_EVERY_S = spied, copied, -1.0
+settings = SMALL.model_copy(update={"alone": 4})
+denoiser.train_denoiser(sys.argv[1], sys.argv[2] + "/run", settings)
+taken = len(sums)
+denoiser.train_denoiser(sys.argv[1], sys.argv[2] + "/resumed", settings)
+import json
+open(f"{sys.argv[2]}/{sums[0][0]}.json", "w").write(json.dumps([taken, [s for _, s in sums]]))
+"""
+    in_two_processes(script, pictures, tmp_path)
+    (taken, first), (_, second) = (json.loads((tmp_path / f"{r}.json").read_text()) for r in (0, 1))
+    assert (taken, len(first)) == (10, 12)  # the second run went on from the eighth step, where they had met
+    assert [i for i in range(10) if first[i] == second[i]] == [3, 7, 9]
+    assert first[10:] == first[8:10] and second[10:] == second[8:10]
+    weights = [(tmp_path / name / "denoiser.safetensors").read_bytes() for name in ("run", "resumed")]
+    assert weights[0] == weights[1]
+
+
 def test_a_batch_that_cannot_be_shared_is_refused() -> None:
     with pytest.raises(SettingsError, match="3 processes cannot share a batch of 4"):
         _Trainer(SMALL, rank=0, count=3)

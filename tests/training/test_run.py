@@ -82,15 +82,17 @@ def test_steps_are_counted_and_saved_at_the_end(
     assert bool(out.err) == (not quiet)
 
 
-@pytest.mark.parametrize(("every", "saves"), [(-1.0, 5), (1e9, 1)])
-def test_it_saves_when_due(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, every: float, saves: int) -> None:
-    monkeypatch.setattr(run_module, "SAVE_EVERY_S", every)
+@pytest.mark.parametrize(("seconds", "every", "saves"), [(-1.0, 1, 5), (-1.0, 3, 2), (1e9, 1, 1)])
+def test_it_saves_when_due(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: float, every: int, saves: int
+) -> None:
+    monkeypatch.setattr(run_module, "SAVE_EVERY_S", seconds)
     run, states = Run(tmp_path, Settings(), quiet=True), []
 
     def state() -> dict:
         states.append(time.monotonic())
         return {"step": 0}
 
-    for _ in run.steps(0, 4, 1, state):
+    for _ in run.steps(0, 4, 1, state, every=every):
         pass
     assert len(states) == saves

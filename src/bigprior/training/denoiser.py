@@ -30,7 +30,7 @@ from bigprior.precision import autocast
 from bigprior.settings import Settings
 from bigprior.training.answers import colour_error, hole_error, relative_error
 from bigprior.training.run import Run, state_of, step_rng
-from bigprior.training.workers import average_gradients, joined
+from bigprior.training.workers import average, joined
 from bigprior.weights import read_weights, save_weights
 
 #: AlexNet's features are 16 pixels apart at the coarsest: a shift by as many is none.
@@ -45,6 +45,8 @@ class DenoiserSettings(Settings):
         native: share of the steps with crops as the photographs are; the others' come from smaller, sharper copies.
         crop_px, batch: side and number of the crops of a step that is told nothing; where crops are smaller, they are
             more, so that a step has as many pixels. Processes that share a run share its batch.
+        alone: steps that each process takes by itself before they average their weights and moments (local SGD:
+            Stich, ICLR 2019), which costs less than to average every step's gradient, as 1 does.
         told_crop_px: side of the crops of the steps that are told surroundings, and the largest where the luminance is.
         told: share of the steps that are told the luminance, or the surroundings of holes.
         luminance: share of those that are told the luminance.
@@ -68,6 +70,7 @@ class DenoiserSettings(Settings):
     crop_px: PositiveInt = 128
     told_crop_px: PositiveInt = 128
     batch: PositiveInt = 4
+    alone: PositiveInt = 1
     told: float = Field(default=0.3, ge=0, le=1)
     luminance: float = Field(default=0.5, ge=0, le=1)
     whole: float = Field(default=0.9, ge=0, le=1)
@@ -120,7 +123,7 @@ def train_denoiser(
         snapshot = max(1, round(settings.snapshot_kimg * 1000 / settings.batch))
         weights = run.folder / "denoiser.safetensors"
         losses: dict[str, list[float]] = {}
-        for step in run.steps(trainer.step, steps, settings.batch, trainer.state):
+        for step in run.steps(trainer.step, steps, settings.batch, trainer.state, every=trainer.meets_every):
             kind, loss = trainer.train_step(pictures)
             losses.setdefault(kind, []).append(loss)
             if not run.writes:
@@ -161,6 +164,11 @@ class _Trainer:
         return max(1, round(self.settings.total_kimg * 1000 / self.settings.batch))
 
     @property
+    def meets_every(self) -> int:
+        """Steps between two at whose end all processes hold the same."""
+        return self.settings.alone if self.count > 1 else 1
+
+    @property
     def images_seen(self) -> int:
         return self.images_before + self.step * self.settings.batch
 
@@ -191,7 +199,8 @@ class _Trainer:
             loss = relative_error(raw, (2 * x - 1 - base) / out, least=1e-4)
         self.optimizer.zero_grad()
         loss.backward()
-        average_gradients(self.network.parameters(), self.count)
+        if self.meets_every == 1:
+            average((p.grad for p in self.network.parameters() if p.grad is not None), self.count)
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), s.clip)
         self.optimizer.step()
         self.step += 1
@@ -199,6 +208,9 @@ class _Trainer:
             rate = min(s.ema, self.step / (self.step + 10))
             for slow, fast in zip(self.ema.parameters(), self.network.parameters(), strict=True):
                 slow.lerp_(fast, 1 - rate)
+        if self.meets_every > 1 and (self.step % self.meets_every == 0 or self.step == self.steps):
+            moments = (m for state in self.optimizer.state.values() for m in (state["exp_avg"], state["exp_avg_sq"]))
+            average((*self.network.parameters(), *self.ema.parameters(), *moments), self.count)
         return kind, loss.item()
 
     def judged(self, answer: Tensor, x: Tensor, evidence: Tensor, kind: str, rng: torch.Generator) -> Tensor:

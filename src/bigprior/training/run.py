@@ -140,10 +140,13 @@ class Run:
         with open(self.folder / "log.jsonl", "a", encoding="utf-8") as file:
             file.write(json.dumps(values) + "\n")
 
-    def steps(self, start: int, stop: int, batch: int, state: Callable[[], dict[str, Any]]) -> Iterator[int]:
+    def steps(
+        self, start: int, stop: int, batch: int, state: Callable[[], dict[str, Any]], every: int = 1
+    ) -> Iterator[int]:
         """Count from ``start`` to ``stop``, show images a second and the time left, and save when due and at the end.
 
-        ``state`` is called between two steps; it must hold ``step``, the number of finished steps.
+        ``state`` is called between two steps, of which the first is one of ``every``; it must hold ``step``, the number
+        of finished steps.
         """
         columns = [
             TextColumn("{task.description}"),
@@ -159,7 +162,7 @@ class Run:
                 yield step
                 rate = (step + 1 - start) * batch / (time.monotonic() - began)
                 progress.update(task, completed=(step + 1) * batch, rate=rate)
-                if self.due:
+                if self.due and (step + 1) % every == 0:
                     self.save(state())
         self.save(state())
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 import torch
-from torch import distributed, nn
+from torch import Tensor, distributed
 
 
 def started() -> int:
@@ -29,12 +29,12 @@ def joined() -> Iterator[tuple[int, int]]:
 
 
 @torch.no_grad()
-def average_gradients(parameters: Iterable[nn.Parameter], count: int) -> None:
-    """Replace every gradient by its mean over ``count`` processes, which have the same parameters."""
+def average(tensors: Iterable[Tensor], count: int) -> None:
+    """Replace every tensor by its mean over ``count`` processes, which hold tensors of the same shapes."""
     if count == 1:
         return
-    gradients = [p.grad for p in parameters if p.grad is not None]
-    together = torch.cat([g.flatten() for g in gradients])
+    held = list(tensors)
+    together = torch.cat([t.flatten() for t in held])
     distributed.all_reduce(together)
-    for gradient, mean in zip(gradients, (together / count).split([g.numel() for g in gradients]), strict=True):
-        gradient.copy_(mean.view_as(gradient))
+    for tensor, mean in zip(held, (together / count).split([t.numel() for t in held]), strict=True):
+        tensor.copy_(mean.view_as(tensor))
