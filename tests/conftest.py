@@ -1,5 +1,6 @@
 """Tiny networks, pictures and weights that the tests share. Everything is seeded and fits in a blink."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,10 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from bigprior.degradations import DEGRADATIONS, Degradation, Inpainting
+from bigprior.fusion import DnCNNPhi, UNetPhi
 from bigprior.generators import GENERATORS
 from bigprior.generators.pggan import PGGAN
+from bigprior.weights import save_weights
 
 settings.register_profile(
     "bigprior",
@@ -91,5 +94,41 @@ def measure():  # type: ignore[no-untyped-def]
         mask[..., height // 3 : height // 3 + max(height // 4, 1), width // 3 : width // 3 + max(width // 4, 1)] = 0
         physics = Inpainting(mask)
         return physics.f(x), physics
+
+    return make
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where one's own presets go in this test."""
+    monkeypatch.setenv("BIGPRIOR_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def generator(tmp_path: Path, tiny_generator: PGGAN) -> Path:
+    """A generator as training writes it."""
+    path = tmp_path / "generator.safetensors"
+    save_weights(path, tiny_generator.state_dict(), {"architecture": "pggan", "images": 123})
+    return path
+
+
+@pytest.fixture
+def phi(tmp_path: Path) -> Path:
+    """A phi network as training writes it."""
+    network = UNetPhi((4, 6))
+    save_weights(tmp_path / "phi.safetensors", network.state_dict(), {"kind": "unet", "network": network.settings})
+    return tmp_path / "phi.safetensors"
+
+
+@pytest.fixture
+def released(tmp_path: Path) -> Callable[[int], Path]:
+    """``released(channels)``: a phi network with the names of the released files."""
+
+    def make(channels: int) -> Path:
+        state = DnCNNPhi(channels, bounded=False).state_dict()
+        path = tmp_path / "released.pth"
+        torch.save({f"module.backbone.{k}": v for k, v in state.items()}, path)
+        return path
 
     return make

@@ -11,8 +11,8 @@ from bigprior import cli
 from bigprior.fusion import UNetPhi, fuse
 from bigprior.generators import PGGAN
 from bigprior.images import read_layers, read_picture, write_picture
+from bigprior.importing import import_preset
 from bigprior.weights import save_weights
-from bigprior.zoo import import_preset
 
 TASKS = ("denoising", "colorization", "inpainting")
 

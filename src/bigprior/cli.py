@@ -496,7 +496,7 @@ def import_prior(
     trained_on: Annotated[str | None, typer.Option(help="The training data.")] = None,
 ) -> None:
     """Make a preset from weights of your own, or from the released Progressive GAN files."""
-    from bigprior.zoo import import_preset
+    from bigprior.importing import import_preset
 
     networks: dict[str, list[str]] = {}
     for task, file in _by_task("phi", phi):

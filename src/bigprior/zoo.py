@@ -1,14 +1,11 @@
 """Named presets: a folder with ``preset.json`` and the weights that it names.
 
-Some are embedded in the package; ``bigprior priors import`` makes others in the user's own folder.
+Some are embedded in the package; :mod:`bigprior.importing` makes others, in the user's own folder.
 """
 
 from __future__ import annotations
 
 import os
-import shutil
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -17,7 +14,6 @@ import torch
 from pydantic import Field
 
 from bigprior import DEFAULT_PRESET
-from bigprior.atomic import replacing, write_text
 from bigprior.degradations import DEGRADATIONS
 from bigprior.denoisers import DenoisingUNet
 from bigprior.errors import SettingsError, UnknownNameError, WeightsError
@@ -32,14 +28,14 @@ from bigprior.priors.gan import GANPrior, InversionSettings, paper_settings
 from bigprior.priors.refiner import Refiner
 from bigprior.restoration import Restorer
 from bigprior.settings import Settings
-from bigprior.weights import read_tensors, read_weights, save_weights, sha256
+from bigprior.weights import read_tensors, read_weights, sha256
 
 #: The embedded preset of each kind. A preset without phi networks borrows those of its kind, which know such a prior.
 EMBEDDED = {"generator": "rooms", "denoiser": "rooms-diffusion"}
 #: How a preset's denoiser is asked where it does not say.
 SAMPLING = DiffusionSettings(views=2, guess=0.6, saturation=1.2)
 #: The networks that may stand beside a preset's generative one.
-_BESIDE: dict[str, Any] = {"encoder": CodeEncoder, "colourist": Colourist, "refiner": Refiner}
+BESIDE: dict[str, Any] = {"encoder": CodeEncoder, "colourist": Colourist, "refiner": Refiner}
 #: The architecture of presets that hold a denoiser; all others are generators.
 DENOISER = "denoising-unet"
 
@@ -252,7 +248,7 @@ def load_restorer(
     lender = name if f"phi-{task}" in described.sha256 else EMBEDDED[kind]
     part, network = _phi_for(lender, task, frame)
     weights = {kind: described.sha256[kind], "phi": preset(lender).sha256[part]}
-    weights |= {p: described.sha256[p] for p in _BESIDE if getattr(prior, p, None) is not None}
+    weights |= {p: described.sha256[p] for p in BESIDE if getattr(prior, p, None) is not None}
     provenance: dict[str, Any] = {
         "preset": name,
         "weights": weights,
@@ -292,97 +288,6 @@ def load_phi(path: Path | str) -> Any:
     return network.eval().requires_grad_(False)
 
 
-def import_preset(
-    name: str,
-    network: Path | str,
-    *,
-    phi: Mapping[str, Path | str | Sequence[Path | str]] | None = None,
-    encoder: Path | str | None = None,
-    colourist: Path | str | None = None,
-    refiner: Path | str | None = None,
-    into: Path | str | None = None,
-    kind: str | None = None,
-    steps: Mapping[str, int] | None = None,
-    **description: Any,
-) -> Path:
-    """Make a preset from weights: a generator or denoiser (ours, or a generator's foreign state dict) and phi networks.
-
-    Args:
-        name: of the new preset; an older one of that name is replaced.
-        network: ``.safetensors`` or ``.pth``; a foreign file is read without running anything in it.
-        phi: file by task, or several: the first is the task's own, others are for other frames.
-        encoder: of a generator: where its inversions begin, as ``bigprior train encoder`` writes it.
-        colourist: of a denoiser: what guesses colours beside it, as ``bigprior train colourist`` writes it.
-        refiner: of a denoiser: what takes a second look, as ``bigprior train refiner`` writes it. It learned from
-            single views, so noise is then removed from one.
-        into: folder of presets; the user's own by default.
-        kind: the network's architecture; what the file says, or ``pggan``, by default.
-        steps: of the inversion or the sampler, by task.
-        description: other fields of :class:`Preset`.
-
-    Returns:
-        The preset's folder.
-
-    Raises:
-        WeightsError: a file that is missing, carries code, or does not fit.
-        UnknownNameError: no such task or architecture.
-        SettingsError: a name that is not one plain word.
-    """
-    if not name.replace("-", "").replace("_", "").isalnum():
-        raise SettingsError(f"preset name is {name!r}: expected letters, digits, - and _")
-    tensors, header = read_tensors(network), dict[str, Any]()
-    with suppress(WeightsError):  # a foreign file has no header
-        header = read_weights(network)[1]
-    kind = kind or str(header.get("architecture", "pggan"))
-    if kind == DENOISER:
-        state = DenoisingUNet.from_state_dict(tensors, header.get("network", {})).state_dict()
-    else:
-        state = architecture(kind).from_state_dict(tensors).state_dict()
-    part = "denoiser" if kind == DENOISER else "generator"
-    networks: dict[str, tuple[Any, Path]] = {}
-    for task, paths in (phi or {}).items():
-        if task not in DEGRADATIONS:
-            raise UnknownNameError("task", task, list(DEGRADATIONS))
-        for path in [paths] if isinstance(paths, str | Path) else paths:
-            weigher = load_phi(path)
-            own = f"phi-{task}"
-            networks[own if own not in networks else f"{own}-{weigher.frame}"] = (weigher, Path(path))
-    folder = Path(into or home()) / name
-    save_weights(folder / f"{part}.safetensors", state, {"architecture": kind, **header})
-    for own, (weigher, path) in networks.items():
-        place = folder / f"{own}.safetensors"
-        if path.suffix == ".safetensors":
-            if path.resolve() != place.resolve():
-                with replacing(place) as temporary:
-                    shutil.copyfile(path, temporary)
-        else:
-            save_weights(place, weigher.state_dict(), {"kind": weigher.kind, "network": weigher.settings})
-    sources = {"encoder": encoder, "colourist": colourist, "refiner": refiner}
-    beside = {own: source for own, source in sources.items() if source is not None}
-    for own, source in beside.items():
-        of_helper, how = read_weights(source)
-        helper = _BESIDE[own].from_state_dict(of_helper, how.get("network", {}))
-        save_weights(folder / f"{own}.safetensors", helper.state_dict(), how)
-    parts = (part, *networks, *beside)
-    hashes = {p: sha256(folder / f"{p}.safetensors") for p in parts}
-    fields: dict[str, Any] = {
-        "summary": f"imported from {Path(network).name}",
-        "licence": "unknown",
-        "trained_on": "unknown",
-    }
-    if kind == DENOISER:
-        sampling = {t: SAMPLING.model_copy(update={"steps": n}) for t, n in (steps or {}).items()}
-        if refiner is not None:
-            sampling["denoising"] = sampling.get("denoising", SAMPLING).model_copy(update={"views": 1})
-        fields["sampling"] = sampling
-    else:
-        fields["inversion"] = {task: InversionSettings(steps=n) for task, n in (steps or {}).items()}
-    fields |= {"images_seen": header.get("images", 0), **description}
-    described = Preset(name=name, architecture=kind, sha256=hashes, **fields)
-    write_text(folder / "preset.json", described.model_dump_json(indent=2) + "\n")
-    return folder
-
-
 def _phi_for(name: str, task: str, frame: str | None) -> tuple[str, Any]:
     """The part of a preset that weighs a task's prior in a frame, and its network."""
     frames = dict[str, tuple[str, Any]]()
@@ -401,7 +306,7 @@ def _beside(name: str, part: str) -> Any:
     if part not in preset(name).sha256:
         return None
     tensors, header = read_weights(_checked(name, part))
-    return _BESIDE[part].from_state_dict(tensors, header.get("network", {})).requires_grad_(False).eval()
+    return BESIDE[part].from_state_dict(tensors, header.get("network", {})).requires_grad_(False).eval()
 
 
 def _roots() -> list[Path]:

@@ -8,9 +8,9 @@ import torch
 from bigprior.denoisers import DenoisingUNet
 from bigprior.evaluation.protocols import Request, samplers
 from bigprior.images import write_picture
+from bigprior.importing import import_preset
 from bigprior.priors.refiner import Refiner
 from bigprior.weights import save_weights
-from bigprior.zoo import import_preset
 
 
 @pytest.fixture

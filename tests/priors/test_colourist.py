@@ -8,11 +8,12 @@ import torch
 from bigprior.degradations import Colorization, Inpainting
 from bigprior.denoisers import DenoisingUNet
 from bigprior.errors import WeightsError
+from bigprior.importing import import_preset
 from bigprior.masks import centre_hole
 from bigprior.priors.colourist import Colourist
 from bigprior.priors.diffusion import DiffusionPrior, DiffusionSettings
 from bigprior.weights import save_weights
-from bigprior.zoo import import_preset, load_prior, load_restorer
+from bigprior.zoo import load_prior, load_restorer
 
 
 @pytest.fixture

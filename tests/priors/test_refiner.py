@@ -9,12 +9,13 @@ from torch import Tensor
 from bigprior.degradations import Colorization, Denoising
 from bigprior.denoisers import DenoisingUNet
 from bigprior.errors import WeightsError
+from bigprior.importing import import_preset
 from bigprior.priors import refiner as refiners
 from bigprior.priors.collaborative import filtered
 from bigprior.priors.diffusion import DiffusionPrior
 from bigprior.priors.refiner import Refiner
 from bigprior.weights import save_weights
-from bigprior.zoo import import_preset, load_prior, load_restorer
+from bigprior.zoo import load_prior, load_restorer
 
 
 @pytest.fixture

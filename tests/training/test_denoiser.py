@@ -10,9 +10,10 @@ from PIL import Image
 
 from bigprior.denoisers import DenoisingUNet
 from bigprior.errors import SettingsError
+from bigprior.importing import import_preset
 from bigprior.training.denoiser import DenoiserSettings, _Trainer, train_denoiser
 from bigprior.weights import read_weights
-from bigprior.zoo import import_preset, load_denoiser, load_restorer, preset
+from bigprior.zoo import load_denoiser, load_restorer, preset
 
 SMALL = DenoiserSettings(
     widths=(4, 8),

@@ -10,10 +10,11 @@ from PIL import Image
 
 from bigprior.errors import ImageError, SettingsError, WeightsError
 from bigprior.generators import PGGAN
+from bigprior.importing import import_preset
 from bigprior.training.discriminator import ProjectedDiscriminator
 from bigprior.training.prior import PriorSettings, train_prior
 from bigprior.weights import read_weights, save_weights
-from bigprior.zoo import import_preset, load_generator
+from bigprior.zoo import load_generator
 
 SMALL = PriorSettings(
     resolution=16,
