@@ -1,0 +1,102 @@
+"""``bigprior evaluate`` and ``results``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from bigprior.cli.options import Steps, Vgg, index_of
+from bigprior.cli.terminal import OUT, progress_of, working
+
+
+def evaluate(
+    name: Annotated[str, typer.Argument(help="What to measure; an unknown name lists the known ones.")],
+    data: Annotated[Path, typer.Option(help="Folder of pictures.")],
+    index: Annotated[str, typer.Option(help="Which of them, in the order of their names: A-B, both included.")] = "",
+    preset: Annotated[
+        str | None, typer.Option(help="A prior by name; by default the one that the measurement is about.")
+    ] = None,
+    steps: Steps = None,
+    prior_dir: Annotated[
+        Path | None, typer.Option(help="Priors computed elsewhere: one picture a measurement.")
+    ] = None,
+    phi: Annotated[Path | None, typer.Option(help="A phi network in place of the preset's.")] = None,
+    vgg: Vgg = None,
+    baselines: Annotated[
+        str | None,
+        typer.Option(help="Of a table: names with commas, or none; all that are installed and not slow by default."),
+    ] = None,
+    dncnn: Annotated[
+        Path | None, typer.Option(help="Of a table: folder of dncnn-TASK.safetensors, as `train dncnn` makes them.")
+    ] = None,
+    set_name: Annotated[str, typer.Option("--set", help="What the pictures are called in the results.")] = "",
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Also write the figures to this file; a table can be resumed.")
+    ] = None,
+    lines: Annotated[
+        Path | None, typer.Option(help="Scores of single pictures, kept and used again; by default beside --json.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Folder for pictures or trainings; by default beside --json.")
+    ] = None,
+) -> None:
+    """Measure a prior and a restorer on pictures whose truth is known."""
+    with working("loading"):
+        from bigprior.atomic import write_text
+        from bigprior.evaluation.protocols import Request, evaluation
+
+        measure = evaluation(name)
+        request = Request(
+            data,
+            index_of(index),
+            preset=preset,
+            steps=steps,
+            prior_dir=prior_dir,
+            phi=phi,
+            vgg=vgg,
+            baselines=None if baselines is None else _baselines(baselines),
+            dncnn=dncnn,
+            lines=lines or (json_file.with_suffix(".jsonl") if json_file is not None else None),
+            folder=output or (json_file.with_suffix("") if json_file is not None else None),
+        )
+    with progress_of(name) as progress:
+        results = measure(request, progress)
+    if json_file is not None:
+        write_text(json_file, json.dumps(results, indent=2) + "\n")
+    OUT.print(f"{name} {set_name}".strip(), style="bold")
+    for line in _flat(results):
+        OUT.print(line, highlight=False)
+
+
+def results(
+    folder: Annotated[Path, typer.Argument(help="Where `evaluate TABLE --set SET --json TABLE-SET.json` wrote.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="The page.")] = Path("results.md"),
+) -> None:
+    """Write one Markdown page of all tables, beside the paper's own rows."""
+    from bigprior.evaluation.results import write_results
+
+    shown = write_results(folder, output)
+    OUT.print(f"{', '.join(shown)} -> {output}", soft_wrap=True)
+
+
+def _baselines(text: str) -> tuple[str, ...]:
+    from bigprior.errors import UnknownNameError
+    from bigprior.evaluation.baselines import BASELINES, DNCNN
+
+    names = tuple(part for part in text.split(",") if part and part != "none")
+    for name in names:
+        if name not in (*BASELINES, DNCNN):
+            raise UnknownNameError("baseline", name, [*BASELINES, DNCNN])
+    return names
+
+
+def _flat(results: Any, path: tuple[str, ...] = ()) -> Iterator[str]:
+    if isinstance(results, dict):
+        for name, value in results.items():
+            yield from _flat(value, (*path, name))
+    elif not isinstance(results, list):  # points of a plot are for the file
+        yield f"{'.'.join(path)} = {results:.4f}" if isinstance(results, float) else f"{'.'.join(path)} = {results}"

@@ -1,0 +1,85 @@
+"""``bigprior priors ...``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from bigprior.cli.options import Task, by_task
+from bigprior.cli.terminal import OUT
+from bigprior.errors import SettingsError
+
+priors = typer.Typer(help="The priors that can be named with --preset.", no_args_is_help=True)
+
+
+@priors.command("list")
+def list_priors() -> None:
+    """Every preset with a line about it."""
+    from bigprior.zoo import preset, preset_names
+
+    table = Table("preset", "summary", "images seen", "licence")
+    for name in preset_names():
+        p = preset(name)
+        table.add_row(p.name, p.summary, f"{p.images_seen:,}", p.licence)
+    OUT.print(table)
+
+
+@priors.command("show")
+def show_prior(name: Annotated[str, typer.Argument(help="A preset's name.")]) -> None:
+    """All that is recorded of a preset, as JSON."""
+    from bigprior.zoo import preset
+
+    OUT.print_json(preset(name).model_dump_json())
+
+
+@priors.command("import")
+def import_prior(
+    name: Annotated[str, typer.Argument(help="What to call it.")],
+    network: Annotated[
+        Path,
+        typer.Argument(help="A Progressive GAN generator, .safetensors or .pth, or a denoiser that was trained here."),
+    ],
+    phi: Annotated[
+        list[str] | None, typer.Option(help="TASK=FILE: a phi network; may be repeated, also for other frames.")
+    ] = None,
+    steps: Annotated[
+        list[str] | None, typer.Option(help="TASK=N: steps of the inversion or the sampler; may be repeated.")
+    ] = None,
+    encoder: Annotated[Path | None, typer.Option(help="Of a generator: where its inversions begin.")] = None,
+    colourist: Annotated[Path | None, typer.Option(help="Of a denoiser: what guesses colours beside it.")] = None,
+    refiner: Annotated[Path | None, typer.Option(help="Of a denoiser: what takes a second look at noise.")] = None,
+    into: Annotated[Path | None, typer.Option(help="Folder of presets; your own by default.")] = None,
+    summary: Annotated[str | None, typer.Option(help="A line about it.")] = None,
+    licence: Annotated[str | None, typer.Option(help="Terms of the weights.")] = None,
+    trained_on: Annotated[str | None, typer.Option(help="The training data.")] = None,
+) -> None:
+    """Make a preset from weights of your own, or from the released Progressive GAN files."""
+    from bigprior.importing import import_preset
+
+    networks: dict[str, list[str]] = {}
+    for task, file in by_task("phi", phi):
+        networks.setdefault(Task(task).degradation, []).append(file)
+    counts = {Task(task).degradation: _count(text) for task, text in by_task("steps", steps)}
+    given = {"summary": summary, "licence": licence, "trained_on": trained_on}
+    given = {k: v for k, v in given.items() if v is not None}
+    folder = import_preset(
+        name,
+        network,
+        phi=networks,
+        encoder=encoder,
+        colourist=colourist,
+        refiner=refiner,
+        into=into,
+        steps=counts,
+        **given,
+    )
+    OUT.print(f"preset {name}: {folder}", soft_wrap=True)
+
+
+def _count(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise SettingsError(f"steps are {text!r}: expected a whole number from 1 on")
+    return int(text)

@@ -1,0 +1,126 @@
+"""``bigprior restore`` and ``demo``."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.table import Table
+
+from bigprior import DEFAULT_PRESET
+from bigprior.cli.options import Device, FrameName, Preset, Rho, Seed, Steps, Task, Vgg
+from bigprior.cli.terminal import OUT, progress_of, working
+from bigprior.errors import MaskError, OutputError, SettingsError
+
+if TYPE_CHECKING:
+    from bigprior.restoration import Restoration
+
+
+def restore(
+    photo: Annotated[Path, typer.Argument(help="PNG, TIFF, JPEG or WebP; 8 or 16 bits; grey, RGB, with alpha.")],
+    task: Annotated[Task, typer.Option(help="What is wrong with it.")],
+    mask: Annotated[
+        Path | None, typer.Option(help="Inpainting: white = known, black = hole, the photo's size.")
+    ] = None,
+    find_hole: Annotated[
+        bool, typer.Option(help="Inpainting without a mask: black pixels are taken for the hole.")
+    ] = False,
+    sigma: Annotated[float | None, typer.Option(help="Noise level on the 0..255 scale, if known; else blind.")] = None,
+    preset: Preset = DEFAULT_PRESET,
+    steps: Steps = None,
+    budget: Annotated[
+        str | None, typer.Option(help="Time that an inversion may take: 2s, 500ms or 1min. Fewer steps are made.")
+    ] = None,
+    paper: Annotated[bool, typer.Option(help="Invert with the paper's own settings (slow).")] = False,
+    vgg: Vgg = None,
+    frame: FrameName = None,
+    rho: Rho = None,
+    seed: Seed = 0,
+    device: Device = "cpu",
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="Folder for the results.")] = None,
+) -> None:
+    """Restore one picture; write it with its layers, the phi map, a panel and how it was made."""
+    if mask is not None and task is not Task.inpaint:
+        raise SettingsError(f"--mask goes with --task inpaint, not {task.value}: leave it out")
+    if task is Task.inpaint and mask is None and not find_hole:
+        raise MaskError("inpainting needs to know the hole: pass --mask FILE, or --find-hole if the hole is black")
+    if sigma is not None and task is not Task.denoise:
+        raise SettingsError(f"--sigma goes with --task denoise, not {task.value}: leave it out")
+    if sigma is not None and not 0 < sigma <= 255:
+        raise SettingsError(f"--sigma is {sigma:g}: expected a noise level above 0, up to 255")
+    folder = output or photo.with_name(f"{photo.stem}-restored")
+    if folder.exists() and not folder.is_dir():
+        raise OutputError(f"{folder} is a file: pass a folder with -o")
+
+    with working("loading"):
+        from bigprior.images import read_mask, read_picture
+        from bigprior.zoo import load_restorer
+
+        picture = read_picture(photo)
+        known = read_mask(mask) if mask is not None else None
+        where = _device(device)
+        options: dict[str, Any] = {"steps": steps, "paper": paper, "vgg": vgg, "frame": frame, "rho": rho}
+        options["budget_s"] = None if budget is None else _seconds(budget)
+        restorer = load_restorer(preset, task.degradation, **options, device=where)
+    degradation = _degradation(task, known, sigma)
+    if known is not None:
+        degradation.check(picture.image)
+    y = picture.image if task is not Task.colorize and known is None else degradation.f(picture.image)
+    with progress_of(task.value) as progress:
+        result = restorer.restore(y.to(where), degradation.to(where), seed=seed, progress=progress)
+    _save(result, folder, picture.bits, picture.alpha, photo.suffix)
+    OUT.print(f"{result!r} -> {folder}", soft_wrap=True)
+    if picture.bits == 16:
+        OUT.print("16 bits a channel, as the photo")
+
+
+def demo(
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the results.")] = Path("bigprior-demo"),
+    preset: Preset = DEFAULT_PRESET,
+    steps: Steps = None,
+    seed: Seed = 0,
+) -> None:
+    """Denoise, colorize and inpaint a photograph that scikit-image carries (coffee, CC0), and show how it went."""
+    with working("loading"):
+        from bigprior.evaluation.demo import run_demo
+    table = Table("task", "mean phi", "dB measured", "dB prior", "dB restored", "seconds", title="bigprior demo")
+    for row in run_demo(output, preset=preset, steps=steps, seed=seed, progress=progress_of):
+        decibels = [f"{row[k]:.2f}" for k in ("fidelity", "prior", "restored")]
+        table.add_row(str(row["task"]), f"{row['mean_phi']:.2f}", *decibels, f"{row['seconds']:.1f}")
+    OUT.print(table)
+    OUT.print(f"pictures are in {output.resolve()}", soft_wrap=True)
+
+
+def _degradation(task: Task, mask: Any, sigma: float | None) -> Any:
+    from bigprior.degradations import degradation
+
+    if task is Task.inpaint:
+        return degradation("inpainting", mask=mask)
+    return degradation(task.degradation, **({"sigma": sigma / 255 if sigma else None} if task is Task.denoise else {}))
+
+
+def _seconds(text: str) -> float:
+    found = re.fullmatch(r"(\d+(?:\.\d+)?) *(ms|s|min)?", text.strip())
+    if found is None:
+        raise SettingsError(f"--budget is {text!r}: expected a time such as 2s, 500ms or 1min")
+    return float(found[1]) * {"ms": 1e-3, "s": 1.0, None: 1.0, "min": 60.0}[found[2]]
+
+
+def _device(name: str) -> Any:
+    import torch
+
+    try:
+        return torch.empty(0, device=name).device
+    except (RuntimeError, AssertionError) as error:
+        raise SettingsError(
+            f"device is {name!r}: not usable here ({str(error).splitlines()[0]}); cpu always is"
+        ) from None
+
+
+def _save(result: Restoration, folder: Path, bits: int, alpha: Any, suffix: str) -> None:
+    from bigprior.report import save_restoration
+
+    lossless = suffix.lower() if suffix.lower() in (".png", ".tif", ".tiff") else ".png"
+    save_restoration(result, folder, bits=bits, alpha=alpha, suffix=lossless)
