@@ -66,6 +66,19 @@ def test_the_log_is_one_json_line_a_call(tmp_path: Path) -> None:
     assert [json.loads(line) for line in lines] == [{"step": 1, "loss": 0.5}, {"step": 2, "name": "x"}]
 
 
+def test_lines_of_steps_that_are_taken_again_are_taken_back(tmp_path: Path) -> None:
+    run = Run(tmp_path, Settings())
+    run.log(step=1)
+    run.save({"step": 1})
+    run.log(step=2)
+    assert Run(tmp_path, Settings(), rank=1).resume() == {"step": 1}  # another process leaves the log alone
+    assert len((tmp_path / "log.jsonl").read_text().splitlines()) == 2
+    assert Run(tmp_path, Settings()).resume() == {"step": 1}
+    assert (tmp_path / "log.jsonl").read_text() == '{"step": 1}\n'
+    (tmp_path / "log.jsonl").unlink()
+    assert Run(tmp_path, Settings()).resume() == {"step": 1}
+
+
 @pytest.mark.parametrize("quiet", [True, False])
 def test_steps_are_counted_and_saved_at_the_end(
     tmp_path: Path, quiet: bool, capsys: pytest.CaptureFixture[str]

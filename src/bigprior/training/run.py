@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -27,6 +28,8 @@ from bigprior.weights import save_weights
 
 #: Seconds between two saves of the state: the most that a kill can lose.
 SAVE_EVERY_S = 120.0
+#: Where the state keeps the length of the log, in bytes.
+_LOGGED = "logged"
 
 
 def step_rng(seed: int, step: int) -> torch.Generator:
@@ -111,9 +114,15 @@ class Run:
         self._saved_at = time.monotonic()
 
     def resume(self) -> dict[str, Any] | None:
-        """The last saved state, or None for a new run."""
+        """The last saved state, or None for a new run; of the log, what was written after that save is taken back."""
         path = self.folder / "state.pt"
-        return torch.load(path, weights_only=True) if path.exists() else None
+        if not path.exists():
+            return None
+        state: dict[str, Any] = torch.load(path, weights_only=True)
+        logged = state.pop(_LOGGED, None)
+        if self.writes and logged is not None and self._logged() > logged:
+            os.truncate(self._log, logged)  # those steps are taken again, and so are their lines
+        return state
 
     def restore(self, trainer: object) -> bool:
         """Put the last saved state back into ``trainer``; whether there was one."""
@@ -128,7 +137,14 @@ class Run:
         if not self.writes:
             return
         with replacing(self.folder / "state.pt") as temporary:
-            torch.save(state, temporary)
+            torch.save(state | {_LOGGED: self._logged()}, temporary)
+
+    @property
+    def _log(self) -> Path:
+        return self.folder / "log.jsonl"
+
+    def _logged(self) -> int:
+        return self._log.stat().st_size if self._log.exists() else 0
 
     @property
     def due(self) -> bool:
@@ -137,7 +153,7 @@ class Run:
 
     def log(self, **values: float | int | str) -> None:
         """Append one JSON line to ``log.jsonl``."""
-        with open(self.folder / "log.jsonl", "a", encoding="utf-8") as file:
+        with open(self._log, "a", encoding="utf-8") as file:
             file.write(json.dumps(values) + "\n")
 
     def steps(
