@@ -385,6 +385,10 @@ def test_a_denoiser_is_trained_and_becomes_a_preset(run, tmp_path, monkeypatch):
     assert code == 0
     trained = json.loads((tmp_path / "run" / "settings.json").read_text())
     assert [trained[name] for name in ("told", "luminance", "lr", "alone")] == [0.9, 0.3, 1e-4, 7]
+    for command in (("prior", "--kind", "diffusion", *small), ("prior", *small[:4]), ("refiner",), ("colourist",)):
+        code, _, err = run("train", *command, "--data", tmp_path / "data", "--out", tmp_path / "new", "--index", "1-3")
+        assert code == 2 and "index is 1-3 but" in err and "holds 3 pictures" in err
+    assert not (tmp_path / "new").exists()
     code, _, err = run("train", "prior", *common, "--told", 0.5)
     assert code == 2 and "--told goes with --kind diffusion, not gan" in err
     code, _, err = run("train", "prior", "--kind", "diffusion", *common, "--vgg", tmp_path / "vgg.safetensors")

@@ -9,14 +9,14 @@ from typing import Annotated, Any
 
 import typer
 
-from bigprior.cli.options import Steps, Vgg, index_of
+from bigprior.cli.options import Index, Steps, Vgg, index_of
 from bigprior.cli.terminal import OUT, progress_of, working
 
 
 def evaluate(
     name: Annotated[str, typer.Argument(help="What to measure; an unknown name lists the known ones.")],
     data: Annotated[Path, typer.Option(help="Folder of pictures.")],
-    index: Annotated[str, typer.Option(help="Which of them, in the order of their names: A-B, both included.")] = "",
+    index: Index = "",
     preset: Annotated[
         str | None, typer.Option(help="A prior by name; by default the one that the measurement is about.")
     ] = None,

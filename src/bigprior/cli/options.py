@@ -26,6 +26,9 @@ class Task(StrEnum):
 
 
 Preset = Annotated[str, typer.Option(help="A prior by name; `bigprior priors list` shows them.")]
+Index = Annotated[
+    str, typer.Option(help="Which pictures, in the order of their names: A-B, both included; all by default.")
+]
 Steps = Annotated[int | None, typer.Option(help="Steps of the inversion, in place of the preset's.")]
 Seed = Annotated[int, typer.Option(help="Of the inversion's start; the same seed gives the same picture.")]
 Device = Annotated[str, typer.Option(help="Where to compute: cpu, cuda, cuda:1, mps.")]

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from bigprior import DEFAULT_PRESET
-from bigprior.cli.options import Precision, Preset, Seed, Task, Vgg, index_of
+from bigprior.cli.options import Index, Precision, Preset, Seed, Task, Vgg, index_of
 from bigprior.cli.terminal import OUT, progress_of, working
 from bigprior.errors import SettingsError
 
@@ -28,6 +28,7 @@ class Kind(StrEnum):
 def train_prior(
     data: Annotated[Path, typer.Option(help="Folder of training photographs.")],
     out: Annotated[Path, typer.Option(help="The run's folder; the same command again resumes it.")],
+    index: Index = "",
     kind: Annotated[Kind, typer.Option(help="A generator with a projected discriminator, or a denoiser.")] = Kind.gan,
     resolution: Annotated[
         int | None, typer.Option(help="Side that the photographs are read at: 64 for a GAN, 256 for a denoiser.")
@@ -75,7 +76,7 @@ def train_prior(
             from bigprior.training.denoiser import DenoiserSettings, train_denoiser
 
             train_it = partial(train_denoiser, settings=DenoiserSettings(**common, **of_denoiser))
-    OUT.print(f"weights: {train_it(data, out, init=init)}", soft_wrap=True)
+    OUT.print(f"weights: {train_it(data, out, index=index_of(index), init=init)}", soft_wrap=True)
 
 
 @train.command("phi")
@@ -174,6 +175,7 @@ def train_phi(
 def train_encoder(
     data: Annotated[Path, typer.Option(help="Folder of training photographs.")],
     out: Annotated[Path, typer.Option(help="The run's folder; the same command again resumes it.")],
+    index: Index = "",
     preset: Annotated[str, typer.Option(help="Whose generator is inverted.")] = "rooms",
     codes: Annotated[int, typer.Option(help="Codes of the inversions that it begins.")] = 15,
     layer: Annotated[int, typer.Option(help="Their composing layer.")] = 6,
@@ -189,13 +191,14 @@ def train_encoder(
 
         fields: dict[str, Any] = {"total_kimg": kimg, "precision": precision, "seed": seed}
         settings, generator = EncoderSettings(codes=codes, layer=layer, **fields), load_generator(preset)
-    OUT.print(f"weights: {train_it(data, generator, out, settings)}", soft_wrap=True)
+    OUT.print(f"weights: {train_it(data, generator, out, settings, index=index_of(index))}", soft_wrap=True)
 
 
 @train.command("colourist")
 def train_colourist(
     data: Annotated[Path, typer.Option(help="Folder of training photographs.")],
     out: Annotated[Path, typer.Option(help="The run's folder; the same command again resumes it.")],
+    index: Index = "",
     kimg: Annotated[float, typer.Option(help="Thousands of pictures to see.")] = 50.0,
     seed: Seed = 0,
 ) -> None:
@@ -203,13 +206,16 @@ def train_colourist(
     with working("loading"):
         from bigprior.training.colourist import ColouristSettings
         from bigprior.training.colourist import train_colourist as train_it
-    OUT.print(f"weights: {train_it(data, out, ColouristSettings(total_kimg=kimg, seed=seed))}", soft_wrap=True)
+
+        settings = ColouristSettings(total_kimg=kimg, seed=seed)
+    OUT.print(f"weights: {train_it(data, out, settings, index=index_of(index))}", soft_wrap=True)
 
 
 @train.command("refiner")
 def train_refiner(
     data: Annotated[Path, typer.Option(help="Folder of training photographs.")],
     out: Annotated[Path, typer.Option(help="The run's folder; the same command again resumes it.")],
+    index: Index = "",
     preset: Annotated[str, typer.Option(help="Whose denoiser's answers are refined.")] = DEFAULT_PRESET,
     pictures: Annotated[int, typer.Option(help="Photographs to learn from.")] = 400,
     kimg: Annotated[float, typer.Option(help="Thousands of crops to see.")] = 60.0,
@@ -226,7 +232,7 @@ def train_refiner(
         settings = RefinerSettings(pictures=pictures, total_kimg=kimg, lr=lr, seed=seed)
         denoiser = load_denoiser(preset)
     with progress_of("photographs") as progress:
-        weights = train_it(data, denoiser, out, settings, init=init, progress=progress)
+        weights = train_it(data, denoiser, out, settings, index=index_of(index), init=init, progress=progress)
     OUT.print(f"weights: {weights}", soft_wrap=True)
 
 

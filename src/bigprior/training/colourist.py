@@ -43,7 +43,14 @@ class ColouristSettings(Settings):
     seed: int = 0
 
 
-def train_colourist(data: Path | str, out: Path | str, settings: ColouristSettings, *, quiet: bool = False) -> Path:
+def train_colourist(
+    data: Path | str,
+    out: Path | str,
+    settings: ColouristSettings,
+    *,
+    index: tuple[int, int] | None = None,
+    quiet: bool = False,
+) -> Path:
     """Train a colourist on a folder of photographs; a run that was interrupted goes on where its last save was.
 
     What AlexNet sees of a photograph is kept in memory, 0.6 MB each.
@@ -51,6 +58,7 @@ def train_colourist(data: Path | str, out: Path | str, settings: ColouristSettin
     Args:
         data: folder of photographs; their centre squares are resized to 256x256.
         out: the run's folder: state, log, pictures, and ``colourist.safetensors``.
+        index: first and last picture of ``data`` in the order of their names, both included; all by default.
         quiet: no progress bar.
 
     Returns:
@@ -60,8 +68,9 @@ def train_colourist(data: Path | str, out: Path | str, settings: ColouristSettin
         ImageError: no pictures in ``data``.
         SettingsError: ``out`` belongs to a run with other settings.
     """
+    files = list_pictures(data, index)
     run = Run(out, settings, quiet=quiet)
-    pictures = load_square(list_pictures(data), RESOLUTION)
+    pictures = load_square(files, RESOLUTION)
     trainer = _Trainer(settings, pictures)
     run.restore(trainer)
     header = {"architecture": "colourist", "network": trainer.network.settings, "recipe": settings.model_dump()}

@@ -93,6 +93,7 @@ def train_denoiser(
     out: Path | str,
     settings: DenoiserSettings,
     *,
+    index: tuple[int, int] | None = None,
     init: Path | str | None = None,
     quiet: bool = False,
 ) -> Path:
@@ -101,6 +102,7 @@ def train_denoiser(
     Args:
         data: folder of photographs; their centre squares are resized to ``settings.resolution``.
         out: the run's folder: state, log, sample pictures, and ``denoiser.safetensors`` (the moving average).
+        index: first and last picture of ``data`` in the order of their names, both included; all by default.
         init: weights to start a new run from.
 
     Returns:
@@ -112,12 +114,13 @@ def train_denoiser(
             crops are too small for LPIPS.
         WeightsError: ``init`` cannot be used.
     """
+    files = list_pictures(data, index)
     with joined() as (rank, count):
         run = Run(out, settings, quiet=quiet, rank=rank)
         trainer = _Trainer(settings, rank, count)
         if not run.restore(trainer) and init is not None:
             trainer.start_from(*read_weights(init))
-        pictures = load_square(list_pictures(data), settings.resolution)
+        pictures = load_square(files, settings.resolution)
 
         steps = trainer.steps
         snapshot = max(1, round(settings.snapshot_kimg * 1000 / settings.batch))

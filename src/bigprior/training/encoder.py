@@ -67,6 +67,7 @@ def train_encoder(
     out: Path | str,
     settings: EncoderSettings,
     *,
+    index: tuple[int, int] | None = None,
     header: dict[str, Any] | None = None,
     quiet: bool = False,
 ) -> Path:
@@ -76,6 +77,7 @@ def train_encoder(
         data: folder of photographs; their centre squares are resized to the generator's size.
         generator: what is inverted.
         out: the run's folder: state, log, pictures, and ``encoder.safetensors``.
+        index: first and last picture of ``data`` in the order of their names, both included; all by default.
         header: added to the weights' settings.
         quiet: no progress bar.
 
@@ -86,8 +88,9 @@ def train_encoder(
         ImageError: no pictures in ``data``.
         SettingsError: ``out`` belongs to a run with other settings, or a layer that the generator does not have.
     """
+    files = list_pictures(data, index)
     run = Run(out, settings, quiet=quiet)
-    trainer = _Trainer(settings, generator, load_square(list_pictures(data), generator.resolution))
+    trainer = _Trainer(settings, generator, load_square(files, generator.resolution))
     run.restore(trainer)
     recipe = {"architecture": "code-encoder", "network": trainer.network.settings, "recipe": settings.model_dump()}
     return train_network(run, trainer, run.folder / "encoder.safetensors", {**recipe, **(header or {})})

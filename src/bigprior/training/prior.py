@@ -63,6 +63,7 @@ def train_prior(
     settings: PriorSettings,
     *,
     vgg: Path | str | None = None,
+    index: tuple[int, int] | None = None,
     init: Path | str | None = None,
     quiet: bool = False,
 ) -> Path:
@@ -72,6 +73,7 @@ def train_prior(
         data: folder of pictures; their centre squares are resized to ``settings.resolution``.
         out: the run's folder: state, log, sample grids, and ``generator.safetensors`` (the moving average).
         vgg: local VGG-16 trunk (see :class:`bigprior.perceptual.VGGFeatures`).
+        index: first and last picture of ``data`` in the order of their names, both included; all by default.
         init: weights to start a new run from; layers of another shape start afresh, so that a smaller generator's
             weights grow into a larger one.
 
@@ -83,11 +85,12 @@ def train_prior(
         SettingsError: ``out`` belongs to a run with other settings.
         WeightsError: ``vgg`` or ``init`` cannot be used.
     """
+    files = list_pictures(data, index)
     run = Run(out, settings, quiet=quiet)
     trainer = _Trainer(settings, VGGFeatures(vgg))
     if not run.restore(trainer) and init is not None:
         trainer.start_from(*read_weights(init))
-    pictures = load_square(list_pictures(data), settings.resolution)
+    pictures = load_square(files, settings.resolution)
 
     steps = round(settings.total_kimg * 1000 / settings.batch)
     snapshot = max(1, round(settings.snapshot_kimg * 1000 / settings.batch))

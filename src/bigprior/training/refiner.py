@@ -5,6 +5,7 @@ Noise is added to every photograph once, and the denoiser and the filter answer 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,7 @@ def train_refiner(
     out: Path | str,
     settings: RefinerSettings,
     *,
+    index: tuple[int, int] | None = None,
     init: Path | str | None = None,
     progress: Progress | None = None,
     quiet: bool = False,
@@ -70,6 +72,7 @@ def train_refiner(
         data: folder of photographs; their centre squares are resized to ``settings.resolution``.
         denoiser: whose answers are refined, one view each.
         out: the run's folder: state, log, pictures, and ``refiner.safetensors``.
+        index: first and last picture of ``data`` in the order of their names, both included; all by default.
         init: weights to start a new run from.
         progress: called with (prepared, total) photographs.
         quiet: no progress bar.
@@ -82,12 +85,13 @@ def train_refiner(
         SettingsError: ``out`` belongs to a run with other settings.
         WeightsError: ``init`` cannot be used.
     """
+    files = list_pictures(data, index)
     run = Run(out, settings, quiet=quiet)
     trainer = _Trainer(settings)
     if not run.restore(trainer) and init is not None:
         start = Refiner.from_state_dict(read_weights(init)[0], trainer.network.settings)
         trainer.network.load_state_dict(start.state_dict())
-    trainer.prepare(data, denoiser, progress)
+    trainer.prepare(files, denoiser, progress)
     header = {"architecture": "refiner", "network": trainer.network.settings, "recipe": settings.model_dump()}
     return train_network(run, trainer, run.folder / "refiner.safetensors", header)
 
@@ -112,9 +116,9 @@ class _Trainer:
         return max(1, round(self.settings.total_kimg * 1000 / self.settings.batch))
 
     @torch.no_grad()
-    def prepare(self, data: Path | str, denoiser: DenoisingUNet, progress: Progress | None) -> None:
+    def prepare(self, files: Sequence[Path], denoiser: DenoisingUNet, progress: Progress | None) -> None:
         """Add noise to the photographs, and let the denoiser and the filter answer."""
-        s, files = self.settings, list_pictures(data)
+        s = self.settings
         chosen = [files[i * len(files) // s.pictures] for i in range(min(s.pictures, len(files)))]
         levels = []
         for i, picture in enumerate(load_square(chosen, s.resolution).split(1)):
