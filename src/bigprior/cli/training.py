@@ -16,6 +16,11 @@ from bigprior.errors import SettingsError
 
 train = typer.Typer(help="Train a generative prior, or the network that weighs it.", no_args_is_help=True)
 
+Photographs = Annotated[Path, typer.Option(help="Folder of training photographs.")]
+RunFolder = Annotated[Path, typer.Option(help="The run's folder; the same command again resumes it.")]
+Learned = Annotated[str, typer.Option(help="Pictures to learn from: A-B, both included.")]
+Chosen = Annotated[str, typer.Option(help="Pictures to choose the weights on.")]
+
 
 class Kind(StrEnum):
     """What a prior is made of."""
@@ -26,8 +31,8 @@ class Kind(StrEnum):
 
 @train.command("prior")
 def train_prior(
-    data: Annotated[Path, typer.Option(help="Folder of training photographs.")],
-    out: Annotated[Path, typer.Option(help="The run's folder; the same command again resumes it.")],
+    data: Photographs,
+    out: RunFolder,
     index: Index = "",
     kind: Annotated[Kind, typer.Option(help="A generator with a projected discriminator, or a denoiser.")] = Kind.gan,
     resolution: Annotated[
@@ -83,9 +88,9 @@ def train_prior(
 def train_phi(
     task: Annotated[Task, typer.Option(help="Which task's network.")],
     data: Annotated[Path, typer.Option(help="Folder of pictures whose truth is known.")],
-    out: Annotated[Path, typer.Option(help="The run's folder; the same command again resumes it.")],
-    index: Annotated[str, typer.Option(help="Pictures to learn from: A-B, both included.")] = "0-199",
-    validation: Annotated[str, typer.Option(help="Pictures to choose the weights on.")] = "200-249",
+    out: RunFolder,
+    index: Learned = "0-199",
+    validation: Chosen = "200-249",
     preset: Preset = DEFAULT_PRESET,
     prior_dir: Annotated[
         Path | None, typer.Option(help="Priors computed elsewhere, one a picture, same names.")
@@ -173,8 +178,8 @@ def train_phi(
 
 @train.command("encoder")
 def train_encoder(
-    data: Annotated[Path, typer.Option(help="Folder of training photographs.")],
-    out: Annotated[Path, typer.Option(help="The run's folder; the same command again resumes it.")],
+    data: Photographs,
+    out: RunFolder,
     index: Index = "",
     preset: Annotated[str, typer.Option(help="Whose generator is inverted.")] = "rooms",
     codes: Annotated[int, typer.Option(help="Codes of the inversions that it begins.")] = 15,
@@ -196,8 +201,8 @@ def train_encoder(
 
 @train.command("colourist")
 def train_colourist(
-    data: Annotated[Path, typer.Option(help="Folder of training photographs.")],
-    out: Annotated[Path, typer.Option(help="The run's folder; the same command again resumes it.")],
+    data: Photographs,
+    out: RunFolder,
     index: Index = "",
     kimg: Annotated[float, typer.Option(help="Thousands of pictures to see.")] = 50.0,
     seed: Seed = 0,
@@ -213,8 +218,8 @@ def train_colourist(
 
 @train.command("refiner")
 def train_refiner(
-    data: Annotated[Path, typer.Option(help="Folder of training photographs.")],
-    out: Annotated[Path, typer.Option(help="The run's folder; the same command again resumes it.")],
+    data: Photographs,
+    out: RunFolder,
     index: Index = "",
     preset: Annotated[str, typer.Option(help="Whose denoiser's answers are refined.")] = DEFAULT_PRESET,
     pictures: Annotated[int, typer.Option(help="Photographs to learn from.")] = 400,
@@ -240,9 +245,9 @@ def train_refiner(
 def train_dncnn(
     task: Annotated[Task, typer.Option(help="Which task's network.")],
     data: Annotated[Path, typer.Option(help="Folder of pictures whose truth is known.")],
-    out: Annotated[Path, typer.Option(help="The run's folder; the same command again resumes it.")],
-    index: Annotated[str, typer.Option(help="Pictures to learn from: A-B, both included.")] = "0-199",
-    validation: Annotated[str, typer.Option(help="Pictures to choose the weights on.")] = "200-249",
+    out: RunFolder,
+    index: Learned = "0-199",
+    validation: Chosen = "200-249",
     steps: Annotated[int, typer.Option(help="Training steps.")] = 360,
     crop: Annotated[int, typer.Option(help="Side of the random crops, in pixels.")] = 40,
     batch: Annotated[int, typer.Option(help="Crops a step.")] = 8,
