@@ -416,6 +416,7 @@ def test_a_denoiser_is_trained_and_becomes_a_preset(run, tmp_path, monkeypatch):
 
 def test_a_gan_is_not_trained_by_several_processes(run, tmp_path, monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "2")
+    write_picture(tmp_path / "0.png", torch.rand(1, 3, 64, 64))
     code, _, err = run("train", "prior", "--data", tmp_path, "--out", tmp_path / "run")
     assert code == 2 and err.count("\n") == 1 and "without torchrun" in err
     assert not (tmp_path / "run").exists()
