@@ -14,8 +14,7 @@ from bigprior.weights import save_weights
 
 
 @pytest.fixture
-def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    monkeypatch.setenv("BIGPRIOR_HOME", str(tmp_path / "home"))
+def tiny(tmp_path: Path, home: Path) -> str:
     torch.manual_seed(0)
     denoiser, refiner = DenoisingUNet((8, 16), blocks=1), Refiner(8, 1)
     torch.nn.init.normal_(refiner.tail.weight, std=0.1)

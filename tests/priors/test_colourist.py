@@ -62,10 +62,8 @@ def test_it_guesses_colours_alone(colourist: Colourist, denoiser: DenoisingUNet)
     assert torch.equal(with_it, DiffusionPrior(denoiser).project(physics.f(y), physics).image)
 
 
-def test_a_preset_takes_one(
-    colourist: Colourist, denoiser: DenoisingUNet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("BIGPRIOR_HOME", str(tmp_path / "home"))
+@pytest.mark.usefixtures("home")
+def test_a_preset_takes_one(colourist: Colourist, denoiser: DenoisingUNet, tmp_path: Path) -> None:
     save_weights(
         tmp_path / "d.safetensors",
         denoiser.state_dict(),

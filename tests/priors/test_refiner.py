@@ -65,10 +65,8 @@ def test_the_prior_refines_noise_alone_and_counts_it_as_a_view(refiner: Refiner,
     assert torch.equal(refined.project(grey, Colorization()).image, plain.project(grey, Colorization()).image)
 
 
-def test_a_preset_takes_one(
-    refiner: Refiner, denoiser: DenoisingUNet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("BIGPRIOR_HOME", str(tmp_path / "home"))
+@pytest.mark.usefixtures("home")
+def test_a_preset_takes_one(refiner: Refiner, denoiser: DenoisingUNet, tmp_path: Path) -> None:
     header = {"architecture": "denoising-unet", "network": denoiser.settings}
     save_weights(tmp_path / "d.safetensors", denoiser.state_dict(), header)
     save_weights(tmp_path / "r.safetensors", refiner.state_dict(), {"network": refiner.settings})

@@ -89,10 +89,8 @@ def test_a_new_run_goes_on_from_weights(pictures: Path, unbroken: Path, tmp_path
     assert all(torch.allclose(tensors[k], before[k], atol=1e-3) for k in before)
 
 
-def test_trained_weights_become_a_preset_that_restores(
-    unbroken: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, measure
-) -> None:
-    monkeypatch.setenv("BIGPRIOR_HOME", str(tmp_path))
+@pytest.mark.usefixtures("home")
+def test_trained_weights_become_a_preset_that_restores(unbroken: Path, measure) -> None:
     import_preset("own-denoiser", unbroken / "denoiser.safetensors")
     assert preset("own-denoiser").network == "denoiser" and preset("own-denoiser").images_seen == 40
     assert load_denoiser("own-denoiser")(torch.rand(1, 3, 8, 8), 0.1).shape == (1, 3, 8, 8)

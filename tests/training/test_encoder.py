@@ -118,8 +118,8 @@ def test_the_steps_fall_while_codes_are_shared_and_again_while_they_are_not() ->
     assert rates[200] == pytest.approx(1e-3 / 3) and rates[399] < 1e-6
 
 
-def test_a_preset_ships_its_encoder(smooth_pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("BIGPRIOR_HOME", str(tmp_path / "home"))
+@pytest.mark.usefixtures("home")
+def test_a_preset_ships_its_encoder(smooth_pictures: Path, tmp_path: Path) -> None:
     save_weights(tmp_path / "generator.safetensors", generator_of().state_dict(), {"architecture": "pggan"})
     weights = train(smooth_pictures, tmp_path / "run", settings_of(2))
     inversion = {task: InversionSettings(codes=2, layer=2, steps=2) for task in ("denoising", "colorization")}

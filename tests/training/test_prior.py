@@ -61,10 +61,8 @@ def test_a_finished_run_is_not_run_again(pictures: Path, vgg_weights: Path, unbr
     assert {p.name: p.read_bytes() for p in unbroken.iterdir() if p.name != "state.pt"} == before
 
 
-def test_the_moving_average_is_exported_and_makes_a_preset(
-    unbroken: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("BIGPRIOR_HOME", str(tmp_path))
+@pytest.mark.usefixtures("home")
+def test_the_moving_average_is_exported_and_makes_a_preset(unbroken: Path) -> None:
     tensors, header = read_weights(unbroken / "generator.safetensors")
     state = torch.load(unbroken / "state.pt", weights_only=True)
     assert header["architecture"] == "pggan"

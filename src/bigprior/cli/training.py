@@ -17,6 +17,7 @@ from bigprior.errors import SettingsError
 train = typer.Typer(help="Train a generative prior, or the network that weighs it.", no_args_is_help=True)
 
 Photographs = Annotated[Path, typer.Option(help="Folder of training photographs.")]
+Known = Annotated[Path, typer.Option(help="Folder of pictures whose truth is known.")]
 RunFolder = Annotated[Path, typer.Option(help="The run's folder; the same command again resumes it.")]
 Learned = Annotated[str, typer.Option(help="Pictures to learn from: A-B, both included.")]
 Chosen = Annotated[str, typer.Option(help="Pictures to choose the weights on.")]
@@ -81,13 +82,13 @@ def train_prior(
             from bigprior.training.denoiser import DenoiserSettings, train_denoiser
 
             train_it = partial(train_denoiser, settings=DenoiserSettings(**common, **of_denoiser))
-    OUT.print(f"weights: {train_it(data, out, index=index_of(index), init=init)}", soft_wrap=True)
+    _say_where(train_it(data, out, index=index_of(index), init=init))
 
 
 @train.command("phi")
 def train_phi(
     task: Annotated[Task, typer.Option(help="Which task's network.")],
-    data: Annotated[Path, typer.Option(help="Folder of pictures whose truth is known.")],
+    data: Known,
     out: RunFolder,
     index: Learned = "0-199",
     validation: Chosen = "200-249",
@@ -158,7 +159,7 @@ def train_phi(
         if task is not Task.colorize:
             raise SettingsError(f"--prior-dir goes with --task colorize, not {task.value}: leave it out")
         weights = train_phi_on_priors(data, prior_dir, index_of(index), index_of(validation), out, settings)
-        OUT.print(f"weights: {weights}", soft_wrap=True)
+        _say_where(weights)
         return
     with progress_of("inversions") as progress:
         weights = train_task_phi(
@@ -173,7 +174,7 @@ def train_phi(
             draws=draws,
             progress=progress,
         )
-    OUT.print(f"weights: {weights}", soft_wrap=True)
+    _say_where(weights)
 
 
 @train.command("encoder")
@@ -196,7 +197,7 @@ def train_encoder(
 
         fields: dict[str, Any] = {"total_kimg": kimg, "precision": precision, "seed": seed}
         settings, generator = EncoderSettings(codes=codes, layer=layer, **fields), load_generator(preset)
-    OUT.print(f"weights: {train_it(data, generator, out, settings, index=index_of(index))}", soft_wrap=True)
+    _say_where(train_it(data, generator, out, settings, index=index_of(index)))
 
 
 @train.command("colourist")
@@ -213,7 +214,7 @@ def train_colourist(
         from bigprior.training.colourist import train_colourist as train_it
 
         settings = ColouristSettings(total_kimg=kimg, seed=seed)
-    OUT.print(f"weights: {train_it(data, out, settings, index=index_of(index))}", soft_wrap=True)
+    _say_where(train_it(data, out, settings, index=index_of(index)))
 
 
 @train.command("refiner")
@@ -238,13 +239,13 @@ def train_refiner(
         denoiser = load_denoiser(preset)
     with progress_of("photographs") as progress:
         weights = train_it(data, denoiser, out, settings, index=index_of(index), init=init, progress=progress)
-    OUT.print(f"weights: {weights}", soft_wrap=True)
+    _say_where(weights)
 
 
 @train.command("dncnn")
 def train_dncnn(
     task: Annotated[Task, typer.Option(help="Which task's network.")],
-    data: Annotated[Path, typer.Option(help="Folder of pictures whose truth is known.")],
+    data: Known,
     out: RunFolder,
     index: Learned = "0-199",
     validation: Chosen = "200-249",
@@ -261,6 +262,10 @@ def train_dncnn(
 
         settings = DnCNNSettings(task=task.degradation, steps=steps, crop_px=crop, batch=batch, lr=lr, seed=seed)
     weights = train_it(data, index_of(index), index_of(validation), out, settings)
+    _say_where(weights)
+
+
+def _say_where(weights: Path) -> None:
     OUT.print(f"weights: {weights}", soft_wrap=True)
 
 

@@ -161,8 +161,8 @@ class Run:
     ) -> Iterator[int]:
         """Count from ``start`` to ``stop``, show images a second and the time left, and save when due and at the end.
 
-        ``state`` is called between two steps, of which the first is one of ``every``; it must hold ``step``, the number
-        of finished steps.
+        ``state`` is called between two steps, when the number of finished ones is a multiple of ``every``, and at the
+        end; it must hold ``step``, that number.
         """
         columns = [
             TextColumn("{task.description}"),
