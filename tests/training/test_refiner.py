@@ -7,13 +7,15 @@ import torch
 
 from bigprior.denoisers import DenoisingUNet
 from bigprior.errors import SettingsError
+from bigprior.folders import list_pictures, load_square
+from bigprior.images import read_picture
 from bigprior.priors.refiner import Refiner
 from bigprior.training.refiner import RefinerSettings, train_refiner
 from bigprior.training.run import step_rng
 from bigprior.weights import read_weights
 
 SMALL = RefinerSettings(
-    width=8, blocks=1, resolution=32, pictures=4, crop_px=16, batch=2, total_kimg=0.016, snapshot_kimg=0.008
+    width=8, blocks=1, resolution=32, pictures=4, native=0.5, crop_px=16, batch=2, total_kimg=0.016, snapshot_kimg=0.008
 )
 
 
@@ -51,6 +53,18 @@ def test_a_run_starts_from_weights(pictures: Path, unbroken: Path, tmp_path: Pat
     path = train_refiner(pictures, denoiser(), tmp_path / "run", settings, init=start, quiet=True)
     for name, tensor in read_weights(start)[0].items():
         torch.testing.assert_close(read_weights(path)[0][name], tensor, atol=1e-3, rtol=1e-2)
+
+
+def test_smaller_pictures_are_learned_from_too(pictures: Path, unbroken: Path, tmp_path: Path) -> None:
+    sheet = read_picture(unbroken / "samples.png").image
+    assert sheet.shape == (1, 3, 5 * 32, 4 * 32)
+    shown = sheet[..., -32:, :].split(32, dim=3)  # the truth
+    whole = [load_square([picture], 32).float() / 255 for picture in list_pictures(pictures)[:4]]
+    as_it_was = [float((a - b).abs().max()) < 0.01 for a, b in zip(shown, whole, strict=True)]
+    assert any(as_it_was) and not all(as_it_was)
+    settings = SMALL.model_copy(update={"native": 1.0})
+    path = train_refiner(pictures, denoiser(), tmp_path / "run", settings, quiet=True)
+    assert path.read_bytes() != (unbroken / "refiner.safetensors").read_bytes()
 
 
 def test_it_learns_to_merge(smooth_pictures: Path, tmp_path: Path) -> None:

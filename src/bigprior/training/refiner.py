@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from pydantic import Field, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 from torchvision.utils import make_grid
@@ -31,6 +32,8 @@ class RefinerSettings(Settings):
     Attributes:
         resolution: side that the photographs are read at.
         pictures: how many, spread over the folder; each is prepared once, in about two seconds at 256x256.
+        native: share of the photographs that are learned from as they are; the others are made smaller, and so sharper,
+            as pictures are that the denoiser trusts too little: there similar patches often say more.
         highest_sigma: the noise is uniform up to it, in units of [0, 1] pictures.
         crop_px, batch: side and number of the crops of a step.
         total_kimg: thousands of crops to see.
@@ -42,6 +45,7 @@ class RefinerSettings(Settings):
     blocks: PositiveInt = 3
     resolution: PositiveInt = 256
     pictures: PositiveInt = 400
+    native: float = Field(default=1.0, ge=0, le=1)
     highest_sigma: PositiveFloat = 55 / 255
     crop_px: PositiveInt = 64
     batch: PositiveInt = 8
@@ -124,6 +128,9 @@ class _Trainer:
         for i, picture in enumerate(load_square(chosen, s.resolution).split(1)):
             rng = step_rng(s.seed, -1 - i)
             x, sigma = picture.float() / 255, s.highest_sigma * torch.rand(1, generator=rng)
+            if float(torch.rand((), generator=rng)) >= s.native:
+                scale = (0.75, 0.5)[int(torch.randint(2, (), generator=rng))]
+                x = F.interpolate(x, scale_factor=scale, mode="bicubic", antialias=True).clamp(0, 1)
             y = x + sigma * torch.randn(x.shape, generator=rng)
             answer = denoiser(y, sigma)
             self.pictures.append(tuple(part[0].half() for part in (y, answer, filtered(y, answer, sigma), x)))
@@ -150,9 +157,13 @@ class _Trainer:
     @torch.no_grad()
     def sample_grid(self) -> Tensor:
         """The first four photographs: noisy, the denoiser's answer, similar patches together, merged, and the truth."""
-        y, answer, together, truth = (torch.stack(part).float() for part in zip(*self.pictures[:4], strict=True))
-        merged = self.network.merge(y, answer, together, self.sigma[: len(y)])
-        return make_grid(torch.cat([y, answer, together, merged, truth]).clamp(0, 1), nrow=len(y), padding=0)
+        columns = []
+        for parts, sigma in zip(self.pictures[:4], self.sigma.split(1), strict=False):
+            y, answer, together, truth = (part[None].float() for part in parts)
+            merged = self.network.merge(y, answer, together, sigma)
+            column = torch.cat([y, answer, together, merged, truth]).clamp(0, 1)
+            columns.append(F.interpolate(column, size=(self.settings.resolution,) * 2))
+        return make_grid(torch.stack(columns, dim=1).flatten(0, 1), nrow=len(columns), padding=0)
 
     def state(self) -> dict[str, Any]:
         return state_of(self, "step", "network", "optimizer")
