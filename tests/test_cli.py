@@ -108,6 +108,28 @@ def test_sixteen_bits_and_alpha_stay(run, tmp_path):
     assert torch.equal(restored.alpha, read_picture(path).alpha)
 
 
+def test_grey_stays_grey(run, mask, tmp_path):
+    path = tmp_path / "grey.png"
+    write_picture(path, torch.rand(1, 1, 30, 40))
+    options = ["--preset", "tiny", "--steps", 2]
+    for task, extra, grey in (("denoise", [], True), ("inpaint", ["--mask", mask], True), ("colorize", [], False)):
+        code, _, err = run("restore", path, "--task", task, *options, *extra, "-o", tmp_path / task)
+        assert (code, err) == (0, "")
+        assert all(read_picture(tmp_path / task / f"{n}.png").is_grey == grey for n in ("restored", "prior"))
+
+
+def test_noise_that_was_found_is_said(run, tmp_path):
+    options = ["--task", "denoise", "-o", tmp_path / "out"]
+    for sigma, hint in ((0.2, False), (0.0, True)):
+        write_picture(tmp_path / "flat.png", 0.5 + sigma * torch.randn(1, 3, 100, 100))
+        code, out, _ = run("restore", tmp_path / "flat.png", *options)
+        assert code == 0 and "noise found: sigma" in out and ("pass --sigma" in out) == hint
+        made = json.loads((tmp_path / "out" / "restoration.json").read_text())
+        assert made["noise"] == "found" and made["sigma"] == [pytest.approx(sigma, rel=0.1, abs=1e-3)]
+    _, out, _ = run("restore", tmp_path / "flat.png", *options, "--sigma", 10)
+    assert "noise found" not in out
+
+
 def test_the_same_seed_writes_the_same_bytes(run, photo, tmp_path):
     options = ["--task", "denoise", "--preset", "tiny", "--steps", 3, "--seed", 5]
     for name in ("a", "b"):

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from bigprior.colour import is_grey
 from bigprior.degradations import DEGRADATIONS, Denoising, Inpainting
 from bigprior.errors import ImageError, MaskError, SettingsError
 from bigprior.fusion import ConstantPhi, UNetPhi, fuse
@@ -116,9 +117,20 @@ def test_provenance_says_what_it_takes_to_make_it_again(restorer: Restorer) -> N
     y = Inpainting(mask).f(torch.rand(1, 3, 16, 16))
     r = restorer.restore(y, Denoising(), seed=7)
     assert r.provenance == {"preset": "tiny", "task": "denoising", "seed": 7, "frame": "pixel"}
+    told = restorer.restore(y, Denoising(0.2)).provenance
+    assert (told["noise"], told["sigma"]) == ("told", [0.2])
     assert restorer.restore(y, Inpainting(mask)).provenance["mask"] == "given"
     assert restorer.restore(y, Inpainting()).provenance["mask"] == "found by phi"
     assert restorer.provenance == {"preset": "tiny"}
+
+
+def test_a_grey_picture_stays_grey(restorer: Restorer, any_task: str, measure) -> None:  # type: ignore[no-untyped-def]
+    y, physics = measure(any_task, 2)
+    if physics.channels == 1:
+        assert not bool(is_grey(restorer.restore(y, physics).restored).any())  # colours are what was asked for
+        return
+    y[0] = y[0, :1]
+    assert is_grey(restorer.restore(y, physics).restored).tolist() == [True, False]
 
 
 def test_the_same_seed_gives_the_same(restorer: Restorer, any_task: str, measure) -> None:  # type: ignore[no-untyped-def]

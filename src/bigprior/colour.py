@@ -1,9 +1,14 @@
-"""CIELAB's colour plane with gradients, for training; what is reported is scikit-image's."""
+"""CIELAB's colour plane with gradients, for training (what is reported is scikit-image's); pictures without colour."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
+
+
+def is_grey(x: Tensor) -> Tensor:
+    """Which of the pictures (N, 3, H, W) have the same in all channels: (N,), bool."""
+    return (x == x[:, :1]).flatten(1).all(dim=1)
 
 
 def ab_plane(x: Tensor) -> Tensor:

@@ -22,11 +22,18 @@ PANEL_PX = 480
 
 
 def save_restoration(
-    restoration: Restoration, folder: Path | str, *, bits: int = 8, alpha: Tensor | None = None, suffix: str = ".png"
+    restoration: Restoration,
+    folder: Path | str,
+    *,
+    bits: int = 8,
+    alpha: Tensor | None = None,
+    suffix: str = ".png",
+    grey: bool = False,
 ) -> dict[str, Path]:
     """Write a restoration of one picture into ``folder`` and return the files by what they hold.
 
-    ``restored``, ``fidelity`` and ``prior`` in the picture's own bit depth, its alpha put back on ``restored``;
+    ``restored``, ``fidelity`` and ``prior`` in the picture's own bit depth, its alpha put back on ``restored``, in one
+    channel if it was ``grey``;
     ``phi`` as a heat map with its scale; ``panel``, all of them side by side; ``layers``, a float32 TIFF of
     fidelity, prior and phi, and of measured and invented, whose sum is restored exactly; ``json``, how it was made.
 
@@ -37,9 +44,10 @@ def save_restoration(
     paths = {k: folder / f"{k}{suffix}" for k in ("restored", "fidelity", "prior")}
     paths |= {"phi": folder / "phi.png", "panel": folder / "panel.png"}
     paths |= {"layers": folder / "layers.tif", "json": folder / "restoration.json"}
-    write_picture(paths["restored"], restoration.restored, bits=bits, alpha=alpha)
-    write_picture(paths["fidelity"], restoration.fidelity, bits=bits)
-    write_picture(paths["prior"], restoration.prior, bits=bits)
+    channels = slice(1 if grey else 3)
+    write_picture(paths["restored"], restoration.restored[:, channels], bits=bits, alpha=alpha)
+    write_picture(paths["fidelity"], restoration.fidelity[:, channels], bits=bits)
+    write_picture(paths["prior"], restoration.prior[:, channels], bits=bits)
     save_figure(phi_figure(restoration), paths["phi"])
     save_figure(panel_figure(restoration), paths["panel"])
     layers = ("fidelity", "prior", "phi", "measured", "invented", "restored")

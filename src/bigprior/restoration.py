@@ -9,7 +9,8 @@ import deepinv as dinv
 import torch
 from torch import Tensor, nn
 
-from bigprior.degradations import Degradation, Inpainting
+from bigprior.colour import is_grey
+from bigprior.degradations import Degradation, Denoising, Inpainting
 from bigprior.errors import SettingsError
 from bigprior.fusion import fuse_in_frame, fuse_pixels
 from bigprior.priors.base import Prior, Progress, Projection
@@ -22,7 +23,7 @@ class Restoration:
     Attributes:
         restored: ``measured + invented`` exactly, (N, 3, H, W).
         fidelity: ``g_inv(y)``, (N, 3, H, W).
-        prior: ``G(z*)``, (N, 3, H, W) in [0, 1].
+        prior: ``G(z*)``, (N, 3, H, W) in [0, 1]; the mean of its channels where ``y`` has three that are the same.
         measured: what ``restored`` has from ``fidelity``, (N, 3, H, W); pixel by pixel, ``(1 - phi) * fidelity``.
         invented: what ``restored`` has from ``prior``, (N, 3, H, W); pixel by pixel, ``phi * prior``.
         phi: the prior's share of each pixel, (N, 1 or 3, H, W), 1 = all prior; see :class:`bigprior.fusion.Fusion`.
@@ -120,6 +121,9 @@ class Restorer(dinv.models.Reconstructor):
         fidelity = degradation.g_inv(y)
         projection = self.prior.project(y, degradation, seed=seed, progress=progress)
         prior = projection.image
+        if y.shape[1] == 3 and bool((grey := is_grey(y)).any()):
+            # A grey picture was measured grey, and stays so; colours are for colorization to make up.
+            prior = torch.where(grey.view(-1, 1, 1, 1), prior.mean(dim=1, keepdim=True), prior)
         if known is not None:
             fused = fuse_pixels(fidelity, prior, known)
         else:
@@ -127,6 +131,8 @@ class Restorer(dinv.models.Reconstructor):
         provenance = {**self.provenance, "task": degradation.name, "seed": seed, "frame": fused.frame}
         if isinstance(degradation, Inpainting):
             provenance["mask"] = "given" if degradation.mask is not None else "found by phi"
+        if isinstance(degradation, Denoising):
+            provenance |= _noise(degradation, projection)
         return Restoration(
             restored=fused.measured + fused.invented,
             fidelity=fidelity,
@@ -141,3 +147,11 @@ class Restorer(dinv.models.Reconstructor):
             task=degradation.name,
             provenance=provenance,
         )
+
+
+def _noise(degradation: Denoising, projection: Projection) -> dict[str, Any]:
+    """The noise levels that were told, or that the prior found: in [0, 1], one a picture."""
+    if degradation.sigma is not None:
+        return {"sigma": [degradation.sigma], "noise": "told"}
+    found = projection.codes.get("sigma")
+    return {} if found is None else {"sigma": [round(level, 6) for level in found.tolist()], "noise": "found"}

@@ -15,7 +15,11 @@ from bigprior.cli.terminal import OUT, progress_of, working
 from bigprior.errors import MaskError, OutputError, SettingsError
 
 if TYPE_CHECKING:
+    from bigprior.images import Picture
     from bigprior.restoration import Restoration
+
+#: A noise level, of 255, below which a person would hardly ask for it to be removed.
+_HARDLY_ANY = 2.0
 
 
 def restore(
@@ -70,8 +74,12 @@ def restore(
     y = picture.image if task is not Task.colorize and known is None else degradation.f(picture.image)
     with progress_of(task.value) as progress:
         result = restorer.restore(y.to(where), degradation.to(where), seed=seed, progress=progress)
-    _save(result, folder, picture.bits, picture.alpha, photo.suffix)
+    _save(result, folder, picture, photo.suffix)
     OUT.print(f"{result!r} -> {folder}", soft_wrap=True)
+    if result.provenance.get("noise") == "found":
+        level = 255 * result.provenance["sigma"][0]
+        hint = "" if level >= _HARDLY_ANY else ", hardly any: pass --sigma if you see more"
+        OUT.print(f"noise found: sigma {level:.1f} of 255{hint}")
     if picture.bits == 16:
         OUT.print("16 bits a channel, as the photo")
 
@@ -119,8 +127,9 @@ def _device(name: str) -> Any:
         ) from None
 
 
-def _save(result: Restoration, folder: Path, bits: int, alpha: Any, suffix: str) -> None:
+def _save(result: Restoration, folder: Path, picture: Picture, suffix: str) -> None:
     from bigprior.report import save_restoration
 
     lossless = suffix.lower() if suffix.lower() in (".png", ".tif", ".tiff") else ".png"
-    save_restoration(result, folder, bits=bits, alpha=alpha, suffix=lossless)
+    grey = picture.is_grey and result.task != "colorization"
+    save_restoration(result, folder, bits=picture.bits, alpha=picture.alpha, suffix=lossless, grey=grey)

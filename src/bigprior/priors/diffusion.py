@@ -8,7 +8,6 @@ from typing import Any, Literal, Self
 
 import deepinv as dinv
 import torch
-from deepinv.models.noise_level_estimation import PatchCovarianceNoiseEstimator
 from pydantic import Field, NonNegativeFloat, PositiveInt
 from torch import Tensor, nn
 
@@ -18,6 +17,7 @@ from bigprior.errors import SettingsError
 from bigprior.precision import Precision, autocast
 from bigprior.priors.base import Progress, Projection
 from bigprior.priors.colourist import Colourist
+from bigprior.priors.noise import noise_levels
 from bigprior.priors.refiner import Refiner
 from bigprior.settings import Settings
 from bigprior.tiling import in_tiles
@@ -118,8 +118,8 @@ class DiffusionPrior:
     ) -> Projection:
         """Measurements (N, C, H, W), any size, to the mean picture behind each, or the mean of samples.
 
-        ``codes`` holds ``sigma``, the noise levels that were told or found, for denoising, and ``spread``, the
-        standard deviation (N, 3, H, W) over samples, when there are several.
+        ``codes`` holds ``sigma``, the noise levels in a channel that were told or found, for denoising, and ``spread``,
+        the standard deviation (N, 3, H, W) over samples, when there are several.
 
         Raises:
             ImageError, MaskError: not measurements of ``degradation``.
@@ -129,16 +129,16 @@ class DiffusionPrior:
         if isinstance(degradation, Inpainting):
             degradation = degradation.for_measurement(y)
         if isinstance(degradation, Denoising):
-            sigma = noise_levels(y) if degradation.sigma is None else y.new_full((len(y),), degradation.sigma)
+            sigma, level = noise_levels(y, degradation.sigma)
             if self.settings.sampler == "mean":
-                return Projection(self._denoised(y, sigma, progress).clamp_(0, 1), {"sigma": sigma})
+                return Projection(self._denoised(y, level, progress).clamp_(0, 1), {"sigma": sigma})
         else:
-            sigma = y.new_zeros(len(y))
+            sigma = level = y.new_zeros(len(y))
             if self.settings.sampler == "mean":
                 return Projection(self._mean(y, degradation).clamp_(0, 1))
         images, spreads = [], []
         for i in range(len(y)):  # one at a time: a picture's samples must not depend on its neighbours
-            samples = self._samples(y[i : i + 1], _of_one(degradation, i, float(sigma[i])), float(sigma[i]), seed)
+            samples = self._samples(y[i : i + 1], _of_one(degradation, i, float(level[i])), float(level[i]), seed)
             samples = samples.float().clamp(0, 1)
             images.append(samples.mean(dim=0, keepdim=True))
             if len(samples) > 1:
@@ -239,27 +239,6 @@ class _Told(dinv.models.Denoiser):
 
     def forward(self, x: Tensor, sigma: float | Tensor, **_: Any) -> Tensor:
         return self.denoiser(x, sigma, self.evidence)
-
-
-def noise_levels(y: Tensor) -> Tensor:
-    """The standard deviation of white noise in each picture (N, C, H, W), in its units: (N,).
-
-    Deepinv's estimator, from the smallest eigenvalues of the covariance of patches (Chen et al., ICCV 2015), smaller
-    ones in a picture below 96 pixels a side. A picture below 24 is too small for either, and is taken to have none.
-    """
-    levels = []
-    for picture in y.split(1):
-        # The middle is enough for a covariance, and bounds its memory.
-        h, w = picture.shape[2:]
-        top, left = max(0, (h - 1024) // 2), max(0, (w - 1024) // 2)
-        middle = picture[:, :, top : top + 1024, left : left + 1024]
-        size, stride = (8, 3) if min(h, w) >= 96 else (4, 1)
-        try:
-            level = PatchCovarianceNoiseEstimator.estimate_noise(middle, patch_size=size, stride=stride)
-            levels.append(level.nan_to_num().to(y) if min(h, w) >= 24 else y.new_zeros(1))
-        except RuntimeError:  # no eigenvalues to tell noise from picture: a flat one, or a few pixels
-            levels.append(y.new_zeros(1))
-    return torch.cat(levels)
 
 
 def _of_one(degradation: Degradation, i: int, sigma: float) -> Degradation:
