@@ -235,6 +235,49 @@ def test_two_lost_pixels_far_apart_are_still_a_hole() -> None:
     assert inner.asked[0][1].mask.min() == 0
 
 
+def test_holes_far_apart_are_each_seen_as_near_as_the_prior_sees() -> None:
+    mask, inner = holed(100, 120, (4, 5, 3, 3), (60, 70, 4, 2), (90, 2, 2, 2)), Echo()
+    y = Inpainting(mask).f(torch.rand(1, 3, 100, 120))
+    AnySize(inner, 16, batch=2).project(y, Inpainting(mask))
+    assert [len(asked) for asked, _ in inner.asked] == [2, 1]
+    corners = [(0, 0), (54, 63), (83, 0)]
+    shown = torch.cat([asked for asked, _ in inner.asked])
+    for crop, (top, left) in zip(shown, corners, strict=True):
+        torch.testing.assert_close(crop, y[0, :, top : top + 16, left : left + 16])
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_scratch_is_seen_through_squares_along_it(turned: bool) -> None:
+    mask = torch.ones(1, 1, 200, 160)
+    for i in range(150):
+        mask[..., 20 + i : 22 + i, 5 + i] = 0
+    mask = mask.transpose(2, 3) if turned else mask
+    inner = Echo()
+    y = Inpainting(mask).f(torch.rand(1, 3, *mask.shape[2:]) * 0.9 + 0.1)
+    image = AnySize(inner, 16).project(y, Inpainting(mask)).image
+    shown = torch.cat([asked for asked, _ in inner.asked])
+    assert 18 <= len(shown) < 60  # of 16 pixels a side, in the middle 8 of one of which every lost pixel is
+    for crop in shown:
+        assert 0 < float((crop == 0).float().mean()) < 0.25
+    torch.testing.assert_close(image, y, atol=1e-5, rtol=0)  # an echo of all squares: none is out of its place
+
+
+@settings(max_examples=40, deadline=None)
+@given(height=st.integers(2, 90), width=st.integers(2, 90), boxes=st.lists(BOXES, min_size=1, max_size=5))
+def test_every_hole_is_filled(height: int, width: int, boxes: list[tuple[int, int, int, int]]) -> None:
+    mask = holed(height, width, *((t % height, l % width, 1 + h // 3, 1 + w // 3) for t, l, h, w in boxes))
+    if not mask.any():
+        return
+    y = Inpainting(mask).f(torch.ones(1, 3, height, width))
+    try:
+        image = AnySize(Flat(), 16).project(y, Inpainting(mask)).image
+    except SettingsError as error:
+        assert "no known pixel" in str(error)
+        return
+    lost = (mask == 0).expand_as(y)
+    torch.testing.assert_close(image[lost], torch.full_like(image[lost], 0.25))
+
+
 def test_the_whole_picture_but_a_little_is_lost() -> None:
     with pytest.raises(SettingsError, match=r"no known pixel .*16"):
         AnySize(Echo(), 16).project(torch.zeros(1, 3, 200, 200), Inpainting(1 - holed(200, 200, (3, 3, 1, 1))))

@@ -1,15 +1,20 @@
 """A prior of fixed size on pictures of any size.
 
 Denoising goes in overlapping tiles that blend smoothly; colorization as a whole, at the prior's size, since chroma is
-smooth; inpainting through a square context around the hole.
+smooth; inpainting through squares around the holes.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from itertools import product
 
+import numpy as np
+import scipy.ndimage
 import torch
 import torch.nn.functional as F
+from skimage.measure import block_reduce
 from torch import Tensor
 
 from bigprior.degradations import Degradation, Inpainting
@@ -128,43 +133,70 @@ class AnySize:
         return total.div_(weight)[:, :, :height, :width].clamp_(0, 1)
 
     def _hole(self, y: Tensor, degradation: Degradation, seed: int, progress: Progress | None) -> Tensor:
-        """Outside the square around the hole, the prior is the measurement itself: nothing needs to be invented."""
+        """Outside the squares around holes, the prior is the measurement itself: nothing needs to be invented."""
         assert isinstance(degradation, Inpainting) and degradation.mask is not None
         masks = degradation.mask.expand(len(y), -1, -1, -1)
-        size = (self.resolution, self.resolution)
-        boxes = [_context(mask, self.resolution) for mask in masks]
-        crops, holes = [], []
-        for picture, mask, (top, left, side) in zip(y, masks, boxes, strict=True):
-            window = (slice(None), slice(None), slice(top, top + side), slice(left, left + side))
-            square = (side, side)
-            known = _padded(mask[None][window], square)
-            small = _resized(known, size)
-            # A small pixel is known where all that it covers is; its colour is the mean of what is known.
-            lost = F.adaptive_max_pool2d(1 - known, size)
-            holes.append(((small > 0.999) & (lost == 0)).to(y))
-            crops.append(
-                _resized(_padded(picture[None][window], square) * known, size) / small.clamp_min(1e-3) * holes[-1]
-            )
-        mask = torch.cat(holes)
-        if bool((mask.flatten(1).amax(1) == 0).any()):
+        squares = [(n, *square) for n, mask in enumerate(masks) for square in _squares(mask, self.resolution)]
+        total, weight = y.new_zeros(y.shape), y.new_zeros(len(y), 1, *y.shape[2:])
+        for start in range(0, len(squares), self.batch):
+            chunk = squares[start : start + self.batch]
+            seen = [self._through(y[n], masks[n], square) for n, *square in chunk]
+            crops, known = (torch.cat(parts) for parts in zip(*seen, strict=True))
+            shifted = _shifted(progress, start, self.batch, len(squares))
+            own = self._own(len(chunk) / len(squares))
+            images = own.project(crops, Inpainting(known), seed=seed, progress=shifted).image
+            for image, (n, top, left, side) in zip(images, chunk, strict=True):
+                window = (..., slice(top, top + side), slice(left, left + side))
+                h, w = weight[n][window].shape[1:]
+                share = _window(side, side // 2).to(y)[:h, :w]
+                total[n][window] += _resized(image[None], (side, side))[0, :, :h, :w] * share
+                weight[n][window] += share
+        return torch.where(weight > 0, total / weight.clamp_min(1e-12), y).clamp(0, 1)
+
+    def _through(self, picture: Tensor, mask: Tensor, square: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """What a square of a picture (3, H, W) shows at the prior's size, (1, 3, S, S), and what of it is known."""
+        (top, left, side), size = square, (self.resolution, self.resolution)
+        window = (None, slice(None), slice(top, top + side), slice(left, left + side))
+        known = _padded(mask[window], (side, side))
+        small = _resized(known, size)
+        # A small pixel is known where all that it covers is; its colour is the mean of what is known.
+        whole = ((small > 0.999) & (F.adaptive_max_pool2d(1 - known, size) == 0)).to(picture)
+        if not whole.any():
             raise SettingsError(f"the hole leaves no known pixel at the prior's side of {size[0]}: keep more around it")
-        images = self._in_batches(torch.cat(crops), Inpainting(mask), seed, progress).image
-        out = y.clamp(0, 1)
-        for result, image, (top, left, side) in zip(out, images, boxes, strict=True):
-            h, w = result[:, top : top + side, left : left + side].shape[1:]
-            result[:, top : top + side, left : left + side] = _resized(image[None], (side, side))[0, :, :h, :w]
-        return out
+        colours = _resized(_padded(picture[window], (side, side)) * known, size)
+        return colours / small.clamp_min(1e-3) * whole, whole
 
 
-def _context(mask: Tensor, resolution: int) -> tuple[int, int, int]:
-    """Corner and side of the square around the hole of ``mask`` (1, H, W): twice the hole, or the prior's size."""
-    height, width = mask.shape[1:]
-    rows, columns = ((mask[0] == 0).any(dim=d).nonzero().flatten() for d in (1, 0))
-    extent = max(int(rows[-1] - rows[0]), int(columns[-1] - columns[0])) + 1
-    side = max(2 * extent, resolution)
-    top = (int(rows[0] + rows[-1]) + 1 - side) // 2
-    left = (int(columns[0] + columns[-1]) + 1 - side) // 2
-    return max(0, min(top, height - side)), max(0, min(left, width - side)), side
+def _squares(mask: Tensor, resolution: int) -> list[tuple[int, int, int]]:
+    """Corners and sides of squares to see the holes of a mask (1, H, W) through: each in the middle half of one.
+
+    Holes that are near each other are seen together: through a square twice as wide, at least of the prior's size; or,
+    where they are more than four times as long as deep, through several, each four times as wide as they are deep.
+    """
+    hole, step = (mask[0] == 0).cpu().numpy(), max(1, resolution // 8)
+    near, _ = scipy.ndimage.label(block_reduce(hole, step, np.max), structure=np.ones((3, 3)))
+    depth = scipy.ndimage.distance_transform_cdt(hole, "chessboard")
+    squares: set[tuple[int, int, int]] = set()
+    for number, place in enumerate(scipy.ndimage.find_objects(near), 1):
+        origin = [part.start * step for part in place]
+        own = np.kron(near[place] == number, np.ones((step, step), dtype=bool))
+        window = tuple(slice(start, start + length) for start, length in zip(origin, own.shape, strict=True))
+        own = own[: hole[window].shape[0], : hole[window].shape[1]] & hole[window]
+        lost = [start + np.flatnonzero(own.any(axis=1 - axis)) for axis, start in enumerate(origin)]
+        spans = [(int(places[0]), int(places[-1] - places[0]) + 1) for places in lost]
+        deep, longest = 4 * int(depth[window][own].max()), max(extent for _, extent in spans)
+        side = max(resolution, deep if longest > deep else 2 * longest)
+        starts, half = [], side // 2
+        for first, extent in spans:
+            count = -(-extent // half)
+            middle = (2 * first + extent - side - (count - 1) * half) // 2
+            starts.append([middle + i * half for i in range(count)])
+        for corner in product(*starts):
+            inner = [start + (side - half) // 2 - o for start, o in zip(corner, origin, strict=True)]
+            if own[tuple(slice(max(0, i), max(0, i + half)) for i in inner)].any():
+                top, left = (max(0, min(s, n - side)) for s, n in zip(corner, hole.shape, strict=True))
+                squares.add((top, left, side))
+    return sorted(squares)
 
 
 def _starts(length: int, tile: int, stride: int) -> list[int]:
