@@ -146,21 +146,19 @@ def spied(self, pictures):
     return result
 def copied(self, state):
     save(self, state)
-    if self.writes and state["step"] == 8:
+    if self.writes and state["step"] == 8 and sys.argv[3].endswith("run"):
         shutil.copytree(self.folder, sys.argv[2] + "/resumed")
 denoiser._Trainer.train_step, run.Run.save, run.SAVE_EVERY_S = spied, copied, -1.0
-settings = SMALL.model_copy(update={"alone": 4})
-denoiser.train_denoiser(sys.argv[1], sys.argv[2] + "/run", settings)
-taken = len(sums)
-denoiser.train_denoiser(sys.argv[1], sys.argv[2] + "/resumed", settings)
+denoiser.train_denoiser(sys.argv[1], sys.argv[3], SMALL.model_copy(update={"alone": 4}))
 import json
-open(f"{sys.argv[2]}/{sums[0][0]}.json", "w").write(json.dumps([taken, [s for _, s in sums]]))
+open(f"{sys.argv[3]}-{sums[0][0]}.json", "w").write(json.dumps([s for _, s in sums]))
 """
-    in_two_processes(script, pictures, tmp_path)
-    (taken, first), (_, second) = (json.loads((tmp_path / f"{r}.json").read_text()) for r in (0, 1))
-    assert (taken, len(first)) == (10, 12)  # the second run went on from the eighth step, where they had met
+    for name in ("run", "resumed"):  # one after the other: processes cannot meet anew once they parted
+        in_two_processes(script, pictures, tmp_path, tmp_path / name)
+    first, second = (json.loads((tmp_path / f"run-{r}.json").read_text()) for r in (0, 1))
     assert [i for i in range(10) if first[i] == second[i]] == [3, 7, 9]
-    assert first[10:] == first[8:10] and second[10:] == second[8:10]
+    for taken, rank in ((first, 0), (second, 1)):  # it went on from the eighth step, where they had met
+        assert json.loads((tmp_path / f"resumed-{rank}.json").read_text()) == taken[8:]
     weights = [(tmp_path / name / "denoiser.safetensors").read_bytes() for name in ("run", "resumed")]
     assert weights[0] == weights[1]
 

@@ -116,11 +116,18 @@ def test_a_folder_of_another_run_is_refused(tmp_path: Path) -> None:
     train_phi(tmp_path, settings_of(2), triples(), quiet=True)
     with pytest.raises(SettingsError, match="other settings"):
         train_phi(tmp_path, settings_of(3), triples(), quiet=True)
+    weights = (tmp_path / "phi.safetensors").read_bytes()
+    with pytest.raises(SettingsError, match="other sources"):
+        train_phi(tmp_path, settings_of(2), triples(), header={"task": "inpainting"}, quiet=True)
+    with pytest.raises(SettingsError, match="other sources"):
+        train_phi(tmp_path, settings_of(2), triples(3), quiet=True)
+    assert (tmp_path / "phi.safetensors").read_bytes() == weights
 
 
 def test_an_unknown_network_is_told_the_known_ones(tmp_path: Path) -> None:
     with pytest.raises(UnknownNameError, match="unet"):
         train_phi(tmp_path, PhiSettings(network="vit", steps=1), triples(), quiet=True)
+    train_phi(tmp_path, settings_of(1), triples(), quiet=True)  # the folder is still free
 
 
 @pytest.mark.parametrize("init", ["he", "torch"])

@@ -91,6 +91,7 @@ def test_the_run_leaves_a_log_sample_grids_and_its_settings(unbroken: Path) -> N
         "log.jsonl",
         "samples-00000k.png",
         "settings.json",
+        "sources.json",
         "state.pt",
     }
 

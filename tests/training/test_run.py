@@ -29,12 +29,21 @@ def test_a_steps_random_numbers_depend_on_the_seed_and_the_step_alone() -> None:
 
 
 def test_settings_are_saved_and_other_settings_refused(tmp_path: Path) -> None:
-    Run(tmp_path / "run", Settings())
-    assert json.loads((tmp_path / "run" / "settings.json").read_text()) == {"lr": 0.1, "steps": 4}
-    Run(tmp_path / "run", Settings())
-    with pytest.raises(SettingsError, match=r"holds other settings .* choose another folder"):
-        Run(tmp_path / "run", Settings(lr=0.2))
-    assert json.loads((tmp_path / "run" / "settings.json").read_text())["lr"] == 0.1
+    folder, pictures = tmp_path / "run", {"pictures": "2 pictures, a.png to b.png"}
+    Run(folder, Settings(), pictures)
+    assert not folder.exists()  # until there is something to keep
+    Run(folder, Settings(lr=0.2), pictures)
+    Run(folder, Settings(), pictures).save({"step": 0})
+    assert json.loads((folder / "settings.json").read_text()) == {"lr": 0.1, "steps": 4}
+    Run(folder, Settings(), pictures)
+    with pytest.raises(SettingsError, match=r"holds other settings \(lr: 0.1, not 0.2\): choose another folder"):
+        Run(folder, Settings(lr=0.2), pictures)
+    with pytest.raises(SettingsError, match=r"holds other sources \(pictures: 2 pictures.*, not 3 pictures"):
+        Run(folder, Settings(), {"pictures": "3 pictures, a.png to c.png"})
+    assert json.loads((folder / "settings.json").read_text())["lr"] == 0.1
+    (folder / "settings.json").write_text("{")
+    with pytest.raises(SettingsError, match="not to be read"):
+        Run(folder, Settings(), pictures)
 
 
 def test_the_state_comes_back_with_its_types(tmp_path: Path) -> None:

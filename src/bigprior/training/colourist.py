@@ -18,7 +18,7 @@ from bigprior.folders import list_pictures, load_square
 from bigprior.priors.colourist import RESOLUTION, Colourist, features, quarter
 from bigprior.settings import Settings
 from bigprior.training.answers import colour_error
-from bigprior.training.run import Run, state_of, step_rng, step_size, train_network
+from bigprior.training.run import Run, named, state_of, step_rng, step_size, train_network
 
 #: Photographs that AlexNet sees at once, and that decide the units of its features.
 _AT_ONCE, _FOR_UNITS = 16, 512
@@ -69,7 +69,7 @@ def train_colourist(
         SettingsError: ``out`` belongs to a run with other settings.
     """
     files = list_pictures(data, index)
-    run = Run(out, settings, quiet=quiet)
+    run = Run(out, settings, {"pictures": named(files)}, quiet=quiet)
     pictures = load_square(files, RESOLUTION)
     trainer = _Trainer(settings, pictures)
     run.restore(trainer)

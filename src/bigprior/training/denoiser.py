@@ -29,7 +29,7 @@ from bigprior.perceptual import LPIPS_LEAST_PX
 from bigprior.precision import autocast
 from bigprior.settings import Settings
 from bigprior.training.answers import colour_error, hole_error, relative_error
-from bigprior.training.run import Run, state_of, step_rng
+from bigprior.training.run import Run, named, state_of, step_rng
 from bigprior.training.workers import average, joined
 from bigprior.weights import read_weights, save_weights
 
@@ -116,7 +116,7 @@ def train_denoiser(
     """
     files = list_pictures(data, index)
     with joined() as (rank, count):
-        run = Run(out, settings, quiet=quiet, rank=rank)
+        run = Run(out, settings, {"pictures": named(files)}, quiet=quiet, rank=rank)
         trainer = _Trainer(settings, rank, count)
         if not run.restore(trainer) and init is not None:
             trainer.start_from(*read_weights(init))

@@ -20,7 +20,7 @@ from bigprior.folders import PictureSet, load_set
 from bigprior.settings import Settings
 from bigprior.simulation import simulate
 from bigprior.training.recipes import TASK_PROTOCOLS
-from bigprior.training.run import Best, Run, random_crop, state_of, step_rng
+from bigprior.training.run import Best, Run, named, random_crop, state_of, step_rng
 from bigprior.weights import read_weights, save_weights
 
 
@@ -77,7 +77,8 @@ def train_dncnn(
     if settings.task not in TASK_PROTOCOLS:
         raise UnknownNameError("task", settings.task, list(TASK_PROTOCOLS))
     pictures, chosen_on = load_set(data, train), load_set(data, validation)
-    run = Run(out, settings, quiet=quiet)
+    sources = {"pictures": named(pictures.names), "validation": named(chosen_on.names)}
+    run = Run(out, settings, sources, quiet=quiet)
     trainer = _Trainer(settings)
     run.restore(trainer)
     for step in run.steps(trainer.step, settings.steps, settings.batch, trainer.state):

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import torch
 from pydantic import Field, PositiveFloat, PositiveInt
-from torch import Tensor
+from torch import Tensor, nn
 from torchvision.utils import make_grid
 
 from bigprior.folders import list_pictures, load_square
@@ -24,7 +24,8 @@ from bigprior.priors.losses import InversionLoss, PyramidTerm
 from bigprior.settings import Settings
 from bigprior.simulation import simulate
 from bigprior.training.recipes import TASK_PROTOCOLS
-from bigprior.training.run import Run, state_of, step_rng, train_network
+from bigprior.training.run import Run, named, state_of, step_rng, train_network
+from bigprior.weights import digest_of
 
 #: One of these measures a step's pictures.
 PROTOCOLS = tuple(protocol for protocols in TASK_PROTOCOLS.values() for protocol in protocols)
@@ -89,7 +90,10 @@ def train_encoder(
         SettingsError: ``out`` belongs to a run with other settings, or a layer that the generator does not have.
     """
     files = list_pictures(data, index)
-    run = Run(out, settings, quiet=quiet)
+    sources = {"pictures": named(files), "generator": type(generator).__name__}
+    if isinstance(generator, nn.Module):
+        sources["generator"] += f" {digest_of(*generator.state_dict().values())[:16]}"
+    run = Run(out, settings, sources, quiet=quiet)
     trainer = _Trainer(settings, generator, load_square(files, generator.resolution))
     run.restore(trainer)
     recipe = {"architecture": "code-encoder", "network": trainer.network.settings, "recipe": settings.model_dump()}

@@ -24,7 +24,7 @@ from bigprior.priors.base import Prior, Progress
 from bigprior.settings import Settings
 from bigprior.simulation import simulate
 from bigprior.training.run import Best, Run, random_crop, state_of, step_rng
-from bigprior.weights import save_weights
+from bigprior.weights import digest_of, save_weights
 
 
 class PhiSettings(Settings):
@@ -153,8 +153,12 @@ def train_phi(
         SettingsError: ``out`` belongs to a run with other settings.
         UnknownNameError: no such network.
     """
-    run = Run(out, settings, quiet=quiet)
     trainer = _Trainer(settings)
+    sources = {name: str(value) for name, value in (header or {}).items()}
+    for name, part in (("pictures", train), ("validation", validation)):
+        if part is not None:
+            sources[name] = f"{len(part)}, {digest_of(part.truth, part.fidelity)[:16]}"
+    run = Run(out, settings, sources, quiet=quiet)
     run.restore(trainer)
     for step in run.steps(trainer.step, settings.steps, settings.batch, trainer.state):
         loss = trainer.train_step(train)

@@ -29,7 +29,7 @@ from bigprior.training.discriminator import (
     hinge_generator,
     moment_distance,
 )
-from bigprior.training.run import Run, state_of, step_rng
+from bigprior.training.run import Run, named, state_of, step_rng
 from bigprior.weights import read_weights, save_weights
 
 
@@ -86,7 +86,7 @@ def train_prior(
         WeightsError: ``vgg`` or ``init`` cannot be used.
     """
     files = list_pictures(data, index)
-    run = Run(out, settings, quiet=quiet)
+    run = Run(out, settings, {"pictures": named(files)}, quiet=quiet)
     trainer = _Trainer(settings, VGGFeatures(vgg))
     if not run.restore(trainer) and init is not None:
         trainer.start_from(*read_weights(init))

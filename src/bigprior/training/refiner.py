@@ -22,8 +22,8 @@ from bigprior.priors.collaborative import filtered
 from bigprior.priors.refiner import Refiner
 from bigprior.settings import Settings
 from bigprior.training.answers import relative_error
-from bigprior.training.run import Run, random_crop, state_of, step_rng, step_size, train_network
-from bigprior.weights import read_weights
+from bigprior.training.run import Run, named, random_crop, state_of, step_rng, step_size, train_network
+from bigprior.weights import digest_of, read_weights
 
 
 class RefinerSettings(Settings):
@@ -90,7 +90,8 @@ def train_refiner(
         WeightsError: ``init`` cannot be used.
     """
     files = list_pictures(data, index)
-    run = Run(out, settings, quiet=quiet)
+    sources = {"pictures": named(files), "denoiser": digest_of(*denoiser.state_dict().values())[:16]}
+    run = Run(out, settings, sources, quiet=quiet)
     trainer = _Trainer(settings)
     if not run.restore(trainer) and init is not None:
         start = Refiner.from_state_dict(read_weights(init)[0], trainer.network.settings)

@@ -92,26 +92,42 @@ class Run:
     """One run's folder.
 
     Args:
-        folder: where ``settings.json``, ``state.pt`` and ``log.jsonl`` live; made if absent.
+        folder: where ``settings.json``, ``sources.json``, ``state.pt`` and ``log.jsonl`` live; made by the first step.
         settings: saved beside the state. A folder that holds other settings is refused.
+        sources: what is learned from, by name: pictures, networks, the task. The same.
         quiet: no progress bar.
         rank: of this process among those that share the run, of which the first writes; None where none can.
 
     Raises:
-        SettingsError: the folder belongs to a run with other settings, or several processes were started for a run
-            that they cannot share.
+        SettingsError: the folder belongs to a run with other settings or sources, or several processes were started
+            for a run that they cannot share.
     """
 
-    def __init__(self, folder: Path | str, settings: BaseModel, quiet: bool = False, rank: int | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path | str,
+        settings: BaseModel,
+        sources: Mapping[str, str] | None = None,
+        *,
+        quiet: bool = False,
+        rank: int | None = None,
+    ) -> None:
         if rank is None and started() > 1:
             raise SettingsError(f"{started()} processes cannot share this training: start it without torchrun")
         self.folder, self.settings, self.quiet, self.writes = Path(folder), settings, quiet or bool(rank), not rank
-        path, text = self.folder / "settings.json", settings.model_dump_json(indent=2)
-        if path.exists() and path.read_text(encoding="utf-8") != text:
-            raise SettingsError(f"{path} holds other settings than this run's: choose another folder, or delete it")
-        if self.writes:
-            write_text(path, text)
-        self._saved_at = time.monotonic()
+        self._made_of = {"settings": settings.model_dump(mode="json"), "sources": dict(sources or {})}
+        for name, values in self._made_of.items():
+            path = self.folder / f"{name}.json"
+            if path.exists() and (other := _difference(path, values)):
+                raise SettingsError(f"{path} holds other {name} ({other}): choose another folder, or delete it")
+        self._begun, self._saved_at = False, time.monotonic()
+
+    def _begin(self) -> None:
+        """Make the folder this run's own, once something is to be kept: a start that failed leaves nothing behind."""
+        if self.writes and not self._begun:
+            for name, values in self._made_of.items():
+                write_text(self.folder / f"{name}.json", json.dumps(values, indent=2) + "\n")
+        self._begun = True
 
     def resume(self) -> dict[str, Any] | None:
         """The last saved state, or None for a new run; of the log, what was written after that save is taken back."""
@@ -136,6 +152,7 @@ class Run:
         self._saved_at = time.monotonic()
         if not self.writes:
             return
+        self._begin()
         with replacing(self.folder / "state.pt") as temporary:
             torch.save(state | {_LOGGED: self._logged()}, temporary)
 
@@ -153,6 +170,7 @@ class Run:
 
     def log(self, **values: float | int | str) -> None:
         """Append one JSON line to ``log.jsonl``."""
+        self._begin()
         with open(self._log, "a", encoding="utf-8") as file:
             file.write(json.dumps(values) + "\n")
 
@@ -176,6 +194,7 @@ class Run:
             began = time.monotonic()
             for step in range(start, stop):
                 yield step
+                self._begin()
                 rate = (step + 1 - start) * batch / (time.monotonic() - began)
                 progress.update(task, completed=(step + 1) * batch, rate=rate)
                 if self.due and (step + 1) % every == 0:
@@ -227,6 +246,21 @@ def train_network(run: Run, trainer: Trainer, weights: Path, header: Mapping[str
                 save_image(trainer.sample_grid(), temporary)
             save_weights(weights, trainer.network.state_dict(), header)
     return weights
+
+
+def named(files: Sequence[Path | str]) -> str:
+    """The pictures that a run learns from, as its folder remembers them: how many, and the first and last name."""
+    return f"{len(files)} pictures, {Path(files[0]).name} to {Path(files[-1]).name}"
+
+
+def _difference(path: Path, values: Mapping[str, Any]) -> str:
+    """What ``path`` says of the first of ``values`` that it has otherwise; nothing if it has them all."""
+    try:
+        old = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return "not to be read"
+    names = sorted(set(old) | set(values), key=lambda name: (name not in values, name))
+    return next((f"{n}: {old.get(n)}, not {values.get(n)}" for n in names if old.get(n) != values.get(n)), "")
 
 
 def _copied(network: nn.Module) -> dict[str, Tensor]:
