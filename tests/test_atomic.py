@@ -1,5 +1,6 @@
 """Writes that leave the old file or the new one."""
 
+import errno
 import os
 import signal
 import stat
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bigprior.atomic import replacing, write_text
+from bigprior.atomic import append_line, replacing, write_text
 from bigprior.errors import OutputError
 
 
@@ -30,6 +31,24 @@ def test_the_result_has_the_permissions_of_any_new_file(tmp_path: Path) -> None:
     (tmp_path / "plain").touch()
     write_text(tmp_path / "atomic", "")
     assert stat.S_IMODE((tmp_path / "atomic").stat().st_mode) == stat.S_IMODE((tmp_path / "plain").stat().st_mode)
+
+
+def test_a_full_disk_is_said_and_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    write_text(path, "old")
+    with pytest.raises(OutputError, match=r"cannot write .*a.txt: No space left"), replacing(path):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    with pytest.raises(FileNotFoundError), replacing(path):  # something else that is not there
+        raise FileNotFoundError(errno.ENOENT, "No such file")
+    assert path.read_text() == "old" and os.listdir(tmp_path) == ["a.txt"]
+
+
+def test_lines_are_added(tmp_path: Path) -> None:
+    for line in ("ä", "b"):
+        append_line(tmp_path / "made" / "log", line)
+    assert (tmp_path / "made" / "log").read_text(encoding="utf-8") == "ä\nb\n"
+    with pytest.raises(OutputError, match="cannot write"):
+        append_line(tmp_path / "made", "a folder")
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])

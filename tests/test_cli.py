@@ -176,6 +176,11 @@ def _folder(photo, mask, tmp_path):
     return [tmp_path / "folder", "--task", "denoise"]
 
 
+@bad("a folder without a name")
+def _nameless(photo, mask, tmp_path):
+    return [".", "--task", "denoise"]
+
+
 @bad("no such file")
 def _missing(photo, mask, tmp_path):
     return [tmp_path / "nowhere.png", "--task", "denoise"]
@@ -250,8 +255,20 @@ def _task(photo, mask, tmp_path):
 @pytest.mark.parametrize(
     "case",
     [
-        *(_text, _truncated, _empty, _folder, _missing, _mask_size, _mask_hole, _mask_known, _no_mask, _mask_denoise),
-        *(_no_hole, _preset, _sigma, _sigma_negative, _steps, _device, _task),
+        *(
+            _text,
+            _truncated,
+            _empty,
+            _folder,
+            _nameless,
+            _missing,
+            _mask_size,
+            _mask_hole,
+            _mask_known,
+            _no_mask,
+            _mask_denoise,
+        ),
+        *(_mask_known, _no_mask, _mask_denoise, _no_hole, _preset, _sigma, _sigma_negative, _steps, _device, _task),
     ],
 )
 def test_bad_input_is_one_line_exit_2_and_nothing_written(run, photo, mask, tmp_path, case):

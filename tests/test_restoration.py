@@ -98,6 +98,13 @@ def test_a_network_for_each_task(any_task: str, measure) -> None:  # type: ignor
     assert restorer.restore(y, physics).mean_phi == pytest.approx(shares[any_task].value)
 
 
+def test_what_moves_it_moves_its_prior(restorer: Restorer) -> None:
+    assert restorer.to("meta") is restorer
+    inner = restorer.prior.prior  # type: ignore[attr-defined]
+    assert {p.device.type for p in inner.generator.parameters()} == {"meta"}
+    Restorer(PrecomputedPrior(torch.rand(1, 3, 4, 4)), ConstantPhi()).to("meta")  # nothing to move
+
+
 def test_a_task_without_a_network_is_told_the_ones_there_are() -> None:
     restorer = Restorer(PrecomputedPrior(torch.rand(1, 3, 8, 8)), {"colorization": ConstantPhi()})
     with pytest.raises(SettingsError, match="no phi network for denoising: this restorer has colorization"):

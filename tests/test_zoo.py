@@ -107,6 +107,18 @@ def test_ones_own_preset_comes_before_the_embedded_one_and_is_listed_once(
     assert preset_names() == ["both", "only"]
 
 
+def test_a_preset_of_a_lenders_name_borrows_from_the_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, generator: Path, phi: Path
+) -> None:
+    monkeypatch.setattr(zoo, "files", lambda package: tmp_path)
+    lender = zoo.EMBEDDED["generator"]
+    import_preset(lender, generator, phi={"denoising": phi}, into=tmp_path / "presets", summary="embedded")
+    import_preset(lender, generator, summary="own")
+    restorer = load_restorer(lender, "denoising", steps=1)
+    assert restorer.provenance["weights"]["phi"] == preset(lender, own=False).sha256["phi-denoising"]
+    assert "phi-denoising" not in preset(lender).sha256
+
+
 def test_nothing_is_made_by_asking(home: Path) -> None:
     preset_names()
     with pytest.raises(UnknownNameError):

@@ -1,7 +1,8 @@
-"""Writes that leave the old file or the new one, never half of one."""
+"""Writes that leave the old file or the new one, never half of one; and lines that are added to a file."""
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from collections.abc import Iterator
@@ -9,6 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bigprior.errors import OutputError
+
+#: A disk, a share of it, or a file that can grow no more.
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @contextmanager
@@ -39,6 +43,10 @@ def replacing(path: Path | str) -> Iterator[Path]:
             os.replace(temporary, path)
         except OSError as error:
             raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
+    except OSError as error:
+        if error.errno in _NO_ROOM:
+            raise OutputError(f"cannot write {path}: {error.strerror}") from error
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -47,3 +55,18 @@ def write_text(path: Path | str, text: str) -> None:
     """Write ``text`` to ``path`` as UTF-8, atomically."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def append_line(path: Path | str, line: str) -> None:
+    """Add ``line`` to the text file ``path``, which is made if absent.
+
+    Raises:
+        OutputError: the place cannot be written.
+    """
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(path, "a", encoding="utf-8") as file:
+            file.write(f"{line}\n")
+    except OSError as error:
+        raise OutputError(f"cannot write {path}: {error.strerror or error}") from error

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from bigprior.errors import UnknownNameError
+from bigprior.errors import SettingsError, UnknownNameError
 from bigprior.frames import Bands, Frame, PixelFrame
 from bigprior.frames import frame as make_frame
 
@@ -25,7 +25,13 @@ def fuse(fidelity: Tensor, prior: Tensor, phi: Tensor) -> Tensor:
         prior: ``G(z*)``, (N, 3, H, W), nominally in [0, 1].
         phi: (N, 1 or 3, H, W) in [0, 1]; 1 = all prior.
     """
-    return (1 - phi) * fidelity + phi * prior
+    measured, invented = terms(fidelity, prior, phi)
+    return measured + invented
+
+
+def terms(fidelity: Tensor, prior: Tensor, phi: Tensor) -> tuple[Tensor, Tensor]:
+    """Both terms of Eq. 5 by themselves, of pixels or of coefficients: what is measured, and what is made up."""
+    return (1 - phi) * fidelity, phi * prior
 
 
 class UNetPhi(nn.Module):
@@ -40,6 +46,9 @@ class UNetPhi(nn.Module):
         shuffle: the finest level works on blocks of this side, folded into channels: 2 costs a quarter of 1.
         sees_prior: without it, the measurement stands in the prior's place.
         bounded: sigmoid of the output; without it ``phi`` is a share no more.
+
+    Raises:
+        SettingsError: other ``channels``.
     """
 
     kind: ClassVar[str] = "unet"
@@ -54,6 +63,8 @@ class UNetPhi(nn.Module):
         bounded: bool = True,
     ) -> None:
         super().__init__()
+        if channels not in (1, 3):
+            raise SettingsError(f"channels is {channels}: expected 1, a share a pixel, or 3, one a pixel and colour")
         self.settings: dict[str, Any] = {
             "widths": list(widths),
             "channels": channels,
@@ -248,8 +259,8 @@ def fuse_in_frame(
         window = (..., slice(y0, top + tile + halo), slice(x0, left + tile + halo))
         phi = phi_bands(network, frame, fidelity[window], prior[window], centre(prior), weight)
         inner = (..., slice(top, top + tile), slice(left, left + tile))
-        terms = [frame.analyse(x[inner]) for x in (fidelity, prior)]
-        for i, (band, f) in enumerate(zip(frame.bands, terms[0], strict=True)):
+        analysed = [frame.analyse(x[inner]) for x in (fidelity, prior)]
+        for i, (band, f) in enumerate(zip(frame.bands, analysed[0], strict=True)):
             y, x, (h, w) = (top - y0) // band.step, (left - x0) // band.step, f.shape[2:]
             phi[i] = torch.zeros_like(phi[i]) if band.kind in measured else phi[i]
             phi[i] = phi[i][..., y : y + h, x : x + w]
@@ -258,16 +269,16 @@ def fuse_in_frame(
                 bands.append(phi[i].new_zeros(*phi[i].shape[:2], *size))
             y, x = top // band.step, left // band.step
             bands[i][..., y : y + h, x : x + w] = phi[i]
-        for part, term, shares in zip(parts, terms, ([1 - p for p in phi], phi), strict=True):
-            weighted = [s * t for s, t in zip(shares, term, strict=True)]
-            part[inner] = frame.synthesise(weighted, *part[inner].shape[2:])
+        weighted = [terms(*of_band) for of_band in zip(*analysed, phi, strict=True)]
+        for part, of_bands in zip(parts, zip(*weighted, strict=True), strict=True):
+            part[inner] = frame.synthesise(of_bands, *part[inner].shape[2:])
     shown, share = _shares(frame, parts[0] + parts[1], bands, tile)
     return Fusion(frame.name, parts[0], parts[1], shown, tuple(bands), share)
 
 
 def fuse_pixels(fidelity: Tensor, prior: Tensor, phi: Tensor) -> Fusion:
     """Fuse pictures pixel by pixel with a ``phi`` (N, 1 or 3, H, W) that is known; the parts are Eq. 5's."""
-    measured, invented = (1 - phi) * fidelity, phi * prior
+    measured, invented = terms(fidelity, prior, phi)
     _, share = _shares(PixelFrame(), measured + invented, [phi], tile=max(phi.shape[2:]))
     return Fusion(PixelFrame.name, measured, invented, phi, (phi,), share)
 
@@ -304,7 +315,7 @@ def _shares(frame: Frame, restored: Tensor, phi: Bands, tile: int) -> tuple[Tens
     """The prior's share of each pixel, and of the variance, of a restored picture."""
     height, width = restored.shape[2:]
     mean, map_ = centre(restored), restored.new_zeros(len(restored), 1, height, width)
-    total = restored.new_zeros(2, len(restored), dtype=torch.float64)
+    total = torch.zeros(2, len(restored), dtype=torch.float64)  # not every device has doubles
     for top, left in product(range(0, height, tile), range(0, width, tile)):
         inner = (..., slice(top, top + tile), slice(left, left + tile))
         th, tw = map_[inner].shape[2:]
@@ -313,12 +324,12 @@ def _shares(frame: Frame, restored: Tensor, phi: Bands, tile: int) -> tuple[Tens
             y, x, (h, w) = top // band.step, left // band.step, c.shape[2:]
             energy = c.square()
             for i, part in enumerate((energy * p[..., y : y + h, x : x + w], energy)):
-                total[i] += part.double().sum(dim=(1, 2, 3))
+                total[i] += part.sum(dim=(1, 2, 3)).cpu().double()
                 spread = part.sum(dim=1, keepdim=True) / band.step**2
                 sums[i] += F.interpolate(spread, scale_factor=float(band.step), mode="nearest")[..., :th, :tw]
         map_[inner] = sums[0] / sums[1].clamp_min(1e-12)
     pixel = len(phi) == 1
-    return phi[0] if pixel else map_.clamp_(0, 1), (total[0] / total[1].clamp_min(1e-12)).float()
+    return phi[0] if pixel else map_.clamp_(0, 1), (total[0] / total[1].clamp_min(1e-12)).to(restored)
 
 
 #: Every kind of phi network by name.

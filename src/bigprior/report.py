@@ -113,7 +113,8 @@ def panel_figure(restoration: Restoration) -> Figure:
 
 
 def shrunk(image: Tensor, side: int = PANEL_PX) -> Tensor:
-    """A picture (N, C, H, W) with at most ``side`` pixels on the longer side."""
+    """A picture (N, C, H, W) with at most ``side`` pixels on the longer side, in the processor's memory."""
+    image = image.cpu()
     scale = side / max(image.shape[2:])
     if scale >= 1:
         return image

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 import deepinv as dinv
 import torch
@@ -90,6 +90,13 @@ class Restorer(dinv.models.Reconstructor):
         self.rho = rho
         self.provenance = provenance or {}
         self.eval()
+
+    def to(self, *args: Any, **kwargs: Any) -> Self:
+        """As every module's, for the prior as well."""
+        move = getattr(getattr(self, "prior", None), "to", None)  # deepinv moves it before there is a prior
+        if move is not None:
+            move(*args, **kwargs)
+        return super().to(*args, **kwargs)
 
     def forward(self, y: Tensor, physics: Degradation, **settings: Any) -> Tensor:
         """Deepinv's signature: the restored picture alone."""

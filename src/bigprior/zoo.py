@@ -78,27 +78,27 @@ def preset_names() -> list[str]:
     )
 
 
-def preset(name: str) -> Preset:
-    """The preset called ``name``.
+def preset(name: str, *, own: bool = True) -> Preset:
+    """The preset called ``name``; without ``own``, of the embedded ones alone.
 
     Raises:
         UnknownNameError: no such preset.
         WeightsError: its description cannot be read.
     """
-    path = folder_of(name) / "preset.json"
+    path = folder_of(name, own=own) / "preset.json"
     try:
         return Preset.model_validate_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, SettingsError) as error:
         raise WeightsError(f"{path} does not describe a preset ({str(error).splitlines()[0]})") from error
 
 
-def folder_of(name: str) -> Path:
-    """Where the preset called ``name`` lives; the user's own come before the embedded ones.
+def folder_of(name: str, *, own: bool = True) -> Path:
+    """Where the preset called ``name`` lives; the user's own come before the embedded ones, unless left out.
 
     Raises:
         UnknownNameError: no such preset.
     """
-    for root in _roots():
+    for root in _roots(own):
         if _is_preset(root / name) and Path(name).name == name:
             return root / name
     raise UnknownNameError("preset", name, preset_names())
@@ -245,9 +245,11 @@ def load_restorer(
     prior, _ = load_prior(name, task, steps=steps, budget_s=budget_s, paper=paper, vgg=vgg)
     described = preset(name)
     kind = described.network
-    lender = name if f"phi-{task}" in described.sha256 else EMBEDDED[kind]
-    part, network = _phi_for(lender, task, frame)
-    weights = {kind: described.sha256[kind], "phi": preset(lender).sha256[part]}
+    # The lender is the package's, even where a preset of the user's has its name.
+    own = f"phi-{task}" in described.sha256
+    lender = name if own else EMBEDDED[kind]
+    part, network = _phi_for(lender, task, frame, own)
+    weights = {kind: described.sha256[kind], "phi": preset(lender, own=own).sha256[part]}
     weights |= {p: described.sha256[p] for p in BESIDE if getattr(prior, p, None) is not None}
     provenance: dict[str, Any] = {
         "preset": name,
@@ -256,7 +258,7 @@ def load_restorer(
     }
     if isinstance(network, BandPhi):
         provenance["rho"] = network.rho if rho is None else rho
-    return Restorer(any_size(prior.to(device), task), network, rho=rho, provenance=provenance).to(device)
+    return Restorer(any_size(prior, task), network, rho=rho, provenance=provenance).to(device)
 
 
 def load_phi(path: Path | str) -> Any:
@@ -288,16 +290,16 @@ def load_phi(path: Path | str) -> Any:
     return network.eval().requires_grad_(False)
 
 
-def _phi_for(name: str, task: str, frame: str | None) -> tuple[str, Any]:
+def _phi_for(name: str, task: str, frame: str | None, own: bool) -> tuple[str, Any]:
     """The part of a preset that weighs a task's prior in a frame, and its network."""
     frames = dict[str, tuple[str, Any]]()
-    for part in preset(name).sha256:
+    for part in preset(name, own=own).sha256:
         if not part.startswith(f"phi-{task}"):
             continue
-        network = load_phi(_checked(name, part))
-        if frame in (None, own := network.frame):
+        network = load_phi(_checked(name, part, own))
+        if frame in (None, network.frame):
             return part, network
-        frames[own] = (part, network)
+        frames[network.frame] = (part, network)
     raise SettingsError(f"preset {name} has no {task} network for frame {frame!r}: it has {', '.join(sorted(frames))}")
 
 
@@ -309,16 +311,18 @@ def _beside(name: str, part: str) -> Any:
     return BESIDE[part].from_state_dict(tensors, header.get("network", {})).requires_grad_(False).eval()
 
 
-def _roots() -> list[Path]:
-    return [home(), Path(str(files("bigprior") / "presets"))]
+def _roots(own: bool = True) -> list[Path]:
+    """The folders of presets, with or without the user's."""
+    return [home()] * own + [Path(str(files("bigprior") / "presets"))]
 
 
 def _is_preset(folder: Path) -> bool:
     return (folder / "preset.json").is_file()
 
 
-def _checked(name: str, part: str) -> Path:
-    path, expected = folder_of(name) / f"{part}.safetensors", preset(name).sha256.get(part)
+def _checked(name: str, part: str, own: bool = True) -> Path:
+    path = folder_of(name, own=own) / f"{part}.safetensors"
+    expected = preset(name, own=own).sha256.get(part)
     if expected is None:
         raise WeightsError(f"preset {name} has no {part}")
     if not path.is_file() or sha256(path) != expected:

@@ -4,7 +4,7 @@ import deepinv as dinv
 import pytest
 import torch
 
-from bigprior.degradations import Colorization, Denoising, Inpainting
+from bigprior.degradations import Colorization, Degradation, Denoising, Inpainting
 from bigprior.denoisers import DenoisingUNet
 from bigprior.errors import SettingsError
 from bigprior.masks import centre_hole, smooth_fill
@@ -113,6 +113,15 @@ def test_a_denoiser_that_cannot_be_told_is_not_asked_to_be(measure) -> None:
         DiffusionPrior(Blur(), DiffusionSettings(sampler="posterior"))
     with pytest.raises(SettingsError, match="diffpir"):
         DiffusionPrior(Blur()).project(*measure("colorization"))
+
+
+@pytest.mark.parametrize("sampler", ["mean", "posterior"])
+def test_where_nothing_is_known_exactly_nothing_is_told(denoiser, sampler) -> None:
+    class Blurred(Degradation):
+        name, placement = "blurred", "whole"
+
+    with pytest.raises(SettingsError, match="blurred says nothing exactly"):
+        prior_of(denoiser, sampler).project(torch.rand(1, 3, 16, 16), Blurred())
 
 
 def test_what_is_known_is_told() -> None:

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -56,6 +57,13 @@ def test_every_task_trains_and_restores(smooth_pictures: Path, tmp_path: Path, t
     assert image.shape == (1, 3, 16, 16) and image.min() >= 0 and image.max() <= 1
     if task == "inpainting":
         assert torch.equal(image * physics.mask, y * physics.mask)
+
+
+@pytest.mark.parametrize("validation", [None, (1, 2)])
+def test_weights_are_chosen_on_other_pictures(smooth_pictures: Path, tmp_path: Path, validation: Any) -> None:
+    with pytest.raises(SettingsError, match="validation"):
+        train_dncnn(smooth_pictures, (0, 1), validation, tmp_path / "run", settings_of("denoising", 1), quiet=True)
+    assert not (tmp_path / "run").exists()
 
 
 def test_what_it_cannot_use_is_refused(smooth_pictures: Path, tmp_path: Path) -> None:

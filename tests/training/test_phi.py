@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -14,6 +15,7 @@ from bigprior.fusion import BandPhi, centre, fuse, phi_bands, variance
 from bigprior.priors.base import Projection
 from bigprior.simulation import PROTOCOLS, simulate
 from bigprior.training.phi import PhiSettings, Triples, band_objective, make_triples, objective, train_phi
+from bigprior.training.recipes import check_apart
 from bigprior.weights import read_weights
 from bigprior.zoo import load_phi
 
@@ -122,6 +124,23 @@ def test_a_folder_of_another_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="other sources"):
         train_phi(tmp_path, settings_of(2), triples(3), quiet=True)
     assert (tmp_path / "phi.safetensors").read_bytes() == weights
+
+
+@pytest.mark.parametrize(
+    "settings", [PhiSettings(network="constant", steps=1), PhiSettings(network_settings={"channels": 2}, steps=1)]
+)
+def test_what_cannot_be_trained_is_refused(tmp_path: Path, settings: PhiSettings) -> None:
+    with pytest.raises(SettingsError, match=r"nothing to train|channels is 2"):
+        train_phi(tmp_path / "run", settings, triples(), quiet=True)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(("train", "validation"), [(None, (3, 4)), ((0, 3), (3, 4)), ((4, 9), (3, 4))])
+def test_weights_are_not_chosen_on_what_was_learned_from(train: Any, validation: Any) -> None:
+    with pytest.raises(SettingsError, match="validation 3-4: choose pictures that are in one alone"):
+        check_apart(train, validation)
+    check_apart((0, 2), validation)
+    check_apart(train, None)
 
 
 def test_an_unknown_network_is_told_the_known_ones(tmp_path: Path) -> None:

@@ -159,5 +159,6 @@ def test_weights_or_pictures_that_cannot_be_used(pictures: Path, vgg_weights: Pa
         train_prior(pictures, tmp_path / "a", SMALL, vgg=pictures / "0.png", quiet=True)
     with pytest.raises(WeightsError, match="no weights file"):
         train_prior(pictures, tmp_path / "b", SMALL, vgg=vgg_weights, init=tmp_path / "absent.safetensors", quiet=True)
+    (tmp_path / "empty").mkdir()
     with pytest.raises(ImageError, match="no pictures in"):
-        train_prior(tmp_path / "b", tmp_path / "c", SMALL, vgg=vgg_weights, quiet=True)
+        train_prior(tmp_path / "empty", tmp_path / "c", SMALL, vgg=vgg_weights, quiet=True)

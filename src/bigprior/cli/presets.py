@@ -10,7 +10,7 @@ from rich.table import Table
 
 from bigprior.cli.options import Task, by_task
 from bigprior.cli.terminal import OUT
-from bigprior.errors import SettingsError
+from bigprior.errors import SettingsError, WeightsError
 
 priors = typer.Typer(help="The priors that can be named with --preset.", no_args_is_help=True)
 
@@ -22,7 +22,11 @@ def list_priors() -> None:
 
     table = Table("preset", "summary", "images seen", "licence")
     for name in preset_names():
-        p = preset(name)
+        try:
+            p = preset(name)
+        except WeightsError as error:  # one that is broken hides no other
+            table.add_row(name, str(error), "", "")
+            continue
         table.add_row(p.name, p.summary, f"{p.images_seen:,}", p.licence)
     OUT.print(table)
 

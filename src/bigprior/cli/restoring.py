@@ -54,15 +54,14 @@ def restore(
         raise SettingsError(f"--sigma goes with --task denoise, not {task.value}: leave it out")
     if sigma is not None and not 0 < sigma <= 255:
         raise SettingsError(f"--sigma is {sigma:g}: expected a noise level above 0, up to 255")
-    folder = output or photo.with_name(f"{photo.stem}-restored")
-    if folder.exists() and not folder.is_dir():
-        raise OutputError(f"{folder} is a file: pass a folder with -o")
-
     with working("loading"):
         from bigprior.images import read_mask, read_picture
         from bigprior.zoo import load_restorer
 
         picture = read_picture(photo)
+        folder = output or photo.with_name(f"{photo.stem}-restored")
+        if folder.exists() and not folder.is_dir():
+            raise OutputError(f"{folder} is a file: pass a folder with -o")
         known = read_mask(mask) if mask is not None else None
         where = _device(device)
         options: dict[str, Any] = {"steps": steps, "paper": paper, "vgg": vgg, "frame": frame, "rho": rho}

@@ -152,10 +152,10 @@ def train_phi(
             network=network,
             network_settings=of_network.get(network, {}),
             rho=rho,
-            steps=steps or (400 if of_bands else 3000),
+            steps=(400 if of_bands else 3000) if steps is None else steps,
             **options,
-            batch=batch or (4 if of_bands else 16),
-            crop_px=crop or (256 if of_bands else 64),
+            batch=(4 if of_bands else 16) if batch is None else batch,
+            crop_px=(256 if of_bands else 64) if crop is None else crop,
             lr=lr,
             seed=seed,
         )

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bigprior.atomic import write_text
+from bigprior.atomic import append_line, write_text
 from bigprior.degradations import Degradation
 from bigprior.errors import SettingsError
 from bigprior.evaluation.baselines import Baseline, choose
@@ -57,9 +57,8 @@ class Lines:
         """Keep the scores of one picture by one method."""
         self.known[key] = scores
         if self.path is not None:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            with open(self.path, "a", encoding="utf-8") as file:
-                file.write(json.dumps({"method": method, "picture": picture, "key": key, "scores": scores}) + "\n")
+            line = {"method": method, "picture": picture, "key": key, "scores": scores}
+            append_line(self.path, json.dumps(line))
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import product
+from typing import Self
 
 import numpy as np
 import scipy.ndimage
@@ -63,6 +64,13 @@ class AnySize:
         self.overlap = resolution // 4 if overlap is None else overlap
         if not 0 <= self.overlap < resolution:
             raise SettingsError(f"overlap is {overlap}: expected 0 to {resolution - 1}, less than the tile")
+
+    def to(self, device: torch.device | str) -> Self:
+        """Move the prior, if it can be moved; measurements have to be there too."""
+        move = getattr(self.prior, "to", None)
+        if move is not None:
+            move(device)
+        return self
 
     def project(
         self, y: Tensor, degradation: Degradation, *, seed: int = 0, progress: Progress | None = None

@@ -21,7 +21,7 @@ class Projection:
     Attributes:
         image: ``G(z*)``, (N, 3, H, W), RGB in [0, 1].
         codes: what the image was made from, by name, where there is such a thing.
-        history: loss of each step and picture, (steps, N); (0, N) where nothing was optimised.
+        history: loss of each step and picture, (steps, N); None where nothing was optimised.
     """
 
     image: Tensor

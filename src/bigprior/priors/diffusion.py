@@ -128,6 +128,8 @@ class DiffusionPrior:
         degradation.check(y)
         if isinstance(degradation, Inpainting):
             degradation = degradation.for_measurement(y)
+        if not isinstance(degradation, Denoising) and self.settings.sampler in ("mean", "posterior"):
+            self._check_told(degradation, y)
         if isinstance(degradation, Denoising):
             sigma, level = noise_levels(y, degradation.sigma)
             if self.settings.sampler == "mean":
@@ -170,15 +172,19 @@ class DiffusionPrior:
         with autocast(self.settings.precision, x.device):
             return self.denoiser(x, sigma, evidence)
 
+    def _check_told(self, degradation: Degradation, y: Tensor) -> None:
+        """That there is something to tell, and a denoiser that can be told."""
+        others = "use the sampler 'ddrm', 'diffpir' or 'dps'"
+        if not isinstance(self.denoiser, DenoisingUNet):
+            kind = type(self.denoiser).__name__
+            raise SettingsError(f"a {kind} cannot be told what is known in {degradation.name}: {others}")
+        if degradation.evidence(y) is None:
+            raise SettingsError(f"{degradation.name} says nothing exactly, so nothing can be told: {others}")
+
     def _mean(self, y: Tensor, degradation: Degradation) -> Tensor:
         """The mean of all pictures that agree with ``y``: at the most noise a picture says as much as plain grey."""
-        if not isinstance(self.denoiser, DenoisingUNet):
-            raise SettingsError(
-                f"a {type(self.denoiser).__name__} cannot be told what is known, so it has no mean for "
-                f"{degradation.name}: use the sampler 'ddrm', 'diffpir' or 'dps'"
-            )
-        most, evidence = self.denoiser.sigma_max, degradation.evidence(y)
-        assert evidence is not None  # every task but denoising knows something exactly
+        most, evidence = DenoisingUNet.sigma_max, degradation.evidence(y)
+        assert evidence is not None
         views = _VIEWS[: self.settings.views]
         total = y.new_zeros(len(y), 3, *y.shape[2:])
         for view in views:

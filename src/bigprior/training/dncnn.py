@@ -15,11 +15,11 @@ from pydantic import Field, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 
 from bigprior.degradations import Degradation, Inpainting
-from bigprior.errors import UnknownNameError, WeightsError
+from bigprior.errors import SettingsError, UnknownNameError, WeightsError
 from bigprior.folders import PictureSet, load_set
 from bigprior.settings import Settings
 from bigprior.simulation import simulate
-from bigprior.training.recipes import TASK_PROTOCOLS
+from bigprior.training.recipes import TASK_PROTOCOLS, check_apart
 from bigprior.training.run import Best, Run, named, random_crop, state_of, step_rng
 from bigprior.weights import read_weights, save_weights
 
@@ -71,11 +71,15 @@ def train_dncnn(
 
     Raises:
         ImageError: no such folder or pictures.
-        SettingsError: ``out`` belongs to a run with other settings, or an index beyond the folder.
+        SettingsError: ``out`` belongs to a run with other settings, an index beyond the folder, no pictures to choose
+            the weights on, or some that are learned from too.
         UnknownNameError: no such task.
     """
     if settings.task not in TASK_PROTOCOLS:
         raise UnknownNameError("task", settings.task, list(TASK_PROTOCOLS))
+    if validation is None:
+        raise SettingsError("validation is empty: name the pictures that the weights are chosen on, A-B")
+    check_apart(train, validation)
     pictures, chosen_on = load_set(data, train), load_set(data, validation)
     sources = {"pictures": named(pictures.names), "validation": named(chosen_on.names)}
     run = Run(out, settings, sources, quiet=quiet)

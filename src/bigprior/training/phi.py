@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from bigprior.atomic import replacing
 from bigprior.colour import ab_distance
 from bigprior.degradations import Degradation, Inpainting
+from bigprior.errors import SettingsError
 from bigprior.frames import Bands, Frame
 from bigprior.frames import frame as make_frame
 from bigprior.fusion import BandPhi, centre, fuse, phi_bands, phi_network, variance
@@ -150,7 +151,7 @@ def train_phi(
         The path of the exported weights.
 
     Raises:
-        SettingsError: ``out`` belongs to a run with other settings.
+        SettingsError: ``out`` belongs to a run with other settings, or a network without parameters.
         UnknownNameError: no such network.
     """
     trainer = _Trainer(settings)
@@ -205,6 +206,8 @@ class _Trainer:
             self.network = phi_network(settings.network, **settings.network_settings)
             if settings.init == "he":
                 _start_as_he(self.network)
+        if not list(self.network.parameters()):
+            raise SettingsError(f"a phi network {settings.network!r} has nothing to train: choose another")
         self.network.to(memory_format=torch.channels_last)
         self.optimizer = torch.optim.AdamW(self.network.parameters(), settings.lr, weight_decay=settings.weight_decay)
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(self.optimizer, settings.lr, total_steps=settings.steps)

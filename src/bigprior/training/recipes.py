@@ -8,6 +8,7 @@ import torch
 
 from bigprior.errors import SettingsError
 from bigprior.folders import PictureSet, load_set
+from bigprior.fusion import phi_network
 from bigprior.priors.base import Progress
 from bigprior.simulation import simulate
 from bigprior.training.phi import PhiSettings, Triples, make_triples, train_phi
@@ -41,7 +42,8 @@ def train_task_phi(
     Args:
         task: a degradation's name.
         data: folder of pictures.
-        train, validation: first and last picture of each part, both included.
+        train, validation: first and last picture of each part, both included; all to learn from, and none to choose
+            the weights on, in which case the last ones are exported, by None.
         out: the run's folder.
         preset: whose prior is weighed.
         settings: of the training.
@@ -53,8 +55,10 @@ def train_task_phi(
         The path of the weights.
 
     Raises:
-        ImageError, SettingsError, UnknownNameError, WeightsError: as for the parts.
+        ImageError, SettingsError, UnknownNameError, WeightsError: as for the parts; or both parts share pictures.
     """
+    check_apart(train, validation)
+    phi_network(settings.network, **settings.network_settings)  # what cannot be built is said before the inversions
     prior, key = load_prior(preset, task, steps=steps)
 
     def triples(index: tuple[int, int] | None) -> Triples:
@@ -67,7 +71,8 @@ def train_task_phi(
         return make_triples(placed, protocols, images, names, draws=draws, key=key, cache=cache, progress=progress)
 
     header = {"task": task, "preset": preset, "generator": key.split("/")[0]}
-    return train_phi(out, settings, triples(train), triples(validation), header=header)
+    chosen_on = None if validation is None else triples(validation)
+    return train_phi(out, settings, triples(train), chosen_on, header=header)
 
 
 def train_phi_on_priors(
@@ -85,9 +90,23 @@ def train_phi_on_priors(
     Raises:
         SettingsError: the folders do not match.
     """
+    check_apart(train, validation)
     learned_from = given_triples(data, prior_dir, train)
     chosen_on = given_triples(data, prior_dir, validation) if validation else None
     return train_phi(out, settings, learned_from, chosen_on, header={"task": "colorization"})
+
+
+def check_apart(train: tuple[int, int] | None, validation: tuple[int, int] | None) -> None:
+    """That no weights are chosen on pictures that they learned from.
+
+    Raises:
+        SettingsError: both ranges share pictures; None is all of them to learn from, and none to choose on.
+    """
+    if validation is not None and (train is None or (train[0] <= validation[1] and validation[0] <= train[1])):
+        learned = "all pictures" if train is None else "{}-{}".format(*train)
+        raise SettingsError(
+            f"index is {learned} and validation {validation[0]}-{validation[1]}: choose pictures that are in one alone"
+        )
 
 
 def given_triples(data: Path | str, prior_dir: Path | str, index: tuple[int, int] | None) -> Triples:

@@ -21,7 +21,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch import Tensor, nn
 from torchvision.utils import save_image
 
-from bigprior.atomic import replacing, write_text
+from bigprior.atomic import append_line, replacing, write_text
 from bigprior.errors import SettingsError
 from bigprior.training.workers import started
 from bigprior.weights import save_weights
@@ -171,8 +171,7 @@ class Run:
     def log(self, **values: float | int | str) -> None:
         """Append one JSON line to ``log.jsonl``."""
         self._begin()
-        with open(self._log, "a", encoding="utf-8") as file:
-            file.write(json.dumps(values) + "\n")
+        append_line(self._log, json.dumps(values))
 
     def steps(
         self, start: int, stop: int, batch: int, state: Callable[[], dict[str, Any]], every: int = 1
