@@ -403,6 +403,19 @@ def test_a_phi_network_is_trained_on_priors_made_elsewhere(run, tmp_path):
     assert code == 2 and "init is 'zero'" in err
 
 
+def test_a_phi_network_is_trained_on_pictures_of_any_sizes(run, tmp_path):
+    for i, size in enumerate([(16, 16), (40, 30), (20, 50), (30, 40)]):
+        write_picture(tmp_path / "data" / f"{i}.png", torch.rand(1, 3, *size))
+    where = ["--data", tmp_path / "data", "--out", tmp_path / "run", "--preset", "tiny", "--inversion-steps", 1]
+    parts = ["--index", "0-2", "--validation", "3-3", "--steps", 1, "--batch", 1, "--crop", 16]
+    code, _, err = run("train", "phi", "--task", "denoise", *where, *parts, "--network", "unet", "--channels", 2)
+    assert code == 2 and "channels is 2" in err
+    assert not (tmp_path / "run").exists()  # nothing was inverted
+    assert run("train", "phi", "--task", "denoise", *where, *parts)[0] == 0
+    learned = json.loads((tmp_path / "run" / "sources.json").read_text())
+    assert learned["preset"] == "tiny" and learned["pictures"].startswith("5,")  # two have a tile as well
+
+
 def test_a_supervised_network_is_trained_for_the_tables(run, tmp_path):
     for i in range(3):
         write_picture(tmp_path / "data" / f"{i}.png", torch.rand(1, 3, 48, 48))

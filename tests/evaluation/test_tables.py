@@ -50,6 +50,12 @@ def table(pictures: Path, tmp_path: Path):  # type: ignore[no-untyped-def]
     return make
 
 
+def test_pictures_may_have_any_sizes(table, pictures: Path) -> None:
+    Image.new("RGB", (50, 30), (90, 40, 120)).save(pictures / "3.png")
+    results = table("denoising", "denoising", baselines=("tv",))
+    assert results["pictures"] == 4 and results["ours"]["psnr"] > results["input"]["psnr"]
+
+
 def test_rows_are_what_they_say(table, pictures: Path) -> None:
     results = table("denoising", "denoising", baselines=("tv",))
     truth = load_set(pictures)

@@ -22,7 +22,8 @@ from bigprior.atomic import append_line, write_text
 from bigprior.degradations import Degradation
 from bigprior.errors import SettingsError
 from bigprior.evaluation.baselines import Baseline, choose
-from bigprior.folders import PictureSet, load_set
+from bigprior.folders import list_pictures
+from bigprior.images import read_picture
 from bigprior.metrics import METRICS
 from bigprior.priors.base import Progress
 from bigprior.priors.precomputed import PrecomputedPrior
@@ -112,13 +113,14 @@ def picture_rows(
         SettingsError: ``prior_dir`` without ``phi``, or with other pictures.
         WeightsError: a file of ``dncnn`` that is none.
     """
-    pictures = load_set(data, index)
+    files = list_pictures(data, index)
+    names = [file.stem for file in files]
     methods, missing = choose(task, baselines, dncnn)
-    restorers = _restorers(task, pictures, index, preset_name, steps, prior_dir, phi)
+    restorers = _restorers(task, names, index, preset_name, steps, prior_dir, phi)
     done, scores = Lines(lines), dict[str, list[dict[str, float]]]()
     rows, others = ["ours", *methods], {name: method.depends(task) for name, method in methods.items()}
-    for i, name in enumerate(pictures.names):
-        x = pictures.images[i : i + 1]
+    for i, (file, name) in enumerate(zip(files, names, strict=True)):
+        x = read_picture(file).image
         pixels = hashlib.sha256(x.numpy().tobytes()).hexdigest()
         restorer, made_of = restorers(i)
         for j, row in enumerate(rows):
@@ -136,9 +138,9 @@ def picture_rows(
                     done.add(keys[part], part, name, values)
             for part, key in keys.items():
                 scores.setdefault(part, []).append(done.known[key])
-            progress(i * len(rows) + j + 1, len(pictures) * len(rows))
+            progress(i * len(rows) + j + 1, len(files) * len(rows))
     notes = {name: method.note for name, method in methods.items() if method.note}
-    return Rows(pictures.names, scores, missing, notes)
+    return Rows(names, scores, missing, notes)
 
 
 def means(rows: Rows) -> dict[str, Any]:
@@ -170,7 +172,7 @@ def _our_scores(
 
 def _restorers(
     task: str,
-    pictures: PictureSet,
+    names: Sequence[str],
     index: tuple[int, int] | None,
     preset_name: str,
     steps: int | None,
@@ -187,12 +189,12 @@ def _restorers(
         return lambda i: (restorer, made_of)
     if phi is None:
         raise SettingsError("priors computed elsewhere need a network that weighs them: pass --phi FILE")
-    network, hashed, priors = load_phi(phi), sha256(phi), load_set(prior_dir, index)
-    if priors.names != pictures.names:
+    network, hashed, priors = load_phi(phi), sha256(phi), list_pictures(prior_dir, index)
+    if [file.stem for file in priors] != names:
         raise SettingsError(f"{prior_dir} does not hold a prior of the same name for each picture")
 
     def around(i: int) -> tuple[Restorer, dict[str, Any]]:
-        image = priors.images[i : i + 1]
+        image = read_picture(priors[i]).image
         pixels = hashlib.sha256(image.numpy().tobytes()).hexdigest()
         return Restorer(PrecomputedPrior(image), network), {"prior": pixels, "phi": hashed}
 

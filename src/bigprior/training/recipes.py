@@ -7,8 +7,9 @@ from pathlib import Path
 import torch
 
 from bigprior.errors import SettingsError
-from bigprior.folders import PictureSet, load_set
+from bigprior.folders import PictureSet, list_pictures, load_set
 from bigprior.fusion import phi_network
+from bigprior.images import read_picture
 from bigprior.priors.base import Progress
 from bigprior.simulation import simulate
 from bigprior.training.phi import PhiSettings, Triples, make_triples, train_phi
@@ -123,10 +124,12 @@ def given_triples(data: Path | str, prior_dir: Path | str, index: tuple[int, int
 
 
 def _with_tiles(pictures: PictureSet, data: Path | str, index: tuple[int, int] | None, side: int) -> PictureSet:
-    """Add the tile in the middle of each picture, at the picture's own scale."""
-    large = load_set(data, index)
-    top, left = ((length - side) // 2 for length in large.images.shape[2:])
-    if min(top, left) < 1:
-        return pictures
-    tiles = large.images[:, :, top : top + side, left : left + side]
-    return PictureSet(torch.cat([pictures.images, tiles]), pictures.names + [f"{name}-tile" for name in large.names])
+    """Add the tile in the middle of each picture that is larger, at its own scale."""
+    tiles, names = [pictures.images], list(pictures.names)
+    for file in list_pictures(data, index):
+        image = read_picture(file).image
+        top, left = ((length - side) // 2 for length in image.shape[2:])
+        if min(top, left) >= 1:
+            tiles.append(image[:, :, top : top + side, left : left + side])
+            names.append(f"{file.stem}-tile")
+    return PictureSet(torch.cat(tiles), names)
