@@ -242,6 +242,21 @@ def _steps(photo, mask, tmp_path):
     return [photo, "--task", "denoise", "--steps", 0]
 
 
+@bad("steps of what answers at once")
+def _steps_at_once(photo, mask, tmp_path):
+    return [photo, "--task", "denoise", "--preset", "rooms-diffusion", "--steps", 3]
+
+
+@bad("a hole to find beside a mask")
+def _find_and_mask(photo, mask, tmp_path):
+    return [photo, "--task", "inpaint", "--find-hole", "--mask", mask]
+
+
+@bad("a weight of what is known")
+def _rho_and_mask(photo, mask, tmp_path):
+    return [photo, "--task", "inpaint", "--mask", mask, "--rho", 0.1]
+
+
 @bad("device")
 def _device(photo, mask, tmp_path):
     return [photo, "--task", "denoise", "--device", "warp"]
@@ -269,6 +284,7 @@ def _task(photo, mask, tmp_path):
             _mask_denoise,
         ),
         *(_mask_known, _no_mask, _mask_denoise, _no_hole, _preset, _sigma, _sigma_negative, _steps, _device, _task),
+        *(_steps_at_once, _find_and_mask, _rho_and_mask),
     ],
 )
 def test_bad_input_is_one_line_exit_2_and_nothing_written(run, photo, mask, tmp_path, case):

@@ -177,7 +177,8 @@ def load_prior(
         vgg: local VGG-16 trunk, for the paper's perceptual loss.
 
     Raises:
-        SettingsError: ``steps`` or ``budget_s`` is not positive, or ``paper`` or ``budget_s`` with a denoiser.
+        SettingsError: ``steps`` or ``budget_s`` is not positive; ``paper``, ``budget_s`` or ``vgg`` with a denoiser, or
+            ``steps`` with one that answers at once.
     """
     if steps is not None and steps < 1:
         raise SettingsError(f"steps is {steps}: expected at least 1")
@@ -190,6 +191,10 @@ def load_prior(
         if budget_s is not None:
             raise SettingsError(f"preset {name} holds a denoiser, which inverts nothing: leave --budget out")
         sampling = described.sampling.get(task, SAMPLING).model_copy(update=update)
+        if steps is not None and sampling.sampler == "mean":
+            raise SettingsError(f"preset {name} answers {task} at once: leave --steps out")
+        if vgg is not None:
+            raise SettingsError(f"preset {name} holds a denoiser, which no perceptual loss steers: leave --vgg out")
         colourist = load_colourist(name) if task == "colorization" else None
         refiner = load_refiner(name) if task == "denoising" else None
         parts = ["denoiser"] + [p for p, n in (("colourist", colourist), ("refiner", refiner)) if n is not None]

@@ -48,6 +48,10 @@ def restore(
     """Restore one picture; write it with its layers, the phi map, a panel and how it was made."""
     if mask is not None and task is not Task.inpaint:
         raise SettingsError(f"--mask goes with --task inpaint, not {task.value}: leave it out")
+    if find_hole and (mask is not None or task is not Task.inpaint):
+        raise SettingsError("--find-hole goes with --task inpaint and no --mask: leave it out")
+    if rho is not None and mask is not None:
+        raise SettingsError("--rho weighs what phi finds; with --mask phi is known: leave it out")
     if task is Task.inpaint and mask is None and not find_hole:
         raise MaskError("inpainting needs to know the hole: pass --mask FILE, or --find-hole if the hole is black")
     if sigma is not None and task is not Task.denoise:
