@@ -90,6 +90,33 @@ def test_restore_writes_layers_that_recompose(run, photo, mask, tmp_path, task):
     assert made["mean_phi"] == pytest.approx(float(layers["phi"].mean()), abs=1e-5)
 
 
+def test_several_pictures_are_restored_by_one_call(run, mask, tmp_path):
+    photos, masks = [tmp_path / "a.png", tmp_path / "b.tif"], tmp_path / "masks"
+    for i, photo in enumerate(photos):
+        write_picture(photo, torch.rand(1, 3, 30, 40))
+        known = torch.ones(1, 1, 30, 40)
+        known[:, :, 5 * i : 5 * i + 4, 7:11] = 0
+        write_picture(masks / f"{photo.stem}.png", known)
+    options = ["--task", "inpaint", "--preset", "tiny", "--steps", 2]
+    assert run("restore", *photos, *options, "--mask", masks, "-o", tmp_path / "out")[0] == 0
+    for photo in photos:
+        layers = read_layers(tmp_path / "out" / photo.stem / "layers.tif")
+        assert torch.equal(1 - layers["phi"], read_picture(masks / f"{photo.stem}.png").image[:, :1])
+        assert (tmp_path / "out" / photo.stem / f"restored{photo.suffix}").is_file()
+    assert run("restore", *photos, *options, "--mask", mask)[0] == 0
+    assert {p.name for p in tmp_path.glob("*-restored")} == {"a-restored", "b-restored"}
+
+    write_picture(tmp_path / "a.tif", torch.rand(1, 3, 30, 40))
+    (tmp_path / "b.png").write_text("no picture")
+    for wrong, said in (("a.tif", "would both be written to"), ("b.png", "b.png"), ("photo.png", "photo")):
+        code, _, err = run("restore", photos[0], tmp_path / wrong, *options, "--mask", masks, "-o", tmp_path / "new")
+        assert code == 2 and said in err and err.count("\n") == 1
+    write_picture(tmp_path / "c.png", torch.rand(1, 3, 30, 40))
+    code, _, err = run("restore", photos[0], tmp_path / "c.png", *options, "--mask", masks, "-o", tmp_path / "new")
+    assert code == 2 and "holds 0 masks called c: expected one for c.png" in err
+    assert not (tmp_path / "new").exists()
+
+
 def test_known_pixels_come_back_as_they_were(run, photo, mask, tmp_path):
     run("restore", photo, "--task", "inpaint", "--mask", mask, "--preset", "tiny", "--steps", 3, "-o", tmp_path / "out")
     before, after = read_picture(photo).image, read_picture(tmp_path / "out" / "restored.png").image

@@ -1,8 +1,10 @@
 """What a person gets to see of a restoration."""
 
+import pytest
 import torch
 
 from bigprior.degradations import Denoising
+from bigprior.errors import ImageError
 from bigprior.fusion import ConstantPhi
 from bigprior.images import read_layers, read_picture
 from bigprior.priors.precomputed import PrecomputedPrior
@@ -26,6 +28,15 @@ def test_every_layer_is_written(tmp_path):
     layers = read_layers(paths["layers"])
     assert torch.equal((1 - layers["phi"]) * layers["fidelity"] + layers["phi"] * layers["prior"], layers["restored"])
     assert torch.equal(layers["measured"] + layers["invented"], layers["restored"])
+
+
+def test_several_pictures_are_saved_one_by_one(tmp_path):
+    y = torch.rand(2, 3, 8, 9)
+    both = Restorer(PrecomputedPrior(torch.rand_like(y)), ConstantPhi(0.5)).restore(y, Denoising(0.1))
+    with pytest.raises(ImageError, match="holds 2 pictures: save each"):
+        save_restoration(both, tmp_path / "both")
+    assert not (tmp_path / "both").exists()
+    assert save_restoration(both[1], tmp_path / "one")["restored"].is_file()
 
 
 def test_the_heat_map_spans_0_to_1_whatever_phi_is():

@@ -155,6 +155,20 @@ def test_its_repr_says_something(n: int, size: str) -> None:
     assert repr(r) == f"<Restoration {size} denoising, mean phi 0.31, 31% of the variance made up>"
 
 
+def test_each_picture_of_a_batch_is_a_restoration(restorer: Restorer, any_task: str, measure) -> None:  # type: ignore[no-untyped-def]
+    y, physics = measure(any_task, 3, 16, 16)
+    r = restorer.restore(y, physics)
+    assert len(r) == 3
+    for i, one in enumerate(r):
+        assert len(one) == 1 and torch.equal(one.restored, r.restored[i : i + 1])
+        assert torch.equal(one.measured + one.invented, one.restored)
+        assert torch.equal(one.bands[0], r.bands[0][i : i + 1]) and one.mean_share == pytest.approx(float(r.share[i]))
+        assert one.projection.history.shape[1] == 1 and len(one.projection.codes["z"]) == 1
+    assert torch.equal(r[-1].restored, r.restored[2:])
+    with pytest.raises(IndexError):
+        r[3]
+
+
 def test_a_restoration_is_frozen() -> None:
     r = Restorer(PrecomputedPrior(torch.rand(1, 3, 5, 7)), ConstantPhi()).restore(torch.rand(1, 3, 5, 7), Denoising())
     with pytest.raises(dataclasses.FrozenInstanceError):

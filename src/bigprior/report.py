@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from bigprior.atomic import replacing, write_text
+from bigprior.errors import ImageError
 from bigprior.images import to_uint8, write_layers, write_picture
 from bigprior.restoration import Restoration
 
@@ -38,8 +39,11 @@ def save_restoration(
     fidelity, prior and phi, and of measured and invented, whose sum is restored exactly; ``json``, how it was made.
 
     Raises:
+        ImageError: a restoration of several pictures.
         OutputError: the folder cannot be written.
     """
+    if len(restoration) != 1:
+        raise ImageError(f"this restoration holds {len(restoration)} pictures: save each, restoration[0] to the last")
     folder = Path(folder)
     paths = {k: folder / f"{k}{suffix}" for k in ("restored", "fidelity", "prior")}
     paths |= {"phi": folder / "phi.png", "panel": folder / "panel.png"}

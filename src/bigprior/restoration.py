@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 import deepinv as dinv
@@ -47,6 +47,32 @@ class Restoration:
     projection: Projection
     task: str
     provenance: dict[str, Any] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        """How many pictures."""
+        return len(self.restored)
+
+    def __getitem__(self, i: int) -> Restoration:
+        """The restoration of picture ``i`` alone.
+
+        Raises:
+            IndexError: no such picture.
+        """
+        i = range(len(self))[i]
+        one = slice(i, i + 1)
+        names = ("restored", "fidelity", "prior", "measured", "invented", "phi", "share", "measurement")
+        codes = {name: code[one] for name, code in self.projection.codes.items()}
+        history = None if self.projection.history is None else self.projection.history[:, one]
+        provenance = dict(self.provenance)
+        if len(provenance.get("sigma", ())) == len(self):
+            provenance["sigma"] = provenance["sigma"][one]
+        return replace(
+            self,
+            **{name: getattr(self, name)[one] for name in names},
+            bands=tuple(band[one] for band in self.bands),
+            projection=Projection(self.projection.image[one], codes, history),
+            provenance=provenance,
+        )
 
     @property
     def mean_phi(self) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,7 +13,7 @@ from rich.table import Table
 from bigprior import DEFAULT_PRESET
 from bigprior.cli.options import Device, FrameName, Preset, Rho, Seed, Steps, Task, Vgg
 from bigprior.cli.terminal import OUT, progress_of, working
-from bigprior.errors import MaskError, OutputError, SettingsError
+from bigprior.errors import ImageError, MaskError, OutputError, SettingsError
 
 if TYPE_CHECKING:
     from bigprior.images import Picture
@@ -22,11 +23,29 @@ if TYPE_CHECKING:
 _HARDLY_ANY = 2.0
 
 
+@dataclass(frozen=True)
+class _Job:
+    """One picture to restore: its file, that of its mask, and the folder of the results."""
+
+    photo: Path
+    mask: Path | None
+    folder: Path
+
+
 def restore(
-    photo: Annotated[Path, typer.Argument(help="PNG, TIFF, JPEG or WebP; 8 or 16 bits; grey, RGB, with alpha.")],
+    photos: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="PHOTO", help="PNG, TIFF, JPEG or WebP; 8 or 16 bits; grey, RGB, with alpha. One or several."
+        ),
+    ],
     task: Annotated[Task, typer.Option(help="What is wrong with it.")],
     mask: Annotated[
-        Path | None, typer.Option(help="Inpainting: white = known, black = hole, the photo's size.")
+        Path | None,
+        typer.Option(
+            help="Inpainting: white = known, black = hole, the photo's size. Of several photos: one for all, or a "
+            "folder with one of the same name for each."
+        ),
     ] = None,
     find_hole: Annotated[
         bool, typer.Option(help="Inpainting without a mask: black pixels are taken for the hole.")
@@ -43,9 +62,12 @@ def restore(
     rho: Rho = None,
     seed: Seed = 0,
     device: Device = "cpu",
-    output: Annotated[Path | None, typer.Option("-o", "--output", help="Folder for the results.")] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", help="Folder for the results; of several photos, one folder each in it."),
+    ] = None,
 ) -> None:
-    """Restore one picture; write it with its layers, the phi map, a panel and how it was made."""
+    """Restore pictures; write each with its layers, the phi map, a panel and how it was made."""
     if mask is not None and task is not Task.inpaint:
         raise SettingsError(f"--mask goes with --task inpaint, not {task.value}: leave it out")
     if find_hole and (mask is not None or task is not Task.inpaint):
@@ -58,33 +80,29 @@ def restore(
         raise SettingsError(f"--sigma goes with --task denoise, not {task.value}: leave it out")
     if sigma is not None and not 0 < sigma <= 255:
         raise SettingsError(f"--sigma is {sigma:g}: expected a noise level above 0, up to 255")
+
     with working("loading"):
-        from bigprior.images import read_mask, read_picture
         from bigprior.zoo import load_restorer
 
-        picture = read_picture(photo)
-        folder = output or photo.with_name(f"{photo.stem}-restored")
-        if folder.exists() and not folder.is_dir():
-            raise OutputError(f"{folder} is a file: pass a folder with -o")
-        known = read_mask(mask) if mask is not None else None
+        jobs = [_Job(photo, _mask_of(photo, mask), folder) for photo, folder in _folders(photos, output)]
+        for job in jobs:  # nothing is written if one of them cannot be read
+            read = _measured(job, task, sigma)
         where = _device(device)
         options: dict[str, Any] = {"steps": steps, "paper": paper, "vgg": vgg, "frame": frame, "rho": rho}
         options["budget_s"] = None if budget is None else _seconds(budget)
         restorer = load_restorer(preset, task.degradation, **options, device=where)
-    degradation = _degradation(task, known, sigma)
-    if known is not None:
-        degradation.check(picture.image)
-    y = picture.image if task is not Task.colorize and known is None else degradation.f(picture.image)
-    with progress_of(task.value) as progress:
-        result = restorer.restore(y.to(where), degradation.to(where), seed=seed, progress=progress)
-    _save(result, folder, picture, photo.suffix)
-    OUT.print(f"{result!r} -> {folder}", soft_wrap=True)
-    if result.provenance.get("noise") == "found":
-        level = 255 * result.provenance["sigma"][0]
-        hint = "" if level >= _HARDLY_ANY else ", hardly any: pass --sigma if you see more"
-        OUT.print(f"noise found: sigma {level:.1f} of 255{hint}")
-    if picture.bits == 16:
-        OUT.print("16 bits a channel, as the photo")
+    for job in jobs:
+        picture, degradation, y = read if len(jobs) == 1 else _measured(job, task, sigma)
+        with progress_of(task.value if len(jobs) == 1 else job.photo.name) as progress:
+            result = restorer.restore(y.to(where), degradation.to(where), seed=seed, progress=progress)
+        _save(result, job.folder, picture, job.photo.suffix)
+        OUT.print(f"{result!r} -> {job.folder}", soft_wrap=True)
+        if result.provenance.get("noise") == "found":
+            level = 255 * result.provenance["sigma"][0]
+            hint = "" if level >= _HARDLY_ANY else ", hardly any: pass --sigma if you see more"
+            OUT.print(f"noise found: sigma {level:.1f} of 255{hint}")
+        if picture.bits == 16:
+            OUT.print("16 bits a channel, as the photo")
 
 
 def demo(
@@ -104,12 +122,48 @@ def demo(
     OUT.print(f"pictures are in {output.resolve()}", soft_wrap=True)
 
 
-def _degradation(task: Task, mask: Any, sigma: float | None) -> Any:
-    from bigprior.degradations import degradation
+def _folders(photos: list[Path], output: Path | None) -> list[tuple[Path, Path]]:
+    """Each photo, and the folder of its results: beside it, or in ``output``."""
+    found: dict[Path, Path] = {}
+    for photo in photos:
+        if not photo.is_file():
+            raise ImageError(f"{photo} is no file: expected a picture (PNG, TIFF, JPEG or WebP)")
+        folder = photo.with_name(f"{photo.stem}-restored") if output is None else output
+        if output is not None and len(photos) > 1:
+            folder = output / photo.stem
+        if folder.exists() and not folder.is_dir():
+            raise OutputError(f"{folder} is a file: pass a folder with -o")
+        if folder in found:
+            raise OutputError(f"{found[folder]} and {photo} would both be written to {folder}: restore them apart")
+        found[folder] = photo
+    return [(photo, folder) for folder, photo in found.items()]
 
+
+def _mask_of(photo: Path, mask: Path | None) -> Path | None:
+    """The mask of a photo: the one that is for all, or that of its name in a folder."""
+    if mask is None or not mask.is_dir():
+        return mask
+    found = sorted(path for path in mask.iterdir() if path.stem == photo.stem and path.is_file())
+    if len(found) != 1:
+        raise MaskError(f"{mask} holds {len(found)} masks called {photo.stem}: expected one for {photo.name}")
+    return found[0]
+
+
+def _measured(job: _Job, task: Task, sigma: float | None) -> tuple[Picture, Any, Any]:
+    """A picture as read, how it was degraded, and the measurement ``y``."""
+    from bigprior.degradations import degradation
+    from bigprior.images import read_mask, read_picture
+
+    picture, settings = read_picture(job.photo), dict[str, Any]()
+    if task is Task.denoise:
+        settings["sigma"] = sigma / 255 if sigma else None
     if task is Task.inpaint:
-        return degradation("inpainting", mask=mask)
-    return degradation(task.degradation, **({"sigma": sigma / 255 if sigma else None} if task is Task.denoise else {}))
+        settings["mask"] = None if job.mask is None else read_mask(job.mask)
+    physics = degradation(task.degradation, **settings)
+    if job.mask is not None:
+        physics.check(picture.image)
+    known_as_it_is = task is Task.denoise or (task is Task.inpaint and job.mask is None)
+    return picture, physics, picture.image if known_as_it_is else physics.f(picture.image)
 
 
 def _seconds(text: str) -> float:
