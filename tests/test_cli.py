@@ -125,13 +125,13 @@ def test_known_pixels_come_back_as_they_were(run, photo, mask, tmp_path):
     assert not torch.equal(before, after)
 
 
-def test_sixteen_bits_and_alpha_stay(run, tmp_path):
-    path, alpha = tmp_path / "deep.png", torch.rand(1, 1, 20, 17)
-    write_picture(path, torch.rand(1, 3, 20, 17), bits=16, alpha=alpha)
+def test_sixteen_bits_alpha_and_profile_stay(run, tmp_path):
+    path, alpha, profile = tmp_path / "deep.png", torch.rand(1, 1, 20, 17), bytes(16) + b"RGB " + bytes(108)
+    write_picture(path, torch.rand(1, 3, 20, 17), bits=16, alpha=alpha, profile=profile)
     code, _, _ = run("restore", path, "--task", "denoise", "--preset", "tiny", "--steps", 2, "-o", tmp_path / "out")
     restored = read_picture(tmp_path / "out" / "restored.png")
     assert code == 0
-    assert restored.bits == 16
+    assert restored.bits == 16 and restored.profile == profile
     assert torch.equal(restored.alpha, read_picture(path).alpha)
 
 

@@ -15,7 +15,7 @@ import tifffile
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from PIL import Image, ImageOps
+from PIL import Image, ImageCms, ImageOps
 
 import bigprior.images as images
 from bigprior.errors import BigpriorError, ImageError, MaskError, OutputError, SettingsError
@@ -162,6 +162,39 @@ def test_skimage_reads_the_same(tmp_path):
         tifffile.imwrite(tmp_path / "a.tif", wanted, photometric="rgb", tile=(16, 16), bigtiff=True)
         np.testing.assert_array_equal(skimage.io.imread(tmp_path / "a.tif"), wanted)
         assert_reads(tmp_path / "a.tif", wanted, bits)
+
+
+RGB_PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+GREY_PROFILE = bytes(16) + b"GRAY" + bytes(108)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "bits"), [("png", 8), ("png", 16), ("tif", 8), ("tif", 16), ("jpg", 8), ("webp", 8)]
+)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_colour_profile_is_kept(tmp_path, suffix, bits, channels):
+    if suffix == "webp" and channels == 1:
+        return  # has no grey
+    path, profile = tmp_path / f"a.{suffix}", {1: GREY_PROFILE, 3: RGB_PROFILE}[channels]
+    image = torch.rand(1, channels, 6, 7)
+    write_picture(tmp_path / f"plain.{suffix}", image, bits=bits)
+    write_picture(path, image, bits=bits, profile=profile)
+    read, plain = read_picture(path), read_picture(tmp_path / f"plain.{suffix}")
+    assert read.profile == profile and plain.profile is None
+    assert torch.equal(read.image, plain.image) and read.bits == bits  # kept, not applied
+    with Image.open(path) as picture:
+        assert picture.info["icc_profile"] == profile
+    if (suffix, bits) == ("png", 8):  # every reader's own check of the chunk
+        np.testing.assert_array_equal(imagecodecs.png_decode(path.read_bytes()), skimage.io.imread(path))
+
+
+def test_a_profile_of_other_colours_is_not_kept(tmp_path):
+    with pytest.raises(SettingsError, match="profile is not of grey"):
+        write_picture(tmp_path / "a.png", torch.rand(1, 1, 6, 7), profile=RGB_PROFILE)
+    assert not (tmp_path / "a.png").exists()
+    cmyk = Image.fromarray(pixels(6, 7, 4), "CMYK")
+    cmyk.save(tmp_path / "a.jpg", icc_profile=bytes(16) + b"CMYK" + bytes(108))
+    assert read_picture(tmp_path / "a.jpg").profile is None
 
 
 @pytest.mark.parametrize("suffix", ["png", "bmp", "tif", "gif"])

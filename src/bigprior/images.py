@@ -1,6 +1,7 @@
 """Pictures, masks and layers on disk: the only place where ranges and colour orders change.
 
-Everywhere else a picture is float32 NCHW RGB in [0, 1]. Values are taken as stored: colour profiles are not applied.
+Everywhere else a picture is float32 NCHW RGB in [0, 1]. Values are taken as stored: colour profiles are not applied,
+but kept, so that a picture that is written back looks as it did.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import logging
 import math
 import struct
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -70,12 +72,14 @@ class Picture:
         alpha: float32 (1, 1, H, W) in [0, 1], or None if the file had none; kept aside for :func:`write_picture`.
         bits: 8 or 16 per channel: what the file held, rounded up (16 for floats).
         is_grey: the file held one channel, of which ``image`` has three copies; ``image[:, :1]`` writes it back.
+        profile: the ICC profile of the values, or None if the file had none; for :func:`write_picture`.
     """
 
     image: Tensor
     alpha: Tensor | None
     bits: int
     is_grey: bool
+    profile: bytes | None = None
 
     def __repr__(self) -> str:
         """``<Picture 640x480 RGB+alpha 8-bit>``: width x height."""
@@ -93,12 +97,13 @@ def read_picture(path: Path | str) -> Picture:
         ImageError: no such file, not readable, not a picture, damaged, above ``MAX_PIXELS``, or of an unclear range.
     """
     with _reading(path) as file:
-        values, bits = _decode_tiff(file) if _is_tiff(file) else _decode(file)
+        values, bits, profile = _decode_tiff(file) if _is_tiff(file) else _decode(file)
     tensor = torch.from_numpy(np.ascontiguousarray(values.transpose(2, 0, 1)))[None]
     colours = 1 if tensor.shape[1] < 3 else 3
     image = tensor[:, :colours].expand(-1, 3, -1, -1).contiguous()
     alpha = tensor[:, colours:].contiguous() if tensor.shape[1] > colours else None
-    return Picture(image, alpha, bits, is_grey=colours == 1)
+    own = profile if _profile_is_of(profile, colours) else None  # a CMYK picture's is not of its RGB
+    return Picture(image, alpha, bits, colours == 1, own)
 
 
 def read_mask(path: Path | str) -> Tensor:
@@ -117,7 +122,9 @@ def read_mask(path: Path | str) -> Tensor:
     return mask
 
 
-def write_picture(path: Path | str, image: Tensor, *, bits: int = 8, alpha: Tensor | None = None) -> None:
+def write_picture(
+    path: Path | str, image: Tensor, *, bits: int = 8, alpha: Tensor | None = None, profile: bytes | None = None
+) -> None:
     """Write ``image`` atomically as .png, .tif, .tiff, .jpg, .jpeg (quality 95) or .webp (lossless).
 
     Args:
@@ -125,10 +132,11 @@ def write_picture(path: Path | str, image: Tensor, *, bits: int = 8, alpha: Tens
         image: float (1, 3, H, W) RGB, or (1, 1, H, W) for a grey file; clipped to [0, 1] and rounded.
         bits: 8, or 16 in PNG and TIFF, per channel.
         alpha: float (1, 1, H, W) in [0, 1], or None; not in JPEG.
+        profile: ICC profile of the values, RGB or grey as ``image`` is; kept in the file, not applied.
 
     Raises:
         ImageError: not such a tensor, NaN or infinite values, or an alpha of another size.
-        SettingsError: an unknown suffix, or bits or an alpha that the format cannot hold.
+        SettingsError: an unknown suffix, bits or an alpha that the format cannot hold, or a profile of other colours.
         OutputError: the place cannot be written, or the encoder failed.
     """
     path = Path(path)
@@ -142,6 +150,8 @@ def write_picture(path: Path | str, image: Tensor, *, bits: int = 8, alpha: Tens
     if alpha is not None and kind == "JPEG":
         raise SettingsError(f"{path}: JPEG holds no alpha: write .png, .tif or .webp, or pass alpha=None")
     samples = _quantise(image, bits)
+    if profile is not None and not _profile_is_of(profile, samples.shape[2]):
+        raise SettingsError(f"{path}: the profile is not of {'RGB' if samples.shape[2] == 3 else 'grey'}: leave it out")
     if alpha is not None:
         plane = _quantise(alpha, bits, "alpha")
         if plane.shape != (*samples.shape[:2], 1):
@@ -152,14 +162,15 @@ def write_picture(path: Path | str, image: Tensor, *, bits: int = 8, alpha: Tens
         samples = samples[:, :, 0]
     with _writing(path) as temporary:
         if kind == "PNG":
-            temporary.write_bytes(imagecodecs.png_encode(samples))
+            temporary.write_bytes(_with_profile(bytes(imagecodecs.png_encode(samples)), profile))
         elif kind == "TIFF":
             with tifffile.TiffWriter(temporary) as tiff:
-                _write_page(tiff, samples, extrasamples=None if alpha is None else ["unassalpha"])
+                extra = None if alpha is None else ["unassalpha"]
+                _write_page(tiff, samples, extrasamples=extra, iccprofile=profile)
         elif kind == "JPEG":  # no chroma subsampling: colour is what some restorations are about
-            Image.fromarray(samples).save(temporary, "JPEG", quality=95, subsampling=0)
+            Image.fromarray(samples).save(temporary, "JPEG", quality=95, subsampling=0, icc_profile=profile)
         else:  # exact: colours under a transparent pixel are kept
-            Image.fromarray(samples).save(temporary, "WEBP", lossless=True, exact=True)
+            Image.fromarray(samples).save(temporary, "WEBP", lossless=True, exact=True, icc_profile=profile)
 
 
 def write_layers(path: Path | str, layers: dict[str, Tensor]) -> None:
@@ -239,8 +250,22 @@ def _quantise(image: Tensor, bits: int, name: str = "image") -> Array:
     return array
 
 
-def _decode(file: BinaryIO) -> tuple[Array, int]:
-    """HWC float32 in [0, 1] (grey, grey+alpha, RGB or RGBA) and bits, of anything but a TIFF."""
+def _profile_is_of(profile: bytes | None, colours: int) -> bool:
+    """Whether an ICC profile is of as many colours, 1 or 3, by its header (ICC.1:2022, 7.2.6)."""
+    return profile is not None and profile[16:20] == (b"GRAY" if colours == 1 else b"RGB ")
+
+
+def _with_profile(png: bytes, profile: bytes | None) -> bytes:
+    """A PNG with an ICC profile after its header, which the encoder has no option for (ISO/IEC 15948, 11.3.3.3)."""
+    if profile is None:
+        return png
+    body = b"iCCP" + b"icc\0\0" + zlib.compress(profile)
+    chunk = struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
+    return png[:33] + chunk + png[33:]
+
+
+def _decode(file: BinaryIO) -> tuple[Array, int, bytes | None]:
+    """HWC float32 in [0, 1] (grey, grey+alpha, RGB or RGBA), bits and ICC profile, of anything but a TIFF."""
     head = file.read(32)
     file.seek(0)
     reader = next((r for magic, r in _PILLOW.items() if head.startswith(magic)), None)
@@ -253,25 +278,28 @@ def _decode(file: BinaryIO) -> tuple[Array, int]:
     return _decode_pillow(file, reader, deep=bits == 16)
 
 
-def _decode_pillow(file: BinaryIO, reader: Callable[[BinaryIO], Image.Image], deep: bool = False) -> tuple[Array, int]:
+def _decode_pillow(
+    file: BinaryIO, reader: Callable[[BinaryIO], Image.Image], deep: bool = False
+) -> tuple[Array, int, bytes | None]:
     picture = reader(file)
     _check_size(file.name, *picture.size)
     picture.load()
+    profile = picture.info.get("icc_profile")
     turn = _TURNS.get(_orientation(picture), np.asarray)  # after load(): some files end with their tags
     if deep:  # a PNG of 16 bits, of which Pillow keeps 8
         file.seek(0)
         samples = imagecodecs.png_decode(file.read())
-        return turn(_scale(np.atleast_3d(samples), 2**16 - 1)), 16
+        return turn(_scale(np.atleast_3d(samples), 2**16 - 1)), 16, profile
     if picture.mode not in _GREY_MODES + _COLOUR_MODES:
         raise ImageError(f"{file.name} has Pillow mode {picture.mode!r}: expected grey or colour; save it as RGB")
     plain = "L" if picture.mode in _GREY_MODES else "RGB"
     if picture.has_transparency_data:
         plain = {"L": "LA", "RGB": "RGBA"}[plain]
-    return turn(_scale(np.atleast_3d(np.asarray(picture.convert(plain))), 2**8 - 1)), 8
+    return turn(_scale(np.atleast_3d(np.asarray(picture.convert(plain))), 2**8 - 1)), 8, profile
 
 
-def _decode_tiff(file: BinaryIO) -> tuple[Array, int]:
-    """HWC float32 in [0, 1] (grey, grey+alpha, RGB or RGBA) and bits, of the first page."""
+def _decode_tiff(file: BinaryIO) -> tuple[Array, int, bytes | None]:
+    """HWC float32 in [0, 1] (grey, grey+alpha, RGB or RGBA), bits and ICC profile, of the first page."""
     with tifffile.TiffFile(file) as tiff:
         page = tiff.pages.first
         kind = tifffile.PHOTOMETRIC(page.photometric)
@@ -288,6 +316,7 @@ def _decode_tiff(file: BinaryIO) -> tuple[Array, int]:
             raise ImageError(f"{file.name} holds {page.dtype}: expected 8 or 16 bits, or floats in [0, 1]; save it so")
         samples, peak = _samples(page, file.name), 1 if is_float else 2**page.bitspersample - 1
         extra, orientation = page.extrasamples[:1], page.tags.valueof(_ORIENTATION, 1)
+        profile = page.iccprofile
     has_alpha = extra in ((tifffile.EXTRASAMPLE.ASSOCALPHA,), (tifffile.EXTRASAMPLE.UNASSALPHA,))
     values = _scale(samples[:, :, : colours + has_alpha], peak)
     if not (values.min() >= 0 and values.max() <= 1):  # false for NaN too; only floats can be out of range
@@ -299,7 +328,7 @@ def _decode_tiff(file: BinaryIO) -> tuple[Array, int]:
         alpha = values[:, :, colours:]
         np.divide(values[:, :, :colours], alpha, out=values[:, :, :colours], where=alpha > 0)
         np.minimum(values, 1, out=values)
-    return _TURNS.get(orientation, np.asarray)(values), 8 if page.bitspersample <= 8 else 16
+    return _TURNS.get(orientation, np.asarray)(values), 8 if page.bitspersample <= 8 else 16, profile
 
 
 def _samples(page: tifffile.TiffPage, path: Path | str) -> Array:

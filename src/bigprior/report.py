@@ -30,11 +30,12 @@ def save_restoration(
     alpha: Tensor | None = None,
     suffix: str = ".png",
     grey: bool = False,
+    profile: bytes | None = None,
 ) -> dict[str, Path]:
     """Write a restoration of one picture into ``folder`` and return the files by what they hold.
 
-    ``restored``, ``fidelity`` and ``prior`` in the picture's own bit depth, its alpha put back on ``restored``, in one
-    channel if it was ``grey``;
+    ``restored``, ``fidelity`` and ``prior`` in the picture's own bit depth, with its ICC profile, its alpha put back on
+    ``restored``, in one channel if it was ``grey``;
     ``phi`` as a heat map with its scale; ``panel``, all of them side by side; ``layers``, a float32 TIFF of
     fidelity, prior and phi, and of measured and invented, whose sum is restored exactly; ``json``, how it was made.
 
@@ -49,9 +50,9 @@ def save_restoration(
     paths |= {"phi": folder / "phi.png", "panel": folder / "panel.png"}
     paths |= {"layers": folder / "layers.tif", "json": folder / "restoration.json"}
     channels = slice(1 if grey else 3)
-    write_picture(paths["restored"], restoration.restored[:, channels], bits=bits, alpha=alpha)
-    write_picture(paths["fidelity"], restoration.fidelity[:, channels], bits=bits)
-    write_picture(paths["prior"], restoration.prior[:, channels], bits=bits)
+    for part, its_alpha in (("restored", alpha), ("fidelity", None), ("prior", None)):
+        image = getattr(restoration, part)[:, channels]
+        write_picture(paths[part], image, bits=bits, alpha=its_alpha, profile=profile)
     save_figure(phi_figure(restoration), paths["phi"])
     save_figure(panel_figure(restoration), paths["panel"])
     layers = ("fidelity", "prior", "phi", "measured", "invented", "restored")

@@ -189,4 +189,6 @@ def _save(result: Restoration, folder: Path, picture: Picture, suffix: str) -> N
 
     lossless = suffix.lower() if suffix.lower() in (".png", ".tif", ".tiff") else ".png"
     grey = picture.is_grey and result.task != "colorization"
-    save_restoration(result, folder, bits=picture.bits, alpha=picture.alpha, suffix=lossless, grey=grey)
+    profile = picture.profile if grey == picture.is_grey else None  # a grey picture's says nothing of colours
+    kept: dict[str, Any] = {"bits": picture.bits, "alpha": picture.alpha, "profile": profile}
+    save_restoration(result, folder, **kept, suffix=lossless, grey=grey)
