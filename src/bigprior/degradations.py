@@ -31,7 +31,7 @@ class Degradation(dinv.physics.Physics):
     name: ClassVar[str]
     #: Channels of a measurement.
     channels: ClassVar[int] = 3
-    #: How a prior of fixed size meets a picture of any size: in tiles, as a whole, or through a square around the hole.
+    #: How a prior of fixed size meets a picture of any size: in tiles, as a whole, or through squares around holes.
     placement: ClassVar[Literal["tiles", "whole", "hole"]]
     #: The frame that it is natural to fuse in: a name in :data:`bigprior.frames.FRAMES`.
     frame: ClassVar[str] = "pixel"
