@@ -58,7 +58,6 @@ def import_preset(
     """
     if not name.replace("-", "").replace("_", "").isalnum():
         raise SettingsError(f"preset name is {name!r}: expected letters, digits, - and _")
-    folder = Path(into or home()) / name
     # Everything is read before anything is written.
     kind, state, header = _generative(network, kind)
     weighers = _weighers(phi or {})
@@ -79,7 +78,7 @@ def import_preset(
         fields["inversion"] = {task: InversionSettings(steps=n) for task, n in (steps or {}).items()}
     described = Preset(name=name, architecture=kind, sha256={}, **(fields | description))
 
-    own = described.network
+    folder, own = Path(into or home()) / name, described.network
     save_weights(folder / f"{own}.safetensors", state, header)
     for part, (weigher, path) in weighers.items():
         _place(weigher, path, folder / f"{part}.safetensors")

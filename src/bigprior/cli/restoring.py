@@ -13,7 +13,7 @@ from rich.table import Table
 from bigprior import DEFAULT_PRESET
 from bigprior.cli.options import Device, FrameName, Preset, Rho, Seed, Steps, Task, Vgg
 from bigprior.cli.terminal import OUT, progress_of, working
-from bigprior.errors import ImageError, MaskError, OutputError, SettingsError
+from bigprior.errors import MaskError, OutputError, SettingsError
 
 if TYPE_CHECKING:
     from bigprior.images import Picture
@@ -126,9 +126,7 @@ def _folders(photos: list[Path], output: Path | None) -> list[tuple[Path, Path]]
     """Each photo, and the folder of its results: beside it, or in ``output``."""
     found: dict[Path, Path] = {}
     for photo in photos:
-        if not photo.is_file():
-            raise ImageError(f"{photo} is no file: expected a picture (PNG, TIFF, JPEG or WebP)")
-        folder = photo.with_name(f"{photo.stem}-restored") if output is None else output
+        folder = photo.parent / f"{photo.stem}-restored" if output is None else output
         if output is not None and len(photos) > 1:
             folder = output / photo.stem
         if folder.exists() and not folder.is_dir():

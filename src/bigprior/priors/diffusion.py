@@ -128,8 +128,6 @@ class DiffusionPrior:
         degradation.check(y)
         if isinstance(degradation, Inpainting):
             degradation = degradation.for_measurement(y)
-        if not isinstance(degradation, Denoising) and self.settings.sampler in ("mean", "posterior"):
-            self._check_told(degradation, y)
         if isinstance(degradation, Denoising):
             sigma, level = noise_levels(y, degradation.sigma)
             if self.settings.sampler == "mean":
@@ -172,19 +170,20 @@ class DiffusionPrior:
         with autocast(self.settings.precision, x.device):
             return self.denoiser(x, sigma, evidence)
 
-    def _check_told(self, degradation: Degradation, y: Tensor) -> None:
-        """That there is something to tell, and a denoiser that can be told."""
+    def _known(self, degradation: Degradation, y: Tensor) -> Tensor:
+        """What there is to tell, to a denoiser that can be told."""
         others = "use the sampler 'ddrm', 'diffpir' or 'dps'"
         if not isinstance(self.denoiser, DenoisingUNet):
             kind = type(self.denoiser).__name__
             raise SettingsError(f"a {kind} cannot be told what is known in {degradation.name}: {others}")
-        if degradation.evidence(y) is None:
+        evidence = degradation.evidence(y)
+        if evidence is None:
             raise SettingsError(f"{degradation.name} says nothing exactly, so nothing can be told: {others}")
+        return evidence
 
     def _mean(self, y: Tensor, degradation: Degradation) -> Tensor:
         """The mean of all pictures that agree with ``y``: at the most noise a picture says as much as plain grey."""
-        most, evidence = DenoisingUNet.sigma_max, degradation.evidence(y)
-        assert evidence is not None
+        most, evidence = DenoisingUNet.sigma_max, self._known(degradation, y)
         views = _VIEWS[: self.settings.views]
         total = y.new_zeros(len(y), 3, *y.shape[2:])
         for view in views:
@@ -222,7 +221,7 @@ class DiffusionPrior:
             return diffpir(y, degradation, x_init=start)
 
     def _posterior(self, y: Tensor, degradation: Degradation, sigma: float, rng: torch.Generator) -> Tensor:
-        told = _Told(self.denoiser, degradation.evidence(y))
+        told = _Told(self.denoiser, None if isinstance(degradation, Denoising) else self._known(degradation, y))
         steps = torch.linspace(1, 0, self.settings.steps + 1, dtype=torch.float64)
         # deepinv's state is in [-1, 1], so its noise levels are twice those of [0, 1].
         sde = dinv.sampling.VarianceExplodingDiffusion(sigma_min=0.02, sigma_max=2 * DenoisingUNet.sigma_max, alpha=1.0)

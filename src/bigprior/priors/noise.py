@@ -12,10 +12,10 @@ from bigprior.colour import is_grey
 from bigprior.frames import WaveletFrame
 
 #: Noise whose colours are weaker than this share of its grey is taken for the same in all channels. White noise has
-#: as much of both (0.8 and more was measured, texture adds to grey); a JPEG of half the colours' resolution, 0.2.
+#: as much of both, but for what texture adds to grey; a JPEG of half the colours' resolution has hardly any colour.
 _LEAST_COLOUR = 0.4
-#: Patches of 4 pixels, all of them: of 8, a third of them a side, as deepinv has it, sigma is found 1 % too low in a
-#: picture of 256 pixels and 18 % in one of 96.
+#: Patches of 4 pixels, all of them: of 8, a third of them a side, as deepinv has it, sigma is found too low, the more
+#: the smaller the picture.
 _PATCH, _STRIDE = 4, 1
 #: Least side of a picture that has enough patches, and how much of a large one is enough, and bounds the memory.
 _LEAST, _ENOUGH = 24, 512
