@@ -476,11 +476,12 @@ def test_a_denoiser_is_trained_and_becomes_a_preset(run, tmp_path, monkeypatch):
         write_picture(tmp_path / "data" / f"{i}.png", torch.rand(1, 3, 130, 130))
     common = ["--data", tmp_path / "data", "--out", tmp_path / "run"]
     small = ["--resolution", 128, "--kimg", 0.002, "--batch", 1, "--told", 0.9, "--luminance", 0.3, "--alone", 7]
-    small += ["--native", 0.6]
+    small += ["--native", 0.6, "--recoloured", 0.5]
     code, out, _ = run("train", "prior", "--kind", "diffusion", *common, *small, "--lr", 1e-4)
     assert code == 0
     trained = json.loads((tmp_path / "run" / "settings.json").read_text())
-    assert [trained[name] for name in ("told", "luminance", "lr", "alone", "native")] == [0.9, 0.3, 1e-4, 7, 0.6]
+    assert [trained[name] for name in ("told", "luminance", "lr", "alone")] == [0.9, 0.3, 1e-4, 7]
+    assert [trained[name] for name in ("native", "recoloured")] == [0.6, 0.5]
     for command in (("prior", "--kind", "diffusion", *small), ("prior", *small[:4]), ("refiner",), ("colourist",)):
         code, _, err = run("train", *command, "--data", tmp_path / "data", "--out", tmp_path / "new", "--index", "1-3")
         assert code == 2 and "index is 1-3 but" in err and "holds 3 pictures" in err
@@ -497,8 +498,10 @@ def test_a_denoiser_is_trained_and_becomes_a_preset(run, tmp_path, monkeypatch):
     assert run(*imported)[0] == 0
     monkeypatch.setenv("BIGPRIOR_HOME", str(tmp_path / "home"))
     looks = ["--data", tmp_path / "data", "--out", tmp_path / "looks", "--preset", "mine"]
-    assert run("train", "refiner", *looks, "--pictures", 1, "--kimg", 0.016, "--lr", 1e-4, "--native", 0)[0] == 0
-    assert json.loads((tmp_path / "looks" / "settings.json").read_text())["native"] == 0
+    looks += ["--pictures", 1, "--kimg", 0.016, "--lr", 1e-4, "--native", 0, "--recoloured", 1]
+    assert run("train", "refiner", *looks)[0] == 0
+    trained = json.loads((tmp_path / "looks" / "settings.json").read_text())
+    assert trained["native"] == 0 and trained["recoloured"] == 1
     beside += ["--refiner", tmp_path / "looks" / "refiner.safetensors"]
     assert run(*imported, "--steps", "inpaint=7", *beside)[0] == 0
     described = json.loads((tmp_path / "home" / "mine" / "preset.json").read_text())

@@ -59,6 +59,10 @@ def train_prior(
         float | None,
         typer.Option(help="Of a denoiser: share of the steps at the photographs' size; others see sharper, smaller."),
     ] = None,
+    recoloured: Annotated[
+        float | None,
+        typer.Option(help="Of a denoiser: share of the crops that learn noise in other, sharper colours."),
+    ] = None,
     lr: Annotated[
         float | None, typer.Option(help="Of a denoiser: step size; less to go on from trained weights.")
     ] = None,
@@ -71,6 +75,7 @@ def train_prior(
     common: dict[str, Any] = {"total_kimg": kimg, "precision": precision, "seed": seed}
     common |= {name: v for name, v in {"resolution": resolution, "batch": batch}.items() if v is not None}
     given = {"alone": alone, "told": told, "luminance": luminance, "native": native, "lr": lr}
+    given["recoloured"] = recoloured
     of_denoiser: dict[str, Any] = {name: v for name, v in given.items() if v is not None}
     of_other = {Kind.gan: list(of_denoiser), Kind.diffusion: [] if vgg is None else ["vgg"]}
     for name in of_other[kind]:
@@ -231,6 +236,7 @@ def train_refiner(
     native: Annotated[
         float, typer.Option(help="Share of them that are learned from at their size; the others are made smaller.")
     ] = 1.0,
+    recoloured: Annotated[float, typer.Option(help="Share of them in other, sharper colours.")] = 0.0,
     kimg: Annotated[float, typer.Option(help="Thousands of crops to see.")] = 60.0,
     lr: Annotated[float, typer.Option(help="Peak step size; less to go on from trained weights.")] = 3e-3,
     init: Annotated[Path | None, typer.Option(help="Weights to start from.")] = None,
@@ -242,7 +248,9 @@ def train_refiner(
         from bigprior.training.refiner import train_refiner as train_it
         from bigprior.zoo import load_denoiser
 
-        settings = RefinerSettings(pictures=pictures, native=native, total_kimg=kimg, lr=lr, seed=seed)
+        settings = RefinerSettings(
+            pictures=pictures, native=native, recoloured=recoloured, total_kimg=kimg, lr=lr, seed=seed
+        )
         denoiser = load_denoiser(preset)
     with progress_of("photographs") as progress:
         weights = train_it(data, denoiser, out, settings, index=index_of(index), init=init, progress=progress)

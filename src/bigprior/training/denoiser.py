@@ -29,6 +29,7 @@ from bigprior.perceptual import LPIPS_LEAST_PX
 from bigprior.precision import autocast
 from bigprior.settings import Settings
 from bigprior.training.answers import colour_error, hole_error, relative_error
+from bigprior.training.augmentation import random_scale, recoloured
 from bigprior.training.run import Run, named, state_of, step_rng
 from bigprior.training.workers import average, joined
 from bigprior.weights import read_weights, save_weights
@@ -43,6 +44,7 @@ class DenoiserSettings(Settings):
     Attributes:
         resolution: side that the photographs are read at; crops are taken from them.
         native: share of the steps with crops as the photographs are; the others' come from smaller, sharper copies.
+        recoloured: share of the crops in other, sharper colours, in steps that are told nothing.
         crop_px, batch: side and number of the crops of a step that is told nothing; where crops are smaller, they are
             more, so that a step has as many pixels. Processes that share a run share its batch.
         alone: steps that each process takes by itself before they average their weights and moments (local SGD:
@@ -67,6 +69,7 @@ class DenoiserSettings(Settings):
     shuffle: PositiveInt = 2
     resolution: PositiveInt = 256
     native: float = Field(default=0.9, ge=0, le=1)
+    recoloured: float = Field(default=0.0, ge=0, le=1)
     crop_px: PositiveInt = 128
     told_crop_px: PositiveInt = 128
     batch: PositiveInt = 4
@@ -237,9 +240,7 @@ class _Trainer:
         crop = s.crop_px if kind == "nothing" else s.told_crop_px
         # Photographs at full size show their compression; smaller ones are sharper, as large photographs are. A
         # network that mostly sees the sharper ones trusts its noisy picture too much on the others, and loses to BM3D.
-        native = float(torch.rand((), generator=rng)) < s.native
-        scale = 1.0 if native else (0.75, 0.5)[int(torch.randint(2, (), generator=rng))]
-        side = min(round(crop / scale), pictures.shape[2])
+        side = min(round(crop / random_scale(s.native, rng)), pictures.shape[2])
         if kind == "luminance" and float(torch.rand((), generator=rng)) < s.whole:
             crop, side = min(crop, pictures.shape[2] // 4), pictures.shape[2]
         out = []
@@ -251,6 +252,8 @@ class _Trainer:
         x = torch.stack(out).float() / 255
         if side != crop:
             x = F.interpolate(x, size=(crop, crop), mode="bicubic", antialias=True).clamp(0, 1)
+        if kind == "nothing":
+            x = recoloured(x, s.recoloured, rng)
         return x, _evidence(x, kind, rng)
 
     def noise_levels(self, count: int, kind: str, rng: torch.Generator) -> Tensor:

@@ -22,6 +22,7 @@ from bigprior.priors.collaborative import filtered
 from bigprior.priors.refiner import Refiner
 from bigprior.settings import Settings
 from bigprior.training.answers import relative_error
+from bigprior.training.augmentation import random_scale, recoloured
 from bigprior.training.run import Run, named, random_crop, state_of, step_rng, step_size, train_network
 from bigprior.weights import digest_of, read_weights
 
@@ -34,6 +35,7 @@ class RefinerSettings(Settings):
         pictures: how many, spread over the folder; each is prepared once, in about two seconds at 256x256.
         native: share of the photographs that are learned from as they are; the others are made smaller, and so sharper,
             as pictures are that the denoiser trusts too little: there similar patches often say more.
+        recoloured: share of the photographs in other, sharper colours.
         highest_sigma: the noise is uniform up to it, in units of [0, 1] pictures.
         crop_px, batch: side and number of the crops of a step.
         total_kimg: thousands of crops to see.
@@ -46,6 +48,7 @@ class RefinerSettings(Settings):
     resolution: PositiveInt = 256
     pictures: PositiveInt = 400
     native: float = Field(default=1.0, ge=0, le=1)
+    recoloured: float = Field(default=0.0, ge=0, le=1)
     highest_sigma: PositiveFloat = 55 / 255
     crop_px: PositiveInt = 64
     batch: PositiveInt = 8
@@ -129,9 +132,9 @@ class _Trainer:
         for i, picture in enumerate(load_square(chosen, s.resolution).split(1)):
             rng = step_rng(s.seed, -1 - i)
             x, sigma = picture.float() / 255, s.highest_sigma * torch.rand(1, generator=rng)
-            if float(torch.rand((), generator=rng)) >= s.native:
-                scale = (0.75, 0.5)[int(torch.randint(2, (), generator=rng))]
+            if (scale := random_scale(s.native, rng)) < 1:
                 x = F.interpolate(x, scale_factor=scale, mode="bicubic", antialias=True).clamp(0, 1)
+            x = recoloured(x, s.recoloured, rng)
             y = x + sigma * torch.randn(x.shape, generator=rng)
             answer = denoiser(y, sigma)
             self.pictures.append(tuple(part[0].half() for part in (y, answer, filtered(y, answer, sigma), x)))

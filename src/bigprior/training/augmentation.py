@@ -1,0 +1,40 @@
+"""Photographs made to look like others: smaller ones are sharper, and in other colours their colours are."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torchvision.transforms.v2 import functional as transforms
+
+#: Sides of smaller copies, as shares of the photograph's.
+_SMALLER = (0.75, 0.5)
+
+
+def random_scale(native: float, rng: torch.Generator) -> float:
+    """1 with probability ``native``, or else the scale of a smaller copy."""
+    if float(torch.rand((), generator=rng)) < native:
+        return 1.0
+    return _SMALLER[int(torch.randint(len(_SMALLER), (), generator=rng))]
+
+
+def recoloured(x: Tensor, share: float, rng: torch.Generator) -> Tensor:
+    """About ``share`` of the pictures in other colours: another hue, stronger, and under tinted light.
+
+    JPEG keeps colours at half the size of luminance, and rooms are pale: a network that sees only such photographs
+    takes sharp, strong colours for noise. Under tinted light luminance shows in the differences of the channels, so
+    that these are as sharp as it.
+
+    Args:
+        x: (N, 3, H, W), RGB in [0, 1].
+
+    Returns:
+        As ``x``; a new tensor.
+    """
+    x = x.clone()
+    for i in range(len(x)):
+        if float(torch.rand((), generator=rng)) < share:
+            hue, saturation, *light = torch.rand(5, generator=rng).tolist()
+            tint = 0.3 + 0.7 * x.new_tensor(light)
+            other = transforms.adjust_saturation(transforms.adjust_hue(x[i], hue - 0.5), 1 + 2 * saturation)
+            x[i] = other * (tint / tint.max()).view(3, 1, 1)
+    return x
