@@ -209,6 +209,21 @@ def test_the_share_is_what_the_bands_say() -> None:
     assert 0 <= fused.phi.min() < fused.phi.max() <= 1
 
 
+def test_squares_that_the_edge_cuts_are_judged_like_others() -> None:
+    # As much signal as noise in every pixel, and so in every square, whatever its part in the picture.
+    y, prior = torch.randn(2, 20, 3, 320, 328, generator=torch.Generator().manual_seed(7)) / 10
+    coarse = fuse_in_frame(BandPhi("wavelet", rho=0.02), y, y + prior).bands[-1].mean(dim=(0, 1, 2))
+    assert coarse[5] == pytest.approx(float(coarse[:5].mean()), abs=0.05)
+    assert 0.2 < float(coarse[:5].mean()) < 0.8
+
+
+def test_pictures_much_smaller_than_the_squares_are_fused() -> None:
+    y, prior = torch.rand(2, 1, 3, 5, 3)
+    fused = fuse_in_frame(BandPhi("wavelet"), y, prior)
+    assert all(band.isfinite().all() and band.min() >= 0 and band.max() <= 1 for band in fused.bands)
+    assert fused.measured.isfinite().all()
+
+
 @pytest.mark.parametrize("kind", ["luminance", "pixel", "wavelet"])
 def test_more_weight_takes_more_from_the_measurement(kind: str) -> None:
     rng = torch.Generator().manual_seed(5)

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bigprior.errors import SettingsError, UnknownNameError
-from bigprior.frames import Bands, Frame, PixelFrame
+from bigprior.frames import Band, Bands, Frame, PixelFrame
 from bigprior.frames import frame as make_frame
 
 
@@ -176,12 +176,13 @@ class BandPhi(nn.Module):
             second = nn.Conv2d(width, width, 3, padding=1)
             self.layers[kind] = nn.Sequential(first, nn.GELU(), second, nn.GELU(), head)
 
-    def forward(self, fidelity: Bands, prior: Bands, weight: Tensor) -> Bands:
+    def forward(self, fidelity: Bands, prior: Bands, weight: Tensor, size: torch.Size) -> Bands:
         """Predict ``phi``.
 
         Args:
             fidelity, prior: bands of pictures without the prior picture's mean colour.
             weight: ``rho / V``, (N,).
+            size: height and width of the pictures.
 
         Returns:
             A band of ``phi`` in [0, 1] for each: (N, C, h, w) in a wavelet frame, (N, 1, h, w) in others.
@@ -190,11 +191,14 @@ class BandPhi(nn.Module):
         log_weight = (weight.clamp(1e-6, 10) / 2).log().view(-1, 1, 1, 1)  # as far as it was trained
         for band, f, p in zip(self.bands, fidelity, prior, strict=True):
             layers = cast(nn.Sequential, self.layers[band.kind])
-            difference, energy = (f - p).square() + 1e-9, p.square() + 1e-9
-            around = F.avg_pool2d(difference, 5, stride=1, padding=2, count_include_pad=False)
+            # A square that lies half outside the picture holds half of the noise's energy: as if it were whole, it and
+            # those around it can be compared.
+            filled = _filled(band, size, f).clamp_min(1e-6)
+            difference, energy = (f - p).square() / filled + 1e-9, p.square() / filled + 1e-9
+            around = _mean_around(difference * filled) / _mean_around(filled)
             # A little is added, since the logarithm of a square near 0 says nothing and is far from all others.
             seen = [(energy / around + 0.03).log(), (difference / around + 0.03).log(), around.log()]
-            seen += [log_weight.expand_as(f[:, :1]), torch.full_like(f[:, :1], math.log2(band.step))]
+            seen += [log_weight.expand_as(f[:, :1]), (band.step * filled).log2().expand_as(f[:, :1])]
             # Chrominance is not measured where this frame is used: grey stands for it, and all that is not grey, be it
             # the mean colour, is made up. Elsewhere something is measured, even where that hardly shows.
             signal, least = (difference, -math.inf) if band.kind == "chrominance" else (energy, -5.0)
@@ -295,7 +299,7 @@ def phi_bands(network: nn.Module, frame: Frame, fidelity: Tensor, prior: Tensor,
     if isinstance(network, BandPhi):
         # Values far outside [0, 1] say no more than values a little outside, and could overflow.
         fidelity, prior = fidelity.clamp(-1, 2), prior.clamp(-1, 2)
-        return network(frame.analyse(fidelity - mean), frame.analyse(prior - mean), weight)
+        return network(frame.analyse(fidelity - mean), frame.analyse(prior - mean), weight, prior.shape[2:])
     if isinstance(network, ConstantPhi):
         return [torch.full_like(band, network.value) for band in frame.analyse(prior)]
     return [network(fidelity, prior)]
@@ -309,6 +313,20 @@ def centre(x: Tensor) -> Tensor:
 def variance(x: Tensor) -> Tensor:
     """Variance of pictures (N, 3, H, W) around their mean colour, (N,); that of a flat one is as if it were not."""
     return (x.clamp(-1, 2) - centre(x)).square().mean(dim=(1, 2, 3)).clamp_min(1e-6)
+
+
+def _filled(band: Band, size: torch.Size, coefficients: Tensor) -> Tensor:
+    """How much of the square of each coefficient (N, C, h, w) lies in a picture of ``size``: (h, w), in [0, 1]."""
+    rows, columns = (
+        ((inside - band.step * torch.arange(count)) / band.step).clamp(0, 1)
+        for inside, count in zip(size, coefficients.shape[2:], strict=True)
+    )
+    return (rows[:, None] * columns).to(coefficients)
+
+
+def _mean_around(x: Tensor) -> Tensor:
+    """The mean of 5x5 neighbours in maps (..., h, w)."""
+    return F.avg_pool2d(x[None] if x.dim() == 2 else x, 5, stride=1, padding=2, count_include_pad=False)
 
 
 def _shares(frame: Frame, restored: Tensor, phi: Bands, tile: int) -> tuple[Tensor, Tensor]:

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from bigprior.degradations import Degradation
 from bigprior.errors import SettingsError, UnknownNameError
-from bigprior.frames import frame
+from bigprior.frames import Bands, Frame, frame
 from bigprior.fusion import BandPhi, centre, fuse, phi_bands, variance
 from bigprior.priors.base import Projection
 from bigprior.simulation import PROTOCOLS, simulate
@@ -222,6 +222,26 @@ def test_inversions_are_made_once_for_each_key_measurement_and_mask(tmp_path: Pa
     assert prior.asked == 12
     make(key="other weights", draws=1)
     assert prior.asked == 16
+
+
+@pytest.mark.parametrize(("uneven", "kind"), [(1.0, "wavelet"), (0.0, "wavelet"), (1.0, "pixel")])
+def test_crops_cut_the_squares_of_the_frame(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, uneven: float, kind: str
+) -> None:
+    sizes: list[torch.Size] = []
+
+    def seen(network: nn.Module, w: Frame, y: Tensor, *others: Tensor) -> Bands:
+        sizes.append(y.shape[2:])
+        return phi_bands(network, w, y, *others)
+
+    monkeypatch.setattr("bigprior.training.phi.phi_bands", seen)
+    settings = {"network": "bands", "network_settings": {"frame": kind}, "batch": 1, "crop_px": 14, "uneven": uneven}
+    train_phi(tmp_path, PhiSettings(steps=12, **settings), triples(), quiet=True)  # type: ignore[arg-type]
+    heights, widths = (set(sides) for sides in zip(*sizes, strict=True))
+    if uneven and kind == "wavelet":
+        assert len(heights) > 3 and len(widths) > 3 and max(*heights, *widths) <= 14
+    else:
+        assert (heights, widths) == ({12}, {14})
 
 
 @pytest.mark.parametrize("error", ["ab", "ab+rms"])

@@ -42,6 +42,7 @@ class PhiSettings(Settings):
             size from layer to layer and starts from the same ``phi`` everywhere. It learns sooner, and wants a smaller
             ``lr``: at 2e-3 the U-Net's ``phi`` ran into 1 and stayed there.
         crop_px: side of the random crops.
+        uneven: share of the steps with smaller crops that cut the frame's squares, as the edges of most pictures do.
         lr: the peak of a one-cycle schedule of AdamW.
         precision: of the network's training passes.
         validate_every: steps between two scores on the validation pictures; the best weights are kept.
@@ -55,6 +56,7 @@ class PhiSettings(Settings):
     steps: PositiveInt = 3000
     batch: PositiveInt = 16
     crop_px: PositiveInt = 64
+    uneven: float = Field(default=0.5, ge=0, le=1)
     lr: PositiveFloat = 2e-3
     weight_decay: float = Field(default=1e-4, ge=0)
     validate_every: PositiveInt = 250
@@ -220,8 +222,10 @@ class _Trainer:
         for _ in range(s.batch):
             n = int(torch.randint(len(data), (), generator=rng))
             crops.append(random_crop([part[n] for part in data.parts()], s.crop_px, rng))
-        parts = zip(*crops, strict=True)
-        fidelity, prior, truth = (torch.stack(p).contiguous(memory_format=torch.channels_last) for p in parts)
+        parts = [torch.stack(part) for part in zip(*crops, strict=True)]
+        if float(torch.rand((), generator=rng)) < s.uneven:
+            parts = _cut(parts, max(band.step for band in make_frame(str(self.network.frame)).bands), rng)
+        fidelity, prior, truth = (part.contiguous(memory_format=torch.channels_last) for part in parts)
         self.network.train()
         # Every weight that a user may ask for; a network of one weight sees the run's own.
         rho = 10 ** (-6 + 5 * torch.rand(len(truth), generator=rng))
@@ -253,6 +257,13 @@ class _Trainer:
 
     def state(self) -> dict[str, Any]:
         return state_of(self, "network", "optimizer", "schedule", "step", "best")
+
+
+def _cut(parts: Sequence[Tensor], square: int, rng: torch.Generator) -> list[Tensor]:
+    """Pictures (N, C, H, W) of one size without up to ``square - 1`` of their last rows and columns."""
+    less = (int(torch.randint(min(square, side), (), generator=rng)) for side in parts[0].shape[2:])
+    height, width = (side - cut for side, cut in zip(parts[0].shape[2:], less, strict=True))
+    return [part[..., :height, :width] for part in parts]
 
 
 def _start_as_he(network: nn.Module) -> None:
