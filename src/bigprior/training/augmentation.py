@@ -18,11 +18,11 @@ def random_scale(native: float, rng: torch.Generator) -> float:
 
 
 def recoloured(x: Tensor, share: float, rng: torch.Generator) -> Tensor:
-    """About ``share`` of the pictures in other colours: another hue, stronger, and under tinted light.
+    """About ``share`` of the pictures in other colours: another hue, stronger, and tinted.
 
     JPEG keeps colours at half the size of luminance, and rooms are pale: a network that sees only such photographs
-    takes sharp, strong colours for noise. Under tinted light luminance shows in the differences of the channels, so
-    that these are as sharp as it.
+    takes sharp, strong colours for noise. Tinted by coloured light, or where they are dark as paint beside white is,
+    luminance shows in the differences of the channels, so that these are as sharp as it.
 
     Args:
         x: (N, 3, H, W), RGB in [0, 1].
@@ -33,8 +33,9 @@ def recoloured(x: Tensor, share: float, rng: torch.Generator) -> Tensor:
     x = x.clone()
     for i in range(len(x)):
         if float(torch.rand((), generator=rng)) < share:
-            hue, saturation, *light = torch.rand(5, generator=rng).tolist()
-            tint = 0.3 + 0.7 * x.new_tensor(light)
+            hue, saturation, paint, *light = torch.rand(6, generator=rng).tolist()
+            tint = 0.2 + 0.8 * x.new_tensor(light)
+            tint = (tint / tint.max()).view(3, 1, 1)
             other = transforms.adjust_saturation(transforms.adjust_hue(x[i], hue - 0.5), 1 + 2 * saturation)
-            x[i] = other * (tint / tint.max()).view(3, 1, 1)
+            x[i] = 1 - tint * (1 - other) if paint < 0.5 else tint * other
     return x
