@@ -316,17 +316,17 @@ def variance(x: Tensor) -> Tensor:
 
 
 def _filled(band: Band, size: torch.Size, coefficients: Tensor) -> Tensor:
-    """How much of the square of each coefficient (N, C, h, w) lies in a picture of ``size``: (h, w), in [0, 1]."""
+    """How much of the square of each coefficient (N, C, h, w) lies in a picture of ``size``: (1, 1, h, w) in [0, 1]."""
     rows, columns = (
         ((inside - band.step * torch.arange(count)) / band.step).clamp(0, 1)
         for inside, count in zip(size, coefficients.shape[2:], strict=True)
     )
-    return (rows[:, None] * columns).to(coefficients)
+    return (rows[:, None] * columns).to(coefficients)[None, None]
 
 
 def _mean_around(x: Tensor) -> Tensor:
-    """The mean of 5x5 neighbours in maps (..., h, w)."""
-    return F.avg_pool2d(x[None] if x.dim() == 2 else x, 5, stride=1, padding=2, count_include_pad=False)
+    """The mean of 5x5 neighbours in maps (N, C, h, w)."""
+    return F.avg_pool2d(x, 5, stride=1, padding=2, count_include_pad=False)
 
 
 def _shares(frame: Frame, restored: Tensor, phi: Bands, tile: int) -> tuple[Tensor, Tensor]:

@@ -74,8 +74,8 @@ def train_prior(
     """Train a generative prior. Interrupt it at will: the same command goes on."""
     common: dict[str, Any] = {"total_kimg": kimg, "precision": precision, "seed": seed}
     common |= {name: v for name, v in {"resolution": resolution, "batch": batch}.items() if v is not None}
-    given = {"alone": alone, "told": told, "luminance": luminance, "native": native, "lr": lr}
-    given["recoloured"] = recoloured
+    given = {"alone": alone, "told": told, "luminance": luminance}
+    given |= {"native": native, "recoloured": recoloured, "lr": lr}
     of_denoiser: dict[str, Any] = {name: v for name, v in given.items() if v is not None}
     of_other = {Kind.gan: list(of_denoiser), Kind.diffusion: [] if vgg is None else ["vgg"]}
     for name in of_other[kind]:
