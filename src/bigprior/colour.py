@@ -1,4 +1,4 @@
-"""CIELAB's colour plane with gradients, for training (what is reported is scikit-image's); pictures without colour."""
+"""Colours along other axes: opponents, and CIELAB's plane with gradients for training (reports: scikit-image's)."""
 
 from __future__ import annotations
 
@@ -9,6 +9,11 @@ from torch import Tensor
 def is_grey(x: Tensor) -> Tensor:
     """Which of the pictures (N, 3, H, W) have the same in all channels: (N,), bool."""
     return (x == x[:, :1]).flatten(1).all(dim=1)
+
+
+def turned(x: Tensor, matrix: Tensor) -> Tensor:
+    """Channels (N, C, H, W) through an orthonormal matrix (C, C)."""
+    return torch.einsum("ij,njhw->nihw", matrix.to(x), x)
 
 
 def ab_plane(x: Tensor) -> Tensor:
@@ -27,6 +32,9 @@ def ab_distance(image: Tensor, truth: Tensor) -> Tensor:
     return (ab_plane(image) - ab_plane(truth)).square().sum(dim=1).add(0.01).sqrt().mean(dim=(1, 2)) / 150
 
 
+#: Luminance and two differences of colours, orthonormal, of RGB.
+OPPONENT = torch.tensor([[1.0, 1, 1], [1, 0, -1], [1, -2, 1]], dtype=torch.float64)
+OPPONENT = OPPONENT / OPPONENT.norm(dim=1, keepdim=True)
 #: Linear sRGB to CIE XYZ, relative to the white point.
 _XYZ = torch.tensor(
     [[0.412453, 0.357580, 0.180423], [0.212671, 0.715160, 0.072169], [0.019334, 0.119193, 0.950227]],

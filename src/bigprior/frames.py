@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from bigprior.colour import OPPONENT, turned
 from bigprior.degradations import LUMINANCE
 from bigprior.errors import UnknownNameError
 
@@ -84,12 +85,12 @@ class WaveletFrame:
 
     def analyse(self, x: Tensor) -> Bands:
         """Details from the finest level to the coarsest, (N, 9, h, w): three of each colour; then the averages."""
-        x = _turn(x, _COLOURS)
+        x = turned(x, OPPONENT)
         x = F.pad(x, (0, -x.shape[3] % 2**self.levels, 0, -x.shape[2] % 2**self.levels))
         bands = []
         for _ in range(self.levels):
             # Four pixels of a square to their average and three differences; the matrix is its own inverse.
-            parts = _turn(F.pixel_unshuffle(x, 2).unflatten(1, (3, 4)).flatten(0, 1), _HAAR)
+            parts = turned(F.pixel_unshuffle(x, 2).unflatten(1, (3, 4)).flatten(0, 1), _HAAR)
             parts = parts.unflatten(0, (len(x), 3))
             x = parts[:, :, 0]
             bands.append(parts[:, :, 1:].flatten(1, 2))
@@ -100,9 +101,9 @@ class WaveletFrame:
         x = bands[-1]
         for detail in reversed(bands[:-1]):
             parts = torch.cat([x[:, :, None], detail.unflatten(1, (3, 3))], dim=2)
-            parts = _turn(parts.flatten(0, 1), _HAAR).unflatten(0, (len(x), 3))
+            parts = turned(parts.flatten(0, 1), _HAAR).unflatten(0, (len(x), 3))
             x = F.pixel_shuffle(parts.flatten(1, 2), 2)
-        return _turn(x[:, :, :height, :width], _COLOURS.T)
+        return turned(x[:, :, :height, :width], OPPONENT.T)
 
 
 class LuminanceFrame:
@@ -113,12 +114,12 @@ class LuminanceFrame:
 
     def analyse(self, x: Tensor) -> Bands:
         """Luminance (N, 1, H, W) and chrominance (N, 2, H, W)."""
-        turned = _turn(x, _LUMINANCE)
-        return [turned[:, :1], turned[:, 1:]]
+        parts = turned(x, _LUMINANCE)
+        return [parts[:, :1], parts[:, 1:]]
 
     def synthesise(self, bands: Sequence[Tensor], height: int, width: int) -> Tensor:
         """From bands as :meth:`analyse` gives them."""
-        return _turn(torch.cat(list(bands), dim=1), _LUMINANCE.T)
+        return turned(torch.cat(list(bands), dim=1), _LUMINANCE.T)
 
 
 #: Every frame by name.
@@ -138,14 +139,7 @@ def frame(name: str) -> Frame:
     return FRAMES[name]()
 
 
-def _turn(x: Tensor, matrix: Tensor) -> Tensor:
-    """Channels (N, C, H, W) through an orthonormal matrix (C, C)."""
-    return torch.einsum("ij,njhw->nihw", matrix.to(x), x)
-
-
 _HAAR = torch.tensor([[1.0, 1, 1, 1], [1, -1, 1, -1], [1, 1, -1, -1], [1, -1, -1, 1]], dtype=torch.float64) / 2
-_COLOURS = torch.tensor([[1.0, 1, 1], [1, 0, -1], [1, -2, 1]], dtype=torch.float64)
-_COLOURS = _COLOURS / _COLOURS.norm(dim=1, keepdim=True)
 
 
 def _with_first_row(row: Sequence[float]) -> Tensor:

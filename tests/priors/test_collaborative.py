@@ -38,6 +38,21 @@ def test_texture_that_the_pilot_lost_is_lost_and_what_it_kept_is_kept() -> None:
     assert error(filtered(y, flat, level), flat) < 0.5 * error(x, flat)
 
 
+def test_strong_colours_that_the_pilot_lost_are_found() -> None:
+    sigma, side = 0.06, 96
+    stripes = (torch.arange(side) // 12 % 2).float().expand(3, side, side)
+    red_and_green = 0.5 + 0.3 * (2 * stripes - 1) * torch.tensor([1.0, -1.0, 0.0]).view(3, 1, 1)
+    x = red_and_green[None]
+    y, grey, level = noisy(x, sigma), torch.full_like(x, 0.5), torch.tensor([sigma])
+    assert error(filtered(y, grey, level), x) < 0.02 * error(grey, x)
+
+
+def test_without_colours_none_are_found() -> None:
+    sigma = 0.1
+    grey, level = torch.full((1, 3, 96, 96), 0.5), torch.tensor([sigma])
+    assert error(filtered(noisy(grey, sigma), grey, level), grey) < 0.002 * sigma**2
+
+
 @pytest.mark.parametrize("size", [(1, 1), (8, 8), (9, 13), (37, 50), (64, 24)])
 def test_any_size(size: tuple[int, int]) -> None:
     x = torch.rand(1, 3, *size, generator=torch.Generator().manual_seed(0))

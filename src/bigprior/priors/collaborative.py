@@ -1,7 +1,11 @@
-"""Noise removed from similar patches together: the second step of BM3D (Dabov et al., TIP 2007) around a pilot.
+"""Noise removed from similar patches together: BM3D (Dabov et al., TIP 2007) around a network's answer.
 
 A network knows what pictures look like; that this one shows a curtain's folds twenty times, it hardly sees. Here
 patches that look alike in the network's answer, the pilot, are filtered together in the noisy picture.
+
+Of colours that are stronger and sharper than those that it learned from, a network takes a part for noise. BM3D's
+first step, hard thresholding, expects nothing: where it finds more in the colours than noise leaves, the pilot is moved
+towards it.
 """
 
 from __future__ import annotations
@@ -15,28 +19,33 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from scipy.fft import dct
-from scipy.linalg import hadamard
 from torch import Tensor
+
+from bigprior.colour import OPPONENT, turned
 
 #: Side of a patch, distance of those that look for others, how far they look, and how many patches make a group.
 _SIDE, _STRIDE, _FAR, _GROUP = 8, 4, 12, 16
 #: Patches that share pixels share noise, which a mean of them does not remove: they are taken for less alike by this
 #: share of the noise's variance, times the share of their pixels that is the same.
 _SHARED = 0.2
+#: The least coefficient that hard thresholding keeps, in units of the noise.
+_THRESHOLD = 2.7
+#: What hard thresholding finds beyond the pilot is looked at in squares of this side. Noise leaves a variance of about
+#: this share of its own there; where it is far more, the pilot is moved by the last number of the way.
+_SQUARE, _LEFT, _TRUST = 15, 0.05, 0.6
 #: Shape of the window on a patch where patches overlap.
 _KAISER = 2.0
 #: Groups at once: few enough for a processor's cache.
 _AT_ONCE = 256
 #: Least noise that is told from none, in [0, 1] pictures.
 LEAST_SIGMA = 1e-3
-#: Luminance and two differences of colours, orthonormal.
-_OPPONENT = ((3**-0.5, 3**-0.5, 3**-0.5), (2**-0.5, 0.0, -(2**-0.5)), (6**-0.5, -2 * 6**-0.5, 6**-0.5))
-#: No pixel depends on a pixel this far away: patches around it come from groups, whose other patches lie elsewhere.
-REACH = 2 * (_FAR + _SIDE)
+#: No pixel depends on a pixel this far away: patches around it come from groups, whose other patches lie elsewhere, in
+#: both steps. A multiple of the distance of the first step's groups.
+REACH = 4 * (_FAR + _SIDE) + 8
 
 
 def filtered(y: Tensor, pilot: Tensor, sigma: Tensor) -> Tensor:
-    """Wiener filtering of groups of similar patches, with the gains that the pilot suggests.
+    """Wiener filtering of groups of similar patches, with the gains that the pilot, moved, suggests.
 
     Args:
         y: (N, 3, H, W), any size, RGB in [0, 1] with white noise.
@@ -48,60 +57,95 @@ def filtered(y: Tensor, pilot: Tensor, sigma: Tensor) -> Tensor:
     """
     height, width = y.shape[2:]
     edges = (0, max(-width % _STRIDE, _SIDE - width), 0, max(-height % _STRIDE, _SIDE - height))
-    colours = y.new_tensor(_OPPONENT)
-    y, pilot = (torch.einsum("ij,njhw->nihw", colours, F.pad(x, edges, mode="replicate")) for x in (y, pilot))
+    y, pilot = (turned(F.pad(x, edges, mode="replicate"), OPPONENT) for x in (y, pilot))
     variances = sigma.clamp_min(LEAST_SIGMA) ** 2
     out = [_one(*picture) for picture in zip(y, pilot, variances.tolist(), strict=True)]
-    return torch.einsum("ij,nihw->njhw", colours, torch.stack(out))[..., :height, :width]
+    return turned(torch.stack(out), OPPONENT.T)[..., :height, :width]
 
 
 def _one(y: Tensor, pilot: Tensor, variance: float) -> Tensor:
     """One picture (3, h, w) in opponent colours; luminance says which patches are alike."""
-    groups = _groups(pilot[0], variance)
-    by_place, size = groups.flatten().argsort(), y.shape[1:]
-    counts = torch.bincount(groups.flatten(), minlength=(size[0] - _SIDE + 1) * (size[1] - _SIDE + 1))
-    starts = counts.cumsum(0) - counts
-    channels = zip(y, pilot, strict=True)
-    return torch.stack([_spread(*_shrunk(*channel, groups, variance), by_place, starts, size) for channel in channels])
+    places, size = _places(pilot[0], variance), y.shape[1:]
+    every, some = _Groups(places.flatten(0, 1), size), _Groups(_every_second(places), size)
+    channels = [every.filtered(_cosines(y[0]), _cosines(pilot[0]), variance)]
+    for colour, expected in zip(y[1:], pilot[1:], strict=True):
+        noisy = _cosines(colour)
+        moved = _moved(expected, some.filtered(noisy, None, variance), variance)
+        channels.append(every.filtered(noisy, _cosines(moved), variance))
+    return torch.stack(channels)
 
 
-def _shrunk(y: Tensor, pilot: Tensor, groups: Tensor, variance: float) -> tuple[Tensor, Tensor]:
-    """One channel's groups (groups * 16, 64), filtered, of cosines still, and how much each group counts (groups,)."""
-    cosines, across, _ = (matrix.to(y) for matrix in _transforms())
-    noisy, clean = (_patches(x).reshape(-1, _SIDE**2) @ cosines.T for x in (y, pilot))
-    patches, weights = y.new_empty(len(groups), _GROUP, _SIDE**2), y.new_empty(len(groups))
-    for start in range(0, len(groups), _AT_ONCE):
-        some = groups[start : start + _AT_ONCE].flatten()
-        gain = (across @ clean.index_select(0, some).view(-1, _GROUP, _SIDE**2)).square_()
-        gain = gain.div_(gain + variance)
-        values = (across @ noisy.index_select(0, some).view(-1, _GROUP, _SIDE**2)).mul_(gain)
-        # A group counts for as much as it has little noise left.
-        weight = 1 / gain.square_().sum((1, 2)).clamp_min_(1)
-        torch.matmul(across, values.mul_(weight[:, None, None]), out=patches[start : start + _AT_ONCE])
-        weights[start : start + _AT_ONCE] = weight
-    return patches.flatten(0, 1), weights
+def _moved(pilot: Tensor, strong: Tensor, variance: float) -> Tensor:
+    """The pilot (h, w) of a colour moved to the thresholded one, where that holds more than noise leaves."""
+    more = strong - pilot
+    energy = more.square()[None]
+    for square in ((_SQUARE, 1), (1, _SQUARE)):
+        padding = (square[0] // 2, square[1] // 2)
+        energy = F.avg_pool2d(energy, square, stride=1, padding=padding, count_include_pad=False)
+    return pilot + _TRUST * (1 - _LEFT * variance / energy[0]).clamp_min(0) * more
 
 
-def _spread(patches: Tensor, weights: Tensor, by_place: Tensor, starts: Tensor, size: torch.Size) -> Tensor:
-    """The weighted mean of all patches where they lie: a map of ``size``.
+class _Groups:
+    """Groups of similar patches: where each patch lies (groups, 16), and in what order.
 
-    Args:
-        patches, weights: as :func:`_shrunk` gives them.
-        by_place: numbers of the patches in the order of their places (groups * 16,).
-        starts: where in that order each place begins (places,).
-        size: height and width.
+    Attributes:
+        places: of the patches, counted along the rows of all places.
+        size: height and width of the picture.
     """
-    cosines, _, window = (matrix.to(patches) for matrix in _transforms())
-    rows, columns = size[0] - _SIDE + 1, size[1] - _SIDE + 1
-    # What is said of one place is added up there, and only then taken back from cosines to pixels.
-    said = (cosines * window).T @ F.embedding_bag(by_place, patches, starts, mode="sum").T
-    weight = F.embedding_bag(by_place // _GROUP, weights[:, None], starts, mode="sum").view(rows, columns)
-    total = _overlapped((weight * share for share in window.tolist()), size)
-    return _overlapped(said.view(-1, rows, columns), size) / total
+
+    def __init__(self, places: Tensor, size: torch.Size) -> None:
+        self.places, self.size = places, size
+        self._by_place = places.flatten().argsort()
+        counts = torch.bincount(places.flatten(), minlength=math.prod(n - _SIDE + 1 for n in size))
+        self._starts = counts.cumsum(0) - counts
+
+    def filtered(self, noisy: Tensor, clean: Tensor | None, variance: float) -> Tensor:
+        """One channel (h, w), with the gains that a pilot suggests, or, without one, with hard thresholding.
+
+        Args:
+            noisy, clean: cosines of all patches (places, 64), of the noisy channel and of the pilot.
+            variance: of the noise.
+        """
+        across = _transforms()[1].to(noisy)
+        patches = noisy.new_empty(*self.places.shape, _SIDE**2)
+        weights = noisy.new_empty(len(self.places))
+        for start in range(0, len(self.places), _AT_ONCE):
+            some = self.places[start : start + _AT_ONCE].flatten()
+            values = across @ noisy.index_select(0, some).view(-1, _GROUP, _SIDE**2)
+            if clean is None:
+                gain = (values.abs() > _THRESHOLD * math.sqrt(variance)).to(values)
+            else:
+                gain = (across @ clean.index_select(0, some).view(-1, _GROUP, _SIDE**2)).square_()
+                gain = gain.div_(gain + variance)
+            values.mul_(gain)
+            # A group counts for as much as it has little noise left.
+            weight = 1 / gain.square_().sum((1, 2)).clamp_min_(1)
+            torch.matmul(across.T, values.mul_(weight[:, None, None]), out=patches[start : start + _AT_ONCE])
+            weights[start : start + _AT_ONCE] = weight
+        return self._spread(patches.flatten(0, 1), weights)
+
+    def _spread(self, patches: Tensor, weights: Tensor) -> Tensor:
+        """The weighted mean of all patches where they lie.
+
+        Args:
+            patches: filtered, of cosines still, times their group's weight (groups * 16, 64).
+            weights: of the groups (groups,).
+        """
+        cosines, _, window = (matrix.to(patches) for matrix in _transforms())
+        rows, columns = (n - _SIDE + 1 for n in self.size)
+        # What is said of one place is added up there, and only then taken back from cosines to pixels.
+        said = (cosines * window).T @ F.embedding_bag(self._by_place, patches, self._starts, mode="sum").T
+        weight = F.embedding_bag(self._by_place // _GROUP, weights[:, None], self._starts, mode="sum")
+        total = _overlapped((weight.view(rows, columns) * share for share in window.tolist()), self.size)
+        return _overlapped(said.view(-1, rows, columns), self.size) / total
 
 
-def _groups(guide: Tensor, variance: float) -> Tensor:
-    """For every patch on a grid of a guide (h, w), the places of those most like it, itself first: (patches, group)."""
+def _places(guide: Tensor, variance: float) -> Tensor:
+    """For every patch on a grid of a guide (h, w), the places of those most like it, itself first.
+
+    Returns:
+        (rows of the grid, columns, 16), counted along the rows of all places.
+    """
     (height, width), span = guide.shape, 2 * _FAR + 1
     rows, columns = (torch.arange(0, n - _SIDE + 1, _STRIDE, device=guide.device) for n in (height, width))
     shifts = torch.arange(-_FAR, _FAR + 1, device=guide.device)
@@ -125,13 +169,24 @@ def _groups(guide: Tensor, variance: float) -> Tensor:
     distance, nearest = unlike.flatten(2).flatten(0, 1).T.contiguous().topk(_GROUP, dim=1, largest=False)
     nearest[distance.isinf()] = span**2 // 2  # a picture of few patches: a group with itself
     step = width - _SIDE + 1
-    places = (rows[:, None] * step + columns).flatten()
-    return places[:, None] + (shifts[:, None] * step + shifts).flatten()[nearest]
+    found = (shifts[:, None] * step + shifts).flatten()[nearest].view(len(rows), len(columns), _GROUP)
+    return (rows[:, None] * step + columns)[..., None] + found
 
 
-def _patches(x: Tensor) -> Tensor:
-    """Every patch of a map (h, w): (h - 7, w - 7, 8, 8), shared memory."""
-    return x.unfold(0, _SIDE, 1).unfold(1, _SIDE, 1)
+def _every_second(places: Tensor) -> Tensor:
+    """Half of the groups (rows, columns, 16), as black squares lie, and the corners: every pixel is in one of these."""
+    rows, columns = (torch.arange(n, device=places.device) for n in places.shape[:2])
+    chosen = (rows[:, None] + columns) % 2 == 0
+    for row, column in product((0, -1), repeat=2):
+        chosen[row, column] = True
+    return places[chosen]
+
+
+def _cosines(x: Tensor) -> Tensor:
+    """The cosine transforms of all patches of a map (h, w), along the rows of their places: (places, 64)."""
+    waves = _transforms()[0].to(x).view(-1, 1, _SIDE, _SIDE)
+    transforms = F.conv2d(x[None, None].contiguous(memory_format=torch.channels_last), waves)
+    return transforms.permute(0, 2, 3, 1).reshape(-1, _SIDE**2)
 
 
 def _overlapped(values: Iterable[Tensor], size: torch.Size) -> Tensor:
@@ -146,8 +201,18 @@ def _overlapped(values: Iterable[Tensor], size: torch.Size) -> Tensor:
 
 @cache
 def _transforms() -> tuple[Tensor, Tensor, Tensor]:
-    """The cosine transform of a patch (64, 64), Hadamard's of a group (16, 16), and the window on a patch (64,)."""
+    """The cosine transform of a patch (64, 64), Haar's of a group (16, 16), and the window on a patch (64,)."""
     cosines = torch.from_numpy(dct(np.eye(_SIDE), axis=0, norm="ortho"))
-    across = torch.from_numpy(hadamard(_GROUP) / math.sqrt(_GROUP))
     window = torch.kaiser_window(_SIDE, periodic=False, beta=_KAISER)
-    return torch.kron(cosines, cosines).float(), across.float(), torch.outer(window, window).flatten()
+    return torch.kron(cosines, cosines).float(), _haar(_GROUP).float(), torch.outer(window, window).flatten()
+
+
+def _haar(n: int) -> Tensor:
+    """Haar's orthonormal wavelets of ``n`` values, a power of two: what one patch alone shows stays by itself."""
+    if n == 1:
+        return torch.ones(1, 1)
+    sums, differences = (
+        torch.kron(_haar(n // 2), torch.ones(1, 2)),
+        torch.kron(torch.eye(n // 2), torch.tensor([[1.0, -1.0]])),
+    )
+    return torch.cat([sums, differences]) / math.sqrt(2)

@@ -16,7 +16,7 @@ from bigprior.tiling import in_tiles
 from bigprior.weights import built
 
 #: Side of the tiles of a large picture, in pixels: about a gigabyte of patches.
-_TILE = 512
+_TILE = 448
 #: About how large, in units of the noise, the difference of both estimates is, and the correction of their mean.
 _DIFFERENCE, _CORRECTION = 0.25, 0.3
 
