@@ -11,7 +11,6 @@ towards it.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from functools import cache
 from itertools import product
 
@@ -134,10 +133,9 @@ class _Groups:
         cosines, _, window = (matrix.to(patches) for matrix in _transforms())
         rows, columns = (n - _SIDE + 1 for n in self.size)
         # What is said of one place is added up there, and only then taken back from cosines to pixels.
-        said = (cosines * window).T @ F.embedding_bag(self._by_place, patches, self._starts, mode="sum").T
+        said = F.embedding_bag(self._by_place, patches, self._starts, mode="sum").view(rows, columns, _SIDE, _SIDE)
         weight = F.embedding_bag(self._by_place // _GROUP, weights[:, None], self._starts, mode="sum")
-        total = _overlapped((weight.view(rows, columns) * share for share in window.tolist()), self.size)
-        return _overlapped(said.view(-1, rows, columns), self.size) / total
+        return _laid(said, cosines * window) / _laid(weight.view(rows, columns, 1, 1), window[None])
 
 
 def _places(guide: Tensor, variance: float) -> Tensor:
@@ -159,7 +157,7 @@ def _places(guide: Tensor, variance: float) -> Tensor:
     for i in range(span):
         error = (padded[i : i + height].unfold(1, width, 1) - guide[:, None]).square_()  # (h, span, w)
         for dim in (0, 2):
-            error = error.unflatten(dim, (-1, _STRIDE)).sum(dim + 1)
+            error = sum(error.unflatten(dim, (-1, _STRIDE)).unbind(dim + 1))
             blocks = error.shape[dim] - _SIDE // _STRIDE + 1
             error = sum(error.narrow(dim, k, blocks) for k in range(_SIDE // _STRIDE))
         penalty = _SHARED * variance * shared[i] * shared
@@ -184,27 +182,34 @@ def _every_second(places: Tensor) -> Tensor:
 
 def _cosines(x: Tensor) -> Tensor:
     """The cosine transforms of all patches of a map (h, w), along the rows of their places: (places, 64)."""
-    waves = _transforms()[0].to(x).view(-1, 1, _SIDE, _SIDE)
+    cosines = _transforms()[0].to(x)
+    waves = torch.kron(cosines, cosines).view(-1, 1, _SIDE, _SIDE)
     transforms = F.conv2d(x[None, None].contiguous(memory_format=torch.channels_last), waves)
     return transforms.permute(0, 2, 3, 1).reshape(-1, _SIDE**2)
 
 
-def _overlapped(values: Iterable[Tensor], size: torch.Size) -> Tensor:
-    """The sum of patches where they lie, given a map of all places for each of their pixels: a map of ``size``."""
-    total: Tensor | None = None
-    for here, (row, column) in zip(values, product(range(_SIDE), repeat=2), strict=True):
-        total = here.new_zeros(size) if total is None else total
-        total[row : row + here.shape[0], column : column + here.shape[1]] += here
-    assert total is not None
-    return total
+def _laid(patches: Tensor, waves: Tensor) -> Tensor:
+    """The sum of patches where they lie: a map (rows + 7, columns + 7).
+
+    Args:
+        patches: one at each place (rows, columns, K, K), as coefficients of waves down and across.
+        waves: (K, 8), in pixels.
+    """
+    for dim in (1, 0):  # across, then down
+        pixels = (waves.T @ patches.flatten(0, -2).T).view(_SIDE, *patches.shape[:-1])
+        places = list(patches.shape[:-1])
+        places[dim] += _SIDE - 1
+        patches = patches.new_zeros(places)
+        for i, here in enumerate(pixels):
+            patches.narrow(dim, i, here.shape[dim]).add_(here)
+    return patches
 
 
 @cache
 def _transforms() -> tuple[Tensor, Tensor, Tensor]:
-    """The cosine transform of a patch (64, 64), Haar's of a group (16, 16), and the window on a patch (64,)."""
-    cosines = torch.from_numpy(dct(np.eye(_SIDE), axis=0, norm="ortho"))
-    window = torch.kaiser_window(_SIDE, periodic=False, beta=_KAISER)
-    return torch.kron(cosines, cosines).float(), _haar(_GROUP).float(), torch.outer(window, window).flatten()
+    """The cosines of 8 pixels (8, 8), Haar's wavelets of a group (16, 16), and the window on 8 pixels (8,)."""
+    cosines = torch.from_numpy(dct(np.eye(_SIDE), axis=0, norm="ortho")).float()
+    return cosines, _haar(_GROUP), torch.kaiser_window(_SIDE, periodic=False, beta=_KAISER)
 
 
 def _haar(n: int) -> Tensor:
