@@ -3,9 +3,9 @@
 A network knows what pictures look like; that this one shows a curtain's folds twenty times, it hardly sees. Here
 patches that look alike in the network's answer, the pilot, are filtered together in the noisy picture.
 
-Of colours that are stronger and sharper than those that it learned from, a network takes a part for noise. BM3D's
-first step, hard thresholding, expects nothing: where it finds more in the colours than noise leaves, the pilot is moved
-towards it.
+What the network took for noise, such as colours that are stronger and sharper than those that it learned from, its
+answer does not show. BM3D's first step, hard thresholding, expects nothing, and other waves than those of the second
+show it other things: where it finds more than noise leaves, the pilot is moved towards it.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _SHARED = 0.2
 _THRESHOLD = 2.7
 #: What hard thresholding finds beyond the pilot is looked at in squares of this side. Noise leaves a variance of about
 #: this share of its own there; where it is far more, the pilot is moved by the last number of the way.
-_SQUARE, _LEFT, _TRUST = 15, 0.05, 0.6
+_SQUARE, _LEFT, _TRUST = 15, 0.05, 0.5
 #: Shape of the window on a patch where patches overlap.
 _KAISER = 2.0
 #: Groups at once: few enough for a processor's cache.
@@ -66,16 +66,15 @@ def _one(y: Tensor, pilot: Tensor, variance: float) -> Tensor:
     """One picture (3, h, w) in opponent colours; luminance says which patches are alike."""
     places, size = _places(pilot[0], variance), y.shape[1:]
     every, some = _Groups(places.flatten(0, 1), size), _Groups(_every_second(places), size)
-    channels = [every.filtered(_cosines(y[0]), _cosines(pilot[0]), variance)]
-    for colour, expected in zip(y[1:], pilot[1:], strict=True):
-        noisy = _cosines(colour)
+    channels = []
+    for noisy, expected in zip(y, pilot, strict=True):
         moved = _moved(expected, some.filtered(noisy, None, variance), variance)
-        channels.append(every.filtered(noisy, _cosines(moved), variance))
+        channels.append(every.filtered(noisy, moved, variance))
     return torch.stack(channels)
 
 
 def _moved(pilot: Tensor, strong: Tensor, variance: float) -> Tensor:
-    """The pilot (h, w) of a colour moved to the thresholded one, where that holds more than noise leaves."""
+    """A channel's pilot (h, w) moved to the thresholded channel, where that holds more than noise leaves."""
     more = strong - pilot
     energy = more.square()[None]
     for square in ((_SQUARE, 1), (1, _SQUARE)):
@@ -98,14 +97,10 @@ class _Groups:
         counts = torch.bincount(places.flatten(), minlength=math.prod(n - _SIDE + 1 for n in size))
         self._starts = counts.cumsum(0) - counts
 
-    def filtered(self, noisy: Tensor, clean: Tensor | None, variance: float) -> Tensor:
-        """One channel (h, w), with the gains that a pilot suggests, or, without one, with hard thresholding.
-
-        Args:
-            noisy, clean: cosines of all patches (places, 64), of the noisy channel and of the pilot.
-            variance: of the noise.
-        """
-        across = _transforms()[1].to(noisy)
+    def filtered(self, y: Tensor, pilot: Tensor | None, variance: float) -> Tensor:
+        """One channel (h, w): cosines with the gains that a pilot (h, w) suggests, or thresholded wavelets without."""
+        waves, across = (_haar(_SIDE) if pilot is None else _cosines()).to(y), _haar(_GROUP).to(y)
+        noisy, clean = _transformed(y, waves), None if pilot is None else _transformed(pilot, waves)
         patches = noisy.new_empty(*self.places.shape, _SIDE**2)
         weights = noisy.new_empty(len(self.places))
         for start in range(0, len(self.places), _AT_ONCE):
@@ -121,21 +116,22 @@ class _Groups:
             weight = 1 / gain.square_().sum((1, 2)).clamp_min_(1)
             torch.matmul(across.T, values.mul_(weight[:, None, None]), out=patches[start : start + _AT_ONCE])
             weights[start : start + _AT_ONCE] = weight
-        return self._spread(patches.flatten(0, 1), weights)
+        return self._spread(patches.flatten(0, 1), weights, waves)
 
-    def _spread(self, patches: Tensor, weights: Tensor) -> Tensor:
+    def _spread(self, patches: Tensor, weights: Tensor, waves: Tensor) -> Tensor:
         """The weighted mean of all patches where they lie.
 
         Args:
-            patches: filtered, of cosines still, times their group's weight (groups * 16, 64).
+            patches: filtered, of waves still, times their group's weight (groups * 16, 64).
             weights: of the groups (groups,).
+            waves: (8, 8), orthonormal.
         """
-        cosines, _, window = (matrix.to(patches) for matrix in _transforms())
+        window = torch.kaiser_window(_SIDE, periodic=False, beta=_KAISER).to(patches)
         rows, columns = (n - _SIDE + 1 for n in self.size)
-        # What is said of one place is added up there, and only then taken back from cosines to pixels.
+        # What is said of one place is added up there, and only then taken back from waves to pixels.
         said = F.embedding_bag(self._by_place, patches, self._starts, mode="sum").view(rows, columns, _SIDE, _SIDE)
         weight = F.embedding_bag(self._by_place // _GROUP, weights[:, None], self._starts, mode="sum")
-        return _laid(said, cosines * window) / _laid(weight.view(rows, columns, 1, 1), window[None])
+        return _laid(said, waves * window) / _laid(weight.view(rows, columns, 1, 1), window[None])
 
 
 def _places(guide: Tensor, variance: float) -> Tensor:
@@ -180,11 +176,10 @@ def _every_second(places: Tensor) -> Tensor:
     return places[chosen]
 
 
-def _cosines(x: Tensor) -> Tensor:
-    """The cosine transforms of all patches of a map (h, w), along the rows of their places: (places, 64)."""
-    cosines = _transforms()[0].to(x)
-    waves = torch.kron(cosines, cosines).view(-1, 1, _SIDE, _SIDE)
-    transforms = F.conv2d(x[None, None].contiguous(memory_format=torch.channels_last), waves)
+def _transformed(x: Tensor, waves: Tensor) -> Tensor:
+    """All patches of a map (h, w), as coefficients of waves (8, 8) down and across: (places, 64), row after row."""
+    both = torch.kron(waves, waves).view(-1, 1, _SIDE, _SIDE)
+    transforms = F.conv2d(x[None, None].contiguous(memory_format=torch.channels_last), both)
     return transforms.permute(0, 2, 3, 1).reshape(-1, _SIDE**2)
 
 
@@ -206,12 +201,12 @@ def _laid(patches: Tensor, waves: Tensor) -> Tensor:
 
 
 @cache
-def _transforms() -> tuple[Tensor, Tensor, Tensor]:
-    """The cosines of 8 pixels (8, 8), Haar's wavelets of a group (16, 16), and the window on 8 pixels (8,)."""
-    cosines = torch.from_numpy(dct(np.eye(_SIDE), axis=0, norm="ortho")).float()
-    return cosines, _haar(_GROUP), torch.kaiser_window(_SIDE, periodic=False, beta=_KAISER)
+def _cosines() -> Tensor:
+    """The cosines of 8 pixels (8, 8), orthonormal."""
+    return torch.from_numpy(dct(np.eye(_SIDE), axis=0, norm="ortho")).float()
 
 
+@cache
 def _haar(n: int) -> Tensor:
     """Haar's orthonormal wavelets of ``n`` values, a power of two: what one patch alone shows stays by itself."""
     if n == 1:
