@@ -38,9 +38,11 @@ _KAISER = 2.0
 _AT_ONCE = 256
 #: Least noise that is told from none, in [0, 1] pictures.
 LEAST_SIGMA = 1e-3
+#: Pictures that begin this far apart, or a multiple of it, have groups at the same places, in both steps.
+PERIOD = 2 * _STRIDE
 #: No pixel depends on a pixel this far away: patches around it come from groups, whose other patches lie elsewhere, in
-#: both steps. A multiple of the distance of the first step's groups.
-REACH = 4 * (_FAR + _SIDE) + 8
+#: both steps, and squares are looked at between them. A multiple of the period.
+REACH = 4 * (_FAR + _SIDE) + PERIOD
 
 
 def filtered(y: Tensor, pilot: Tensor, sigma: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
@@ -11,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bigprior.priors.base import Progress
-from bigprior.priors.collaborative import LEAST_SIGMA, REACH, filtered
+from bigprior.priors.collaborative import LEAST_SIGMA, PERIOD, REACH, filtered
 from bigprior.tiling import in_tiles
 from bigprior.weights import built
 
@@ -46,8 +47,8 @@ class Refiner(nn.Module):
         with torch.no_grad():  # it starts as the mean of both
             for parameter in self.tail.parameters():
                 parameter.zero_()
-        #: No pixel depends on a pixel further away; a multiple of the distance of patches.
-        self.reach = REACH + 4 * (1 + blocks)
+        #: No pixel depends on a pixel further away; a multiple of the filter's period.
+        self.reach = REACH + PERIOD * math.ceil(2 * (1 + blocks) / PERIOD)
 
     @torch.no_grad()
     def forward(self, y: Tensor, answer: Tensor, sigma: Tensor, progress: Progress | None = None) -> Tensor:
