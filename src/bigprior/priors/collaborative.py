@@ -68,10 +68,12 @@ def _one(y: Tensor, pilot: Tensor, variance: float) -> Tensor:
     """One picture (3, h, w) in opponent colours; luminance says which patches are alike."""
     places, size = _places(pilot[0], variance), y.shape[1:]
     every, some = _Groups(places.flatten(0, 1), size), _Groups(_every_second(places), size)
+    # Asked for once: new pages take a process as long as the work on them.
+    memory = y.new_empty(3, max(places.numel(), math.prod(n - _SIDE + 1 for n in size)), _SIDE**2)
     channels = []
     for noisy, expected in zip(y, pilot, strict=True):
-        moved = _moved(expected, some.filtered(noisy, None, variance), variance)
-        channels.append(every.filtered(noisy, moved, variance))
+        moved = _moved(expected, some.filtered(noisy, None, variance, memory), variance)
+        channels.append(every.filtered(noisy, moved, variance, memory))
     return torch.stack(channels)
 
 
@@ -99,12 +101,19 @@ class _Groups:
         counts = torch.bincount(places.flatten(), minlength=math.prod(n - _SIDE + 1 for n in size))
         self._starts = counts.cumsum(0) - counts
 
-    def filtered(self, y: Tensor, pilot: Tensor | None, variance: float) -> Tensor:
-        """One channel (h, w): cosines with the gains that a pilot (h, w) suggests, or thresholded wavelets without."""
+    def filtered(self, y: Tensor, pilot: Tensor | None, variance: float, memory: Tensor) -> Tensor:
+        """One channel (h, w): cosines with the gains that a pilot (h, w) suggests, or thresholded wavelets without.
+
+        Args:
+            y, pilot: the channel with noise, and what is expected.
+            variance: of the noise.
+            memory: (3, M, 64) to work in, with M at least the number of places, and of patches.
+        """
         waves, across = (_haar(_SIDE) if pilot is None else _cosines()).to(y), _haar(_GROUP).to(y)
-        noisy, clean = _transformed(y, waves), None if pilot is None else _transformed(pilot, waves)
-        patches = noisy.new_empty(*self.places.shape, _SIDE**2)
-        weights = noisy.new_empty(len(self.places))
+        noisy = _transformed(y, waves, memory[0], memory[2])
+        clean = None if pilot is None else _transformed(pilot, waves, memory[1], memory[2])
+        patches = memory[2, : self.places.numel()].view(*self.places.shape, _SIDE**2)
+        weights = y.new_empty(len(self.places))
         for start in range(0, len(self.places), _AT_ONCE):
             some = self.places[start : start + _AT_ONCE].flatten()
             values = across @ noisy.index_select(0, some).view(-1, _GROUP, _SIDE**2)
@@ -118,22 +127,23 @@ class _Groups:
             weight = 1 / gain.square_().sum((1, 2)).clamp_min_(1)
             torch.matmul(across.T, values.mul_(weight[:, None, None]), out=patches[start : start + _AT_ONCE])
             weights[start : start + _AT_ONCE] = weight
-        return self._spread(patches.flatten(0, 1), weights, waves)
+        return self._spread(patches.flatten(0, 1), weights, waves, memory[0])
 
-    def _spread(self, patches: Tensor, weights: Tensor, waves: Tensor) -> Tensor:
+    def _spread(self, patches: Tensor, weights: Tensor, waves: Tensor, memory: Tensor) -> Tensor:
         """The weighted mean of all patches where they lie.
 
         Args:
             patches: filtered, of waves still, times their group's weight (groups * 16, 64).
             weights: of the groups (groups,).
             waves: (8, 8), orthonormal.
+            memory: (M, 64) to work in.
         """
         window = torch.kaiser_window(_SIDE, periodic=False, beta=_KAISER).to(patches)
         rows, columns = (n - _SIDE + 1 for n in self.size)
         # What is said of one place is added up there, and only then taken back from waves to pixels.
         said = F.embedding_bag(self._by_place, patches, self._starts, mode="sum").view(rows, columns, _SIDE, _SIDE)
         weight = F.embedding_bag(self._by_place // _GROUP, weights[:, None], self._starts, mode="sum")
-        return _laid(said, waves * window) / _laid(weight.view(rows, columns, 1, 1), window[None])
+        return _laid(said, waves * window, memory) / _laid(weight.view(rows, columns, 1, 1), window[None], memory)
 
 
 def _places(guide: Tensor, variance: float) -> Tensor:
@@ -178,27 +188,36 @@ def _every_second(places: Tensor) -> Tensor:
     return places[chosen]
 
 
-def _transformed(x: Tensor, waves: Tensor) -> Tensor:
-    """All patches of a map (h, w), as coefficients of waves (8, 8) down and across: (places, 64), row after row."""
-    both = torch.kron(waves, waves).view(-1, 1, _SIDE, _SIDE)
-    transforms = F.conv2d(x[None, None].contiguous(memory_format=torch.channels_last), both)
-    return transforms.permute(0, 2, 3, 1).reshape(-1, _SIDE**2)
+def _transformed(x: Tensor, waves: Tensor, out: Tensor, memory: Tensor) -> Tensor:
+    """All patches of a map (h, w), as coefficients of waves (8, 8) down and across: (places, 64), row after row.
+
+    Args:
+        x, waves: the map, and the waves.
+        out: (M, 64), where the coefficients are put.
+        memory: (M, 64) to work in.
+    """
+    patches = x.unfold(0, _SIDE, 1).unfold(1, _SIDE, 1)
+    rows = memory[: patches.shape[:2].numel()]
+    rows.view(patches.shape).copy_(patches)
+    return torch.mm(rows, torch.kron(waves, waves).T, out=out[: len(rows)])
 
 
-def _laid(patches: Tensor, waves: Tensor) -> Tensor:
+def _laid(patches: Tensor, waves: Tensor, memory: Tensor) -> Tensor:
     """The sum of patches where they lie: a map (rows + 7, columns + 7).
 
     Args:
         patches: one at each place (rows, columns, K, K), as coefficients of waves down and across.
         waves: (K, 8), in pixels.
+        memory: (M, 64) to work in.
     """
     for dim in (1, 0):  # across, then down
-        pixels = (waves.T @ patches.flatten(0, -2).T).view(_SIDE, *patches.shape[:-1])
+        rows = patches.flatten(0, -2)
+        pixels = torch.mm(waves.T, rows.T, out=memory.flatten()[: _SIDE * len(rows)].view(_SIDE, -1))
         places = list(patches.shape[:-1])
-        places[dim] += _SIDE - 1
-        patches = patches.new_zeros(places)
-        for i, here in enumerate(pixels):
-            patches.narrow(dim, i, here.shape[dim]).add_(here)
+        laid = patches.new_zeros([n + (_SIDE - 1) * (i == dim) for i, n in enumerate(places)])
+        for i, here in enumerate(pixels.view(_SIDE, *places)):
+            laid.narrow(dim, i, here.shape[dim]).add_(here)
+        patches = laid
     return patches
 
 
