@@ -16,8 +16,8 @@ from bigprior.priors.collaborative import LEAST_SIGMA, PERIOD, REACH, filtered
 from bigprior.tiling import in_tiles
 from bigprior.weights import built
 
-#: Side of the tiles of a large picture, in pixels: about a gigabyte of patches.
-_TILE = 448
+#: Side of the tiles of a large picture, in pixels: half a gigabyte of patches at most.
+_TILE = 384
 #: About how large, in units of the noise, the difference of both estimates is, and the correction of their mean.
 _DIFFERENCE, _CORRECTION = 0.25, 0.3
 
