@@ -22,8 +22,8 @@ from bigprior.priors.refiner import Refiner
 from bigprior.settings import Settings
 from bigprior.tiling import in_tiles
 
-#: Side of the tiles of a large picture, in pixels: about 1.5 GB at the embedded network's width.
-_TILE = 1024
+#: Side of the tiles of a large picture, in pixels: about a gigabyte at the embedded network's width.
+_TILE = 768
 
 
 @dataclass(frozen=True)
