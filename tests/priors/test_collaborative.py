@@ -31,9 +31,11 @@ def test_what_repeats_is_cleaner_than_the_pilot() -> None:
 
 
 def test_weak_texture_that_the_pilot_lost_is_lost_and_what_it_kept_is_kept() -> None:
-    weak, sigma = 0.5 + 0.1 * (folds() - 0.5), 0.1
-    y, level = noisy(weak, sigma), torch.tensor([sigma])
+    x, sigma = folds(), 0.1
+    weak, level = 0.5 + 0.1 * (x - 0.5), torch.tensor([sigma])
+    y = noisy(weak, sigma)
     flat = weak.mean((2, 3), keepdim=True).expand_as(weak)
+    assert error(filtered(noisy(x, sigma), x, level), x) < 0.1 * sigma**2
     assert error(filtered(y, weak, level), weak) < 0.1 * sigma**2
     assert error(filtered(y, flat, level), flat) < 0.5 * error(weak, flat)
 

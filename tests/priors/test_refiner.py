@@ -45,12 +45,12 @@ def test_it_starts_as_the_mean_of_both() -> None:
 
 
 def test_tiles_have_no_seams(refiner: Refiner, monkeypatch: pytest.MonkeyPatch) -> None:
-    y, answer, sigma = pair(100, 150)
+    y, answer, sigma = pair(100, 240)
     whole = refiner(y, answer, sigma)
     monkeypatch.setattr(refiners, "_TILE", 32)
     seen: list[tuple[int, int]] = []
     torch.testing.assert_close(refiner(y, answer, sigma, lambda *done: seen.append(done)), whole, atol=1e-5, rtol=0)
-    assert seen[-1] == (20, 20)
+    assert seen[-1] == (32, 32)
 
 
 def test_the_prior_refines_noise_alone_and_counts_it_as_a_view(refiner: Refiner, denoiser: DenoisingUNet) -> None:

@@ -98,6 +98,7 @@ class _Groups:
     def __init__(self, places: Tensor, size: torch.Size) -> None:
         self.places, self.size = places, size
         self._by_place = places.flatten().argsort()
+        self._groups_by_place = self._by_place // _GROUP
         counts = torch.bincount(places.flatten(), minlength=math.prod(n - _SIDE + 1 for n in size))
         self._starts = counts.cumsum(0) - counts
 
@@ -142,7 +143,7 @@ class _Groups:
         rows, columns = (n - _SIDE + 1 for n in self.size)
         # What is said of one place is added up there, and only then taken back from waves to pixels.
         said = F.embedding_bag(self._by_place, patches, self._starts, mode="sum").view(rows, columns, _SIDE, _SIDE)
-        weight = F.embedding_bag(self._by_place // _GROUP, weights[:, None], self._starts, mode="sum")
+        weight = F.embedding_bag(self._groups_by_place, weights[:, None], self._starts, mode="sum")
         return _laid(said, waves * window, memory) / _laid(weight.view(rows, columns, 1, 1), window[None], memory)
 
 
