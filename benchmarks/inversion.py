@@ -38,16 +38,16 @@ from matplotlib.figure import Figure
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from bigprior.atomic import replacing
 from bigprior.degradations import Degradation, Denoising
-from bigprior.folders import load_set
-from bigprior.generators import PGGAN
-from bigprior.metrics import psnr
-from bigprior.perceptual import VGGFeatures
+from bigprior.degradations.simulation import simulate
+from bigprior.evaluation.metrics import psnr
+from bigprior.io.atomic import replacing
+from bigprior.io.folders import load_set
+from bigprior.networks.generators import PGGAN
+from bigprior.ops.perceptual import VGGFeatures
+from bigprior.presets.store import load_generator, load_prior
 from bigprior.priors.gan import GANPrior, InversionSettings, paper_settings
 from bigprior.priors.losses import InversionLoss, VGGTerm
-from bigprior.simulation import simulate
-from bigprior.zoo import load_generator, load_prior
 
 #: How each task measures the pictures.
 PROTOCOLS = {"denoising": "denoising-25", "colorization": "colorization"}

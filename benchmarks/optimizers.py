@@ -24,11 +24,11 @@ import torch
 from torch import Tensor
 
 from bigprior.degradations import Denoising
-from bigprior.folders import load_set
-from bigprior.metrics import psnr
+from bigprior.degradations.simulation import simulate
+from bigprior.evaluation.metrics import psnr
+from bigprior.io.folders import load_set
+from bigprior.presets.store import load_prior
 from bigprior.priors.gan import GANPrior
-from bigprior.simulation import simulate
-from bigprior.zoo import load_prior
 
 PROTOCOLS = {"denoising": "denoising-25", "colorization": "colorization", "inpainting": "inpainting-boxes"}
 #: What optimisers are compared on.

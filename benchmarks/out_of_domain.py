@@ -17,10 +17,10 @@ from typing import Any
 import skimage.data
 
 from bigprior import load_restorer
+from bigprior.degradations.simulation import noise_level, simulate
 from bigprior.evaluation.baselines import BASELINES
-from bigprior.images import from_array
-from bigprior.metrics import psnr
-from bigprior.simulation import noise_level, simulate
+from bigprior.evaluation.metrics import psnr
+from bigprior.io.pictures import from_array
 
 PICTURES = ("astronaut", "coffee", "chelsea")
 

@@ -15,12 +15,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from bigprior.denoisers import DenoisingUNet
-from bigprior.folders import load_set
-from bigprior.metrics import lpips, psnr
+from bigprior.degradations.simulation import simulate
+from bigprior.evaluation.metrics import lpips, psnr
+from bigprior.io.folders import load_set
+from bigprior.networks.denoising_unet import DenoisingUNet
+from bigprior.presets.store import load_denoiser, load_prior
 from bigprior.priors.gan import GANPrior
-from bigprior.simulation import simulate
-from bigprior.zoo import load_denoiser, load_prior
 
 PROTOCOLS = {"denoising": "denoising-25", "inpainting": "inpainting-centre", "colorization": "colorization"}
 

@@ -23,9 +23,9 @@ import torch
 from skimage.data import astronaut
 
 from bigprior import Denoising, load_restorer
+from bigprior.degradations.simulation import noise_level, simulate
 from bigprior.evaluation.baselines import BASELINES
-from bigprior.images import from_array
-from bigprior.simulation import noise_level, simulate
+from bigprior.io.pictures import from_array
 
 PROTOCOLS = {"denoising": "denoising-25", "inpainting": "inpainting-centre", "colorization": "colorization"}
 

@@ -11,7 +11,7 @@ import argparse
 import deepinv as dinv
 
 from bigprior import DiffusionPrior, DiffusionSettings, Inpainting, Restorer, read_mask, read_picture, write_picture
-from bigprior.fusion import ConstantPhi
+from bigprior.phi import ConstantPhi
 
 
 def main() -> None:

@@ -10,10 +10,10 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from bigprior.degradations import DEGRADATIONS, Degradation, Inpainting
-from bigprior.fusion import DnCNNPhi, UNetPhi
-from bigprior.generators import GENERATORS
-from bigprior.generators.pggan import PGGAN
-from bigprior.weights import save_weights
+from bigprior.io.weights import save_weights
+from bigprior.networks.generators import GENERATORS
+from bigprior.networks.generators.pggan import PGGAN
+from bigprior.phi import DnCNNPhi, UNetPhi
 
 settings.register_profile(
     "bigprior",

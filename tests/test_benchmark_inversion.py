@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from bigprior.degradations import Colorization, Denoising
-from bigprior.generators import PGGAN
-from bigprior.metrics import psnr
-from bigprior.perceptual import VGGFeatures
+from bigprior.evaluation.metrics import psnr
+from bigprior.networks.generators import PGGAN
+from bigprior.ops.perceptual import VGGFeatures
 from bigprior.priors.gan import GANPrior, InversionSettings, paper_settings
 from bigprior.priors.losses import InversionLoss, VGGTerm
 

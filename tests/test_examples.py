@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from bigprior.images import read_picture
+from bigprior.io.pictures import read_picture
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 

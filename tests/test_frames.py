@@ -7,9 +7,10 @@ import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from bigprior.degradations import DEGRADATIONS, LUMINANCE
+from bigprior.degradations import DEGRADATIONS
 from bigprior.errors import UnknownNameError
 from bigprior.frames import FRAMES, WaveletFrame, frame
+from bigprior.ops.colour import LUMINANCE
 
 every = pytest.mark.parametrize("name", sorted(FRAMES))
 

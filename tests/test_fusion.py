@@ -9,20 +9,8 @@ from torch import Tensor, nn
 
 from bigprior.errors import UnknownNameError
 from bigprior.frames import FRAMES, frame
-from bigprior.fusion import (
-    PHI_NETWORKS,
-    BandPhi,
-    ConstantPhi,
-    DnCNNPhi,
-    UNetPhi,
-    centre,
-    fuse,
-    fuse_in_frame,
-    fuse_pixels,
-    phi_bands,
-    phi_network,
-    variance,
-)
+from bigprior.fusion import centre, fuse, fuse_in_frame, fuse_pixels, phi_bands, variance
+from bigprior.phi import PHI_NETWORKS, BandPhi, ConstantPhi, DnCNNPhi, UNetPhi, phi_network
 
 every = pytest.mark.parametrize("kind", sorted(PHI_NETWORKS))
 
@@ -115,7 +103,7 @@ def test_a_picture_does_not_depend_on_its_batch(kind: str) -> None:
     y, prior = torch.rand(2, 3, 3, 12, 9)
     whole = fuse_in_frame(network, y, prior)
     alone = [fuse_in_frame(network, a[None], b[None]) for a, b in zip(y, prior, strict=True)]
-    for name in ("measured", "invented", "phi", "share"):
+    for name in ("measured", "hallucinated", "phi", "share"):
         parts = torch.cat([getattr(one, name) for one in alone])
         torch.testing.assert_close(getattr(whole, name), parts, atol=1e-5, rtol=0)
 
@@ -128,7 +116,7 @@ def test_tiles_leave_no_seam(kind: str, height: int, width: int, tile: int) -> N
         parameter.data.mul_(1.5).add_(0.02 * torch.randn_like(parameter))
     y, prior = torch.rand(2, 1, 3, height, width)
     whole, tiled = (fuse_in_frame(network, y, prior, tile=size) for size in (1024, tile))
-    for name in ("measured", "invented", "phi", "share"):
+    for name in ("measured", "hallucinated", "phi", "share"):
         torch.testing.assert_close(getattr(tiled, name), getattr(whole, name), atol=2e-5, rtol=0)
     for one, other in zip(tiled.bands, whole.bands, strict=True):
         torch.testing.assert_close(one, other, atol=2e-5, rtol=0)
@@ -152,7 +140,7 @@ def test_tiling_asks_for_bounded_windows_and_no_gradient() -> None:
     sizes = []
 
     class Watching(nn.Module):
-        reach = 8
+        receptive_radius = 8
 
         def forward(self, fidelity: Tensor, prior: Tensor) -> Tensor:
             sizes.append(tuple(fidelity.shape[2:]))
@@ -178,11 +166,11 @@ def test_the_ends_of_phi_are_the_two_pictures_in_any_frame(name: str, height: in
     y, prior = torch.rand(2, 2, 3, height, width)
     for share, picture in ((0.0, y), (1.0, prior)):
         fused = fuse_in_frame(ConstantPhi(share, name), y, prior)
-        torch.testing.assert_close(fused.measured + fused.invented, picture, atol=1e-6, rtol=0)
+        torch.testing.assert_close(fused.measured + fused.hallucinated, picture, atol=1e-6, rtol=0)
         torch.testing.assert_close(fused.share, torch.full((2,), share) if height > 1 else fused.share)
         assert all((band == share).all() for band in fused.bands)
         if name == "pixel":
-            assert torch.equal(fused.measured + fused.invented, picture)
+            assert torch.equal(fused.measured + fused.hallucinated, picture)
 
 
 @any_frame
@@ -190,7 +178,7 @@ def test_one_share_for_all_is_the_same_picture_in_every_frame(name: str) -> None
     y, prior = torch.rand(2, 1, 3, 20, 30)
     fused = fuse_in_frame(ConstantPhi(0.3, name), y, prior)
     torch.testing.assert_close(fused.measured, 0.7 * y, atol=1e-6, rtol=0)
-    torch.testing.assert_close(fused.invented, 0.3 * prior, atol=1e-6, rtol=0)
+    torch.testing.assert_close(fused.hallucinated, 0.3 * prior, atol=1e-6, rtol=0)
     torch.testing.assert_close(fused.phi, torch.full_like(fused.phi, 0.3))
     torch.testing.assert_close(fused.share, torch.tensor([0.3]))
 
@@ -200,10 +188,10 @@ def test_the_share_is_what_the_bands_say() -> None:
     y, prior = torch.rand(2, 1, 3, 64, 128)
     w, network = frame("wavelet"), BandPhi("wavelet", rho=0.1)
     fused = fuse_in_frame(network, y, prior)
-    restored = fused.measured + fused.invented
+    restored = fused.measured + fused.hallucinated
     c = w.analyse(restored - restored.mean(dim=(2, 3), keepdim=True))
-    invented = sum(float((p * b.square()).sum()) for p, b in zip(fused.bands, c, strict=True))
-    assert fused.share.item() == pytest.approx(invented / sum(float(b.square().sum()) for b in c), rel=1e-4)
+    hallucinated = sum(float((p * b.square()).sum()) for p, b in zip(fused.bands, c, strict=True))
+    assert fused.share.item() == pytest.approx(hallucinated / sum(float(b.square().sum()) for b in c), rel=1e-4)
     assert 0.01 < fused.share.item() < 0.99
     assert fused.phi.shape == (1, 1, 64, 128)
     assert 0 <= fused.phi.min() < fused.phi.max() <= 1
@@ -248,7 +236,7 @@ def test_bands_that_are_measured_are_not_asked_for() -> None:
     fused = fuse_in_frame(ConstantPhi(1.0, "luminance"), y, prior, measured=["luminance"])
     assert [float(band.mean()) for band in fused.bands] == [0, 1]
     w = frame("luminance")
-    bands_ = w.analyse(fused.measured + fused.invented)
+    bands_ = w.analyse(fused.measured + fused.hallucinated)
     torch.testing.assert_close(bands_[0], w.analyse(y)[0], atol=1e-6, rtol=0)
     torch.testing.assert_close(bands_[1], w.analyse(prior)[1], atol=1e-6, rtol=0)
 
@@ -257,7 +245,7 @@ def test_bands_that_are_measured_are_not_asked_for() -> None:
 def test_a_known_phi_fuses_like_equation_5(channels: int) -> None:
     y, prior, phi = torch.rand(1, 3, 6, 7), torch.rand(1, 3, 6, 7), torch.rand(1, channels, 6, 7)
     fused = fuse_pixels(y, prior, phi)
-    assert torch.equal(fused.measured + fused.invented, fuse(y, prior, phi))
+    assert torch.equal(fused.measured + fused.hallucinated, fuse(y, prior, phi))
     assert torch.equal(fused.phi, phi)
     assert fused.frame == "pixel"
 

@@ -7,11 +7,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from bigprior.colour import is_grey
 from bigprior.degradations import DEGRADATIONS, Denoising, Inpainting
 from bigprior.errors import ImageError, MaskError, SettingsError
-from bigprior.fusion import ConstantPhi, UNetPhi, fuse
-from bigprior.generators import PGGAN
+from bigprior.fusion import fuse
+from bigprior.networks.generators import PGGAN
+from bigprior.ops.colour import is_grey
+from bigprior.phi import ConstantPhi, UNetPhi
 from bigprior.priors.anysize import AnySize
 from bigprior.priors.gan import GANPrior, InversionSettings
 from bigprior.priors.precomputed import PrecomputedPrior
@@ -32,7 +33,7 @@ def test_the_restored_picture_is_the_fusion_of_its_parts_exactly(
     y, physics = measure(any_task, 2, height, width)
     r = restorer.restore(y, physics, seed=3)
     assert torch.equal(r.restored, fuse(r.fidelity, r.prior, r.phi))
-    assert torch.equal(r.restored, r.measured + r.invented)
+    assert torch.equal(r.restored, r.measured + r.hallucinated)
     assert torch.equal(r.fidelity, physics.g_inv(y))
     assert torch.equal(r.measurement, y)
     assert torch.equal(physics.g(r.fidelity), y)
@@ -161,7 +162,7 @@ def test_each_picture_of_a_batch_is_a_restoration(restorer: Restorer, any_task: 
     assert len(r) == 3
     for i, one in enumerate(r):
         assert len(one) == 1 and torch.equal(one.restored, r.restored[i : i + 1])
-        assert torch.equal(one.measured + one.invented, one.restored)
+        assert torch.equal(one.measured + one.hallucinated, one.restored)
         assert torch.equal(one.bands[0], r.bands[0][i : i + 1]) and one.mean_share == pytest.approx(float(r.share[i]))
         assert one.projection.history.shape[1] == 1 and len(one.projection.codes["z"]) == 1
     assert torch.equal(r[-1].restored, r.restored[2:])

@@ -3,10 +3,10 @@
 import pytest
 
 from bigprior.errors import SettingsError
+from bigprior.presets.store import Preset
 from bigprior.priors.gan import InversionSettings
+from bigprior.training.gan import PriorSettings
 from bigprior.training.phi import PhiSettings
-from bigprior.training.prior import PriorSettings
-from bigprior.zoo import Preset
 
 
 @pytest.mark.parametrize(

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from bigprior.degradations import Colorization, Denoising, Inpainting
     from bigprior.fusion import fuse
-    from bigprior.images import read_mask, read_picture, write_picture
+    from bigprior.io.pictures import read_mask, read_picture, write_picture
+    from bigprior.presets.store import load_restorer
     from bigprior.priors.anysize import AnySize
     from bigprior.priors.diffusion import DiffusionPrior, DiffusionSettings
     from bigprior.priors.gan import GANPrior, InversionSettings
     from bigprior.restoration import Restoration, Restorer
-    from bigprior.zoo import load_restorer
 
 __version__ = version("bigprior")
 
@@ -38,10 +38,10 @@ _HOME = {
     "Restoration": "restoration",
     "Restorer": "restoration",
     "fuse": "fusion",
-    "load_restorer": "zoo",
-    "read_mask": "images",
-    "read_picture": "images",
-    "write_picture": "images",
+    "load_restorer": "presets.store",
+    "read_mask": "io.pictures",
+    "read_picture": "io.pictures",
+    "write_picture": "io.pictures",
 }
 
 __all__ = [

@@ -16,9 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from bigprior.colour import OPPONENT, turned
-from bigprior.degradations import LUMINANCE
 from bigprior.errors import UnknownNameError
+from bigprior.ops.colour import LUMINANCE, OPPONENT, turned
 
 #: Coefficients of a picture, one tensor (N, C, h, w) a band.
 Bands = list[Tensor]

@@ -9,10 +9,10 @@ import deepinv as dinv
 import torch
 from torch import Tensor, nn
 
-from bigprior.colour import is_grey
 from bigprior.degradations import Degradation, Denoising, Inpainting
 from bigprior.errors import SettingsError
 from bigprior.fusion import fuse_in_frame, fuse_pixels
+from bigprior.ops.colour import is_grey
 from bigprior.priors.base import Prior, Progress, Projection
 
 
@@ -21,11 +21,11 @@ class Restoration:
     """A restored picture, and what it is made of.
 
     Attributes:
-        restored: ``measured + invented`` exactly, (N, 3, H, W).
+        restored: ``measured + hallucinated`` exactly, (N, 3, H, W).
         fidelity: ``g_inv(y)``, (N, 3, H, W).
         prior: ``G(z*)``, (N, 3, H, W) in [0, 1]; the mean of its channels where ``y`` has three that are the same.
         measured: what ``restored`` has from ``fidelity``, (N, 3, H, W); pixel by pixel, ``(1 - phi) * fidelity``.
-        invented: what ``restored`` has from ``prior``, (N, 3, H, W); pixel by pixel, ``phi * prior``.
+        hallucinated: what ``restored`` has from ``prior``, (N, 3, H, W); pixel by pixel, ``phi * prior``.
         phi: the prior's share of each pixel, (N, 1 or 3, H, W), 1 = all prior; see :class:`bigprior.fusion.Fusion`.
         bands: ``phi`` itself, band by band of the frame; pixel by pixel the same as ``phi``.
         share: of the variance of each restored picture, what is made up, (N,).
@@ -39,7 +39,7 @@ class Restoration:
     fidelity: Tensor
     prior: Tensor
     measured: Tensor
-    invented: Tensor
+    hallucinated: Tensor
     phi: Tensor
     bands: tuple[Tensor, ...]
     share: Tensor
@@ -60,7 +60,7 @@ class Restoration:
         """
         i = range(len(self))[i]
         one = slice(i, i + 1)
-        names = ("restored", "fidelity", "prior", "measured", "invented", "phi", "share", "measurement")
+        names = ("restored", "fidelity", "prior", "measured", "hallucinated", "phi", "share", "measurement")
         codes = {name: code[one] for name, code in self.projection.codes.items()}
         history = None if self.projection.history is None else self.projection.history[:, one]
         provenance = dict(self.provenance)
@@ -87,8 +87,8 @@ class Restoration:
     def __repr__(self) -> str:
         n, _, h, w = self.restored.shape
         size = f"{w}x{h}" if n == 1 else f"{n}x {w}x{h}"
-        invented = f"{self.mean_share:.0%} of the variance made up"
-        return f"<Restoration {size} {self.task}, mean phi {self.mean_phi:.2f}, {invented}>"
+        hallucinated = f"{self.mean_share:.0%} of the variance made up"
+        return f"<Restoration {size} {self.task}, mean phi {self.mean_phi:.2f}, {hallucinated}>"
 
 
 class Restorer(dinv.models.Reconstructor):
@@ -167,11 +167,11 @@ class Restorer(dinv.models.Reconstructor):
         if isinstance(degradation, Denoising):
             provenance |= _noise(degradation, projection)
         return Restoration(
-            restored=fused.measured + fused.invented,
+            restored=fused.measured + fused.hallucinated,
             fidelity=fidelity,
             prior=prior,
             measured=fused.measured,
-            invented=fused.invented,
+            hallucinated=fused.hallucinated,
             phi=fused.phi,
             bands=fused.bands,
             share=fused.share,

@@ -9,7 +9,7 @@ from PIL import Image
 from bigprior.errors import SettingsError
 from bigprior.evaluation import ablations
 from bigprior.evaluation.ablations import VARIANTS, ablation_table
-from bigprior.fusion import UNetPhi
+from bigprior.phi import UNetPhi
 
 
 @pytest.fixture

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from bigprior.evaluation.protocols import Request, table2
-from bigprior.folders import load_set
-from bigprior.masks import centre_hole
-from bigprior.zoo import load_phi
+from bigprior.io.folders import load_set
+from bigprior.ops.masks import centre_hole
+from bigprior.presets.store import load_phi
 
 SETS = ("bedroom", "church", "conference")
 

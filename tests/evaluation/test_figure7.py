@@ -8,16 +8,16 @@ import pytest
 import torch
 from PIL import Image
 
+from bigprior.degradations.simulation import noise_level
 from bigprior.errors import SettingsError
 from bigprior.evaluation import protocols
 from bigprior.evaluation.figure7 import correlations
 from bigprior.evaluation.protocols import Request, evaluation
 from bigprior.evaluation.tables import Rows
-from bigprior.fusion import UNetPhi
+from bigprior.io.weights import save_weights
+from bigprior.phi import UNetPhi
 from bigprior.priors.precomputed import PrecomputedPrior
 from bigprior.restoration import Restorer
-from bigprior.simulation import noise_level
-from bigprior.weights import save_weights
 
 NAMES = [str(i) for i in range(12)]
 

@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from bigprior.denoisers import DenoisingUNet
 from bigprior.evaluation.protocols import Request, samplers
-from bigprior.images import write_picture
-from bigprior.importing import import_preset
-from bigprior.priors.refiner import Refiner
-from bigprior.weights import save_weights
+from bigprior.io.pictures import write_picture
+from bigprior.io.weights import save_weights
+from bigprior.networks.denoising_unet import DenoisingUNet
+from bigprior.networks.refiner import Refiner
+from bigprior.presets.importing import import_preset
 
 
 @pytest.fixture

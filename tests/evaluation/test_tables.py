@@ -10,20 +10,20 @@ from deepinv.models import DnCNN
 from PIL import Image
 
 from bigprior.degradations import Inpainting
+from bigprior.degradations.simulation import noise_level, simulate
 from bigprior.errors import SettingsError
 from bigprior.evaluation import baselines, tables
 from bigprior.evaluation.baselines import BASELINES, Baseline, choose
+from bigprior.evaluation.metrics import psnr
 from bigprior.evaluation.tables import Lines, means, picture_rows
-from bigprior.folders import load_set
-from bigprior.fusion import ConstantPhi
-from bigprior.generators.pggan import PGGAN
-from bigprior.masks import centre_hole
-from bigprior.metrics import psnr
+from bigprior.io.folders import load_set
+from bigprior.io.weights import save_weights
+from bigprior.networks.generators.pggan import PGGAN
+from bigprior.ops.masks import centre_hole
+from bigprior.phi import ConstantPhi
 from bigprior.priors.gan import GANPrior, InversionSettings
 from bigprior.priors.precomputed import PrecomputedPrior
 from bigprior.restoration import Restorer
-from bigprior.simulation import noise_level, simulate
-from bigprior.weights import save_weights
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def test_every_baseline_of_a_task_improves_on_what_was_measured(pictures: Path) 
         x = truth.images[:1]
         protocol = {"denoising": "denoising-25", "inpainting": "inpainting-centre"}[baseline.tasks[0]]
         y, physics = simulate(protocol, x, ["0"])
-        sigma = noise_level(protocol, "0") if baseline.told_sigma else None
+        sigma = noise_level(protocol, "0") if baseline.knows_sigma else None
         image = baseline.restore(y, physics, sigma)
         assert image.shape == x.shape and image.dtype == torch.float32, name
         assert psnr(image, x) > psnr(y, x) + 1, name

@@ -8,8 +8,8 @@ from torch import Tensor
 
 from bigprior.degradations import Colorization, Degradation, Denoising, Inpainting
 from bigprior.errors import ImageError, MaskError, SettingsError
-from bigprior.fusion import ConstantPhi
-from bigprior.generators import PGGAN
+from bigprior.networks.generators import PGGAN
+from bigprior.phi import ConstantPhi
 from bigprior.priors.anysize import BYTES_A_PIXEL, AnySize, fitting, free_bytes
 from bigprior.priors.base import Prior, Progress, Projection
 from bigprior.priors.gan import GANPrior, InversionSettings

@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from bigprior.degradations import Colorization, Degradation, Denoising, Inpainting
-from bigprior.denoisers import DenoisingUNet
 from bigprior.errors import SettingsError
-from bigprior.masks import centre_hole, smooth_fill
+from bigprior.networks.denoising_unet import DenoisingUNet
+from bigprior.ops.masks import centre_hole, smooth_fill
 from bigprior.priors.anysize import AnySize
 from bigprior.priors.base import Prior
 from bigprior.priors.diffusion import DiffusionPrior, DiffusionSettings
@@ -126,14 +126,14 @@ def test_where_nothing_is_known_exactly_nothing_is_told(denoiser, sampler) -> No
 
 def test_what_is_known_is_told() -> None:
     grey, hole = torch.rand(2, 1, 8, 8), Inpainting(centre_hole(8, 8))
-    told = Colorization().evidence(grey)
+    told = Colorization().condition(grey)
     assert torch.allclose((told[:, :3] + 1) / 2, grey.expand(-1, 3, -1, -1))
     assert bool((told[:, 3] == 1).all()) and bool((told[:, 4] == 0).all())
     y = hole.f(torch.rand(2, 3, 8, 8))
-    told = hole.evidence(y)
+    told = hole.condition(y)
     assert torch.equal(told[:, 3:4], hole.mask.expand(2, -1, -1, -1)) and torch.equal(told[:, 3], told[:, 4])
     assert torch.equal(told[:, :3], 2 * smooth_fill(y, hole.mask.expand(2, -1, -1, -1)) - 1)
-    assert Denoising(0.1).evidence(y) is None
+    assert Denoising(0.1).condition(y) is None
 
 
 def test_other_sizes_are_placed(denoiser) -> None:

@@ -9,10 +9,10 @@ from torch import Tensor
 
 from bigprior.degradations import Colorization, Denoising, Inpainting
 from bigprior.errors import BigpriorError, ImageError, MaskError, SettingsError
-from bigprior.generators import PGGAN
+from bigprior.networks.encoder import CodeEncoder
+from bigprior.networks.generators import PGGAN
 from bigprior.priors.anysize import AnySize
 from bigprior.priors.base import Prior
-from bigprior.priors.encoder import CodeEncoder
 from bigprior.priors.gan import OPTIMIZERS, GANPrior, InversionSettings, paper_settings
 
 QUICK = InversionSettings(codes=3, layer=2, steps=6, lr=0.1, code_every=1, precision="fp32")

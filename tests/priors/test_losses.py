@@ -7,7 +7,7 @@ import pytest
 import torch
 from skimage.transform import resize
 
-from bigprior.perceptual import VGGFeatures
+from bigprior.ops.perceptual import VGGFeatures
 from bigprior.priors.losses import InversionLoss, PerceptualTerm, PyramidTerm, VGGTerm
 
 

@@ -8,19 +8,19 @@ import pytest
 import torch
 from PIL import Image
 
-from bigprior.denoisers import DenoisingUNet
 from bigprior.errors import SettingsError
-from bigprior.importing import import_preset
+from bigprior.io.weights import read_weights
+from bigprior.networks.denoising_unet import DenoisingUNet
+from bigprior.presets.importing import import_preset
+from bigprior.presets.store import load_denoiser, load_restorer, preset
 from bigprior.training.denoiser import DenoiserSettings, _Trainer, train_denoiser
-from bigprior.weights import read_weights
-from bigprior.zoo import load_denoiser, load_restorer, preset
 
 SMALL = DenoiserSettings(
     widths=(4, 8),
     blocks=1,
     resolution=32,
     crop_px=16,
-    told_crop_px=24,
+    conditional_crop_px=24,
     batch=4,
     total_kimg=0.04,
     snapshot_kimg=0.016,
@@ -64,9 +64,9 @@ def test_it_learns(tmp_path: Path) -> None:
 
 def test_lpips_judges_holes(pictures: Path, tmp_path: Path) -> None:
     update = {"told": 1.0, "luminance": 0.0, "start": 1.0, "perceptual": 1.0}
-    with pytest.raises(SettingsError, match=r"told_crop_px is 24: .* 32 pixels"):
+    with pytest.raises(SettingsError, match=r"conditional_crop_px is 24: .* 32 pixels"):
         train_denoiser(pictures, tmp_path / "small", SMALL.model_copy(update=update), quiet=True)
-    settings = SMALL.model_copy(update=update | {"told_crop_px": 32})
+    settings = SMALL.model_copy(update=update | {"conditional_crop_px": 32})
     losses = {}
     for name, update in (("with", {}), ("without", {"perceptual": 0.0})):
         train_denoiser(pictures, tmp_path / name, settings.model_copy(update=update), quiet=True)

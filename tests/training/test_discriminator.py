@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from bigprior.perceptual import TAP_CHANNELS
+from bigprior.ops.perceptual import TAP_CHANNELS
 from bigprior.training.discriminator import (
     ProjectedDiscriminator,
     augment,

@@ -8,12 +8,12 @@ import pytest
 import torch
 
 from bigprior.degradations import DEGRADATIONS
+from bigprior.degradations.simulation import simulate
 from bigprior.errors import SettingsError, UnknownNameError, WeightsError
-from bigprior.folders import load_set
-from bigprior.metrics import psnr
-from bigprior.simulation import simulate
+from bigprior.evaluation.metrics import psnr
+from bigprior.io.folders import load_set
+from bigprior.io.weights import save_weights
 from bigprior.training.dncnn import DnCNNSettings, load_dncnn, restore_with, train_dncnn
-from bigprior.weights import save_weights
 
 
 def settings_of(task: str, steps: int, **more: object) -> DnCNNSettings:

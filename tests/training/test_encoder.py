@@ -6,16 +6,16 @@ import pytest
 import torch
 
 from bigprior.degradations import Degradation, Denoising
+from bigprior.degradations.simulation import simulate
 from bigprior.errors import SettingsError, WeightsError
-from bigprior.folders import load_set
-from bigprior.generators import PGGAN
-from bigprior.importing import import_preset
-from bigprior.priors.encoder import CodeEncoder
+from bigprior.io.folders import load_set
+from bigprior.io.weights import read_weights, save_weights
+from bigprior.networks.encoder import CodeEncoder
+from bigprior.networks.generators import PGGAN
+from bigprior.presets.importing import import_preset
+from bigprior.presets.store import load_encoder, load_prior, load_restorer, preset
 from bigprior.priors.gan import GANPrior, InversionSettings
-from bigprior.simulation import simulate
 from bigprior.training.encoder import EncoderSettings, _Trainer, train_encoder
-from bigprior.weights import read_weights, save_weights
-from bigprior.zoo import load_encoder, load_prior, load_restorer, preset
 
 
 def generator_of(seed: int = 1) -> PGGAN:

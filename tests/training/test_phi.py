@@ -9,15 +9,16 @@ import torch
 from torch import Tensor, nn
 
 from bigprior.degradations import Degradation
+from bigprior.degradations.simulation import PROTOCOLS, simulate
 from bigprior.errors import SettingsError, UnknownNameError
 from bigprior.frames import Bands, Frame, frame
-from bigprior.fusion import BandPhi, centre, fuse, phi_bands, variance
+from bigprior.fusion import centre, fuse, phi_bands, variance
+from bigprior.io.weights import read_weights
+from bigprior.phi import BandPhi
+from bigprior.presets.store import load_phi
 from bigprior.priors.base import Projection
-from bigprior.simulation import PROTOCOLS, simulate
 from bigprior.training.phi import PhiSettings, Triples, band_objective, make_triples, objective, train_phi
 from bigprior.training.recipes import check_apart
-from bigprior.weights import read_weights
-from bigprior.zoo import load_phi
 
 TINY = {"network_settings": {"widths": [4, 6]}, "batch": 3, "crop_px": 8, "validate_every": 2}
 

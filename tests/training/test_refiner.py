@@ -5,14 +5,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from bigprior.denoisers import DenoisingUNet
 from bigprior.errors import SettingsError
-from bigprior.folders import list_pictures, load_square
-from bigprior.images import read_picture
-from bigprior.priors.refiner import Refiner
+from bigprior.io.folders import list_pictures, load_square
+from bigprior.io.pictures import read_picture
+from bigprior.io.weights import read_weights
+from bigprior.networks.denoising_unet import DenoisingUNet
+from bigprior.networks.refiner import Refiner
 from bigprior.training.refiner import RefinerSettings, train_refiner
 from bigprior.training.run import step_rng
-from bigprior.weights import read_weights
 
 SMALL = RefinerSettings(
     width=8, blocks=1, resolution=32, pictures=4, native=0.5, crop_px=16, batch=2, total_kimg=0.016, snapshot_kimg=0.008

@@ -46,8 +46,8 @@ def evaluate(
 ) -> None:
     """Measure a prior and a restorer on pictures whose truth is known."""
     with working("loading"):
-        from bigprior.atomic import write_text
         from bigprior.evaluation.protocols import Request, evaluation
+        from bigprior.io.atomic import write_text
 
         measure = evaluation(name)
         request = Request(

@@ -18,7 +18,7 @@ priors = typer.Typer(help="The priors that can be named with --preset.", no_args
 @priors.command("list")
 def list_priors() -> None:
     """Every preset with a line about it."""
-    from bigprior.zoo import preset, preset_names
+    from bigprior.presets.store import preset, preset_names
 
     table = Table("preset", "summary", "images seen", "licence")
     for name in preset_names():
@@ -34,7 +34,7 @@ def list_priors() -> None:
 @priors.command("show")
 def show_prior(name: Annotated[str, typer.Argument(help="A preset's name.")]) -> None:
     """All that is recorded of a preset, as JSON."""
-    from bigprior.zoo import preset
+    from bigprior.presets.store import preset
 
     OUT.print_json(preset(name).model_dump_json())
 
@@ -53,7 +53,7 @@ def import_prior(
         list[str] | None, typer.Option(help="TASK=N: steps of the inversion or the sampler; may be repeated.")
     ] = None,
     encoder: Annotated[Path | None, typer.Option(help="Of a generator: where its inversions begin.")] = None,
-    colourist: Annotated[Path | None, typer.Option(help="Of a denoiser: what guesses colours beside it.")] = None,
+    colorizer: Annotated[Path | None, typer.Option(help="Of a denoiser: what guesses colours beside it.")] = None,
     refiner: Annotated[Path | None, typer.Option(help="Of a denoiser: what takes a second look at noise.")] = None,
     into: Annotated[Path | None, typer.Option(help="Folder of presets; your own by default.")] = None,
     summary: Annotated[str | None, typer.Option(help="A line about it.")] = None,
@@ -61,7 +61,7 @@ def import_prior(
     trained_on: Annotated[str | None, typer.Option(help="The training data.")] = None,
 ) -> None:
     """Make a preset from weights of your own, or from the released Progressive GAN files."""
-    from bigprior.importing import import_preset
+    from bigprior.presets.importing import import_preset
 
     networks: dict[str, list[str]] = {}
     for task, file in by_task("phi", phi):
@@ -74,7 +74,7 @@ def import_prior(
         network,
         phi=networks,
         encoder=encoder,
-        colourist=colourist,
+        colorizer=colorizer,
         refiner=refiner,
         into=into,
         steps=counts,

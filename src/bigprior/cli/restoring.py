@@ -16,7 +16,7 @@ from bigprior.cli.terminal import OUT, progress_of, working
 from bigprior.errors import MaskError, OutputError, SettingsError
 
 if TYPE_CHECKING:
-    from bigprior.images import Picture
+    from bigprior.io.pictures import Picture
     from bigprior.restoration import Restoration
 
 #: A noise level, of 255, below which a person would hardly ask for it to be removed.
@@ -82,7 +82,7 @@ def restore(
         raise SettingsError(f"--sigma is {sigma:g}: expected a noise level above 0, up to 255")
 
     with working("loading"):
-        from bigprior.zoo import load_restorer
+        from bigprior.presets.store import load_restorer
 
         jobs = [_Job(photo, _mask_of(photo, mask), folder) for photo, folder in _folders(photos, output)]
         for job in jobs:  # nothing is written if one of them cannot be read
@@ -150,7 +150,7 @@ def _mask_of(photo: Path, mask: Path | None) -> Path | None:
 def _measured(job: _Job, task: Task, sigma: float | None) -> tuple[Picture, Any, Any]:
     """A picture as read, how it was degraded, and the measurement ``y``."""
     from bigprior.degradations import degradation
-    from bigprior.images import read_mask, read_picture
+    from bigprior.io.pictures import read_mask, read_picture
 
     picture, settings = read_picture(job.photo), dict[str, Any]()
     if task is Task.denoise:
@@ -183,7 +183,7 @@ def _device(name: str) -> Any:
 
 
 def _save(result: Restoration, folder: Path, picture: Picture, suffix: str) -> None:
-    from bigprior.report import save_restoration
+    from bigprior.report.folder import save_restoration
 
     lossless = suffix.lower() if suffix.lower() in (".png", ".tif", ".tiff") else ".png"
     grey = picture.is_grey and result.task != "colorization"

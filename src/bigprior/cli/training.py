@@ -83,8 +83,8 @@ def train_prior(
         raise SettingsError(f"--{name} goes with --kind {other.value}, not {kind.value}: leave it out")
     with working("loading"):
         if kind is Kind.gan:
-            from bigprior.training.prior import PriorSettings
-            from bigprior.training.prior import train_prior as train_gan
+            from bigprior.training.gan import PriorSettings
+            from bigprior.training.gan import train_prior as train_gan
 
             train_it = partial(train_gan, settings=PriorSettings(**common), vgg=vgg)
         else:
@@ -200,29 +200,29 @@ def train_encoder(
 ) -> None:
     """Train an encoder: the start of a frozen generator's inversions, from the measurement alone."""
     with working("loading"):
+        from bigprior.presets.store import load_generator
         from bigprior.training.encoder import EncoderSettings
         from bigprior.training.encoder import train_encoder as train_it
-        from bigprior.zoo import load_generator
 
         fields: dict[str, Any] = {"total_kimg": kimg, "precision": precision, "seed": seed}
         settings, generator = EncoderSettings(codes=codes, layer=layer, **fields), load_generator(preset)
     _say_where(train_it(data, generator, out, settings, index=index_of(index)))
 
 
-@train.command("colourist")
-def train_colourist(
+@train.command("colorizer")
+def train_colorizer(
     data: Photographs,
     out: RunFolder,
     index: Index = "",
     kimg: Annotated[float, typer.Option(help="Thousands of pictures to see.")] = 50.0,
     seed: Seed = 0,
 ) -> None:
-    """Train a colourist: colours from what a frozen AlexNet sees in a grey picture, for a preset with a denoiser."""
+    """Train a colorizer: colours from what a frozen AlexNet sees in a grey picture, for a preset with a denoiser."""
     with working("loading"):
-        from bigprior.training.colourist import ColouristSettings
-        from bigprior.training.colourist import train_colourist as train_it
+        from bigprior.training.colorizer import ColorizerSettings
+        from bigprior.training.colorizer import train_colorizer as train_it
 
-        settings = ColouristSettings(total_kimg=kimg, seed=seed)
+        settings = ColorizerSettings(total_kimg=kimg, seed=seed)
     _say_where(train_it(data, out, settings, index=index_of(index)))
 
 
@@ -244,9 +244,9 @@ def train_refiner(
 ) -> None:
     """Train a refiner: a second look at what a denoiser answered, by similar patches, for a preset with a denoiser."""
     with working("loading"):
+        from bigprior.presets.store import load_denoiser
         from bigprior.training.refiner import RefinerSettings
         from bigprior.training.refiner import train_refiner as train_it
-        from bigprior.zoo import load_denoiser
 
         settings = RefinerSettings(
             pictures=pictures, native=native, recoloured=recoloured, total_kimg=kimg, lr=lr, seed=seed

@@ -11,12 +11,12 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from bigprior.evaluation.metrics import colour_auc, psnr
 from bigprior.fusion import fuse_in_frame
-from bigprior.metrics import colour_auc, psnr
+from bigprior.presets.store import load_phi
 from bigprior.priors.base import Progress
 from bigprior.training.phi import PhiSettings, Triples, train_phi
 from bigprior.training.recipes import given_triples
-from bigprior.zoo import load_phi
 
 #: Steps of every variant's training.
 STEPS = 200
@@ -81,7 +81,7 @@ def _scored(network: nn.Module, test: Triples) -> dict[str, float]:
     totals = dict.fromkeys(("auc", "psnr", "mean_phi", "phi_outside"), 0.0)
     for fidelity, prior, truth in zip(*(part.split(1) for part in test.parts()), strict=True):
         fused = fuse_in_frame(network, fidelity, prior)
-        phi, restored = fused.phi, fused.measured + fused.invented
+        phi, restored = fused.phi, fused.measured + fused.hallucinated
         totals["auc"] += float(colour_auc(restored, truth))
         totals["psnr"] += float(psnr(restored, truth))
         totals["mean_phi"] += float(phi.mean())

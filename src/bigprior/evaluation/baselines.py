@@ -17,11 +17,11 @@ import torch
 from torch import Tensor
 
 from bigprior.degradations import Degradation, Inpainting
-from bigprior.images import from_array, to_uint8
+from bigprior.io.pictures import from_array, to_uint8
+from bigprior.io.weights import sha256
+from bigprior.presets.store import EMBEDDED, any_size, load_prior, preset
 from bigprior.priors.gan import GANPrior, InversionSettings
 from bigprior.training.dncnn import load_dncnn, restore_with
-from bigprior.weights import sha256
-from bigprior.zoo import EMBEDDED, any_size, load_prior, preset
 
 #: A measurement (1, C, H, W), its degradation and the noise level, if told, to a picture (1, 3, H, W).
 _Restore = Callable[[Tensor, Degradation, float | None], Tensor]
@@ -40,7 +40,7 @@ class Baseline:
         tasks: the degradations that it treats.
         package: what has to be installed, by the name that it is imported under.
         restore: the method.
-        told_sigma: whether it knows the noise level, which a blind method does not.
+        knows_sigma: whether it knows the noise level, which a blind method does not.
         slow: takes minutes a picture: runs only when it is named.
         depends: what else its pictures of a task depend on, such as a hash of weights.
         note: what a reader of a table has to know of it.
@@ -49,7 +49,7 @@ class Baseline:
     tasks: tuple[str, ...]
     package: str
     restore: _Restore
-    told_sigma: bool = False
+    knows_sigma: bool = False
     slow: bool = False
     depends: Callable[[str], str | None] = lambda task: None
     note: str = ""
@@ -217,7 +217,7 @@ def _code_baseline(codes: int | None) -> Baseline:
 DNCNN = "dncnn"
 #: Every other baseline by the name of its row.
 BASELINES: dict[str, Baseline] = {
-    "bm3d": Baseline(("denoising",), "bm3d", _denoiser(_bm3d), told_sigma=True),
+    "bm3d": Baseline(("denoising",), "bm3d", _denoiser(_bm3d), knows_sigma=True),
     "nlm": Baseline(("denoising",), "pywt", _denoiser(_nlm)),
     "tv": Baseline(("denoising",), "pywt", _denoiser(_tv)),
     "wavelet": Baseline(("denoising",), "pywt", _denoiser(_wavelet)),

@@ -10,11 +10,11 @@ from pathlib import Path
 import skimage.data
 import torch
 
-from bigprior.metrics import psnr
+from bigprior.degradations.simulation import simulate
+from bigprior.evaluation.metrics import psnr
+from bigprior.presets.store import load_restorer
 from bigprior.priors.base import Progress
-from bigprior.report import save_restoration
-from bigprior.simulation import simulate
-from bigprior.zoo import load_restorer
+from bigprior.report.folder import save_restoration
 
 #: Task by its protocol.
 _TASKS = {"denoising": "denoising-25", "colorization": "colorization", "inpainting": "inpainting-centre"}

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from scipy.stats import pearsonr
 
+from bigprior.degradations.simulation import noise_level
 from bigprior.evaluation.tables import Rows
-from bigprior.simulation import noise_level
 
 
 def correlations(rows: Rows, protocol: str) -> dict[str, Any]:

@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 
 from bigprior.degradations import DEGRADATIONS
-from bigprior.folders import load_set
+from bigprior.degradations.simulation import noise_level, simulate
+from bigprior.evaluation.metrics import METRICS
 from bigprior.fusion import Fusion, fuse_in_frame
-from bigprior.metrics import METRICS
+from bigprior.io.folders import load_set
+from bigprior.presets.store import load_restorer
 from bigprior.priors.base import Progress
-from bigprior.simulation import noise_level, simulate
-from bigprior.zoo import load_restorer
 
 #: Weights that the curves are drawn through, beside each network's own.
 WEIGHTS = (0.0, 1e-6, 1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1)
@@ -62,7 +62,7 @@ def frame_figures(data: Path, index: tuple[int, int] | None, preset: str, progre
         for frame in colours:
             known = physics.measured if frame == colour else ()
             fused = fuse_in_frame(restorers["colorization", frame].phi, physics.g_inv(y), g, measured=known)
-            restored = fused.measured + fused.invented
+            restored = fused.measured + fused.hallucinated
             off = float((physics.f(restored) - y).abs().max())
             colours[frame].append({"auc": float(METRICS["auc"](restored, x)), "inconsistency": off})
         progress(i + 1, len(pictures))
@@ -80,7 +80,7 @@ def frame_figures(data: Path, index: tuple[int, int] | None, preset: str, progre
 def _row(fused: Fusion, x: Tensor) -> dict[str, float]:
     mean_phi = float(torch.stack([band.mean() for band in fused.bands]).mean())
     return {
-        "psnr": float(METRICS["psnr"](fused.measured + fused.invented, x)),
+        "psnr": float(METRICS["psnr"](fused.measured + fused.hallucinated, x)),
         "share": float(fused.share),
         "mean_phi": mean_phi,
     }

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from bigprior.perceptual import VGGFeatures
+from bigprior.ops.perceptual import VGGFeatures
 from bigprior.priors.base import Progress
 
 

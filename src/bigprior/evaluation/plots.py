@@ -10,8 +10,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
-from bigprior.images import to_uint8
-from bigprior.report import shrunk
+from bigprior.io.pictures import to_uint8
+from bigprior.report.folder import shrunk
 from bigprior.restoration import Restoration
 
 #: Okabe and Ito's colours, told apart with any colour vision; each set has its shape too.

@@ -13,21 +13,21 @@ from torch import Tensor
 
 from bigprior import DEFAULT_PRESET
 from bigprior.degradations import Denoising
+from bigprior.degradations.simulation import simulate
 from bigprior.errors import SettingsError, UnknownNameError
 from bigprior.evaluation.ablations import ablation_table
 from bigprior.evaluation.figure7 import correlations
 from bigprior.evaluation.frames import frame_figures
 from bigprior.evaluation.frechet import frechet_distance, vgg_features
+from bigprior.evaluation.metrics import METRICS, psnr
 from bigprior.evaluation.plots import gallery_figure
 from bigprior.evaluation.tables import Rows, means, picture_rows
-from bigprior.folders import list_pictures, load_set, load_square
-from bigprior.metrics import METRICS, psnr
+from bigprior.io.folders import list_pictures, load_set, load_square
+from bigprior.presets.store import EMBEDDED, any_size, load_denoiser, load_generator, load_prior, load_restorer
 from bigprior.priors.base import Progress
 from bigprior.priors.diffusion import DiffusionPrior, DiffusionSettings
 from bigprior.priors.gan import GANPrior, InversionSettings
-from bigprior.report import save_figure
-from bigprior.simulation import simulate
-from bigprior.zoo import EMBEDDED, any_size, load_denoiser, load_generator, load_prior, load_restorer
+from bigprior.report.folder import save_figure
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,10 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from bigprior.atomic import write_text
 from bigprior.errors import ImageError
 from bigprior.evaluation.plots import frames_figure, scatter_figure, table_figure
-from bigprior.report import save_figure
+from bigprior.io.atomic import write_text
+from bigprior.report.folder import save_figure
 
 #: The paper's own rows, Tables II to V: by table and set, method to metrics. Table III is the mean of the three sets.
 PUBLISHED: dict[tuple[str, str], dict[str, dict[str, float]]] = {

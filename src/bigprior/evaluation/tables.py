@@ -18,19 +18,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bigprior.atomic import append_line, write_text
 from bigprior.degradations import Degradation
+from bigprior.degradations.simulation import noise_level, simulate
 from bigprior.errors import SettingsError
 from bigprior.evaluation.baselines import Baseline, choose
-from bigprior.folders import list_pictures
-from bigprior.images import read_picture
-from bigprior.metrics import METRICS
+from bigprior.evaluation.metrics import METRICS
+from bigprior.io.atomic import append_line, write_text
+from bigprior.io.folders import list_pictures
+from bigprior.io.pictures import read_picture
+from bigprior.io.weights import sha256
+from bigprior.presets.store import load_phi, load_restorer
 from bigprior.priors.base import Progress
 from bigprior.priors.precomputed import PrecomputedPrior
 from bigprior.restoration import Restorer
-from bigprior.simulation import noise_level, simulate
-from bigprior.weights import sha256
-from bigprior.zoo import load_phi, load_restorer
 
 
 class Lines:
@@ -99,7 +99,7 @@ def picture_rows(
 
     Args:
         task, protocol: the degradation, and how its measurements are made.
-        metrics: names in :data:`bigprior.metrics.METRICS`.
+        metrics: names in :data:`bigprior.evaluation.metrics.METRICS`.
         data, index: the pictures.
         preset_name: whose prior and phi network restore.
         steps: of the prior, in place of the preset's.
@@ -204,7 +204,7 @@ def _restorers(
 def _baseline_scores(
     method: Baseline, y: Tensor, physics: Degradation, protocol: str, name: str, x: Tensor, metrics: Sequence[str]
 ) -> dict[str, float]:
-    sigma = noise_level(protocol, name) if method.told_sigma else None
+    sigma = noise_level(protocol, name) if method.knows_sigma else None
     began = time.perf_counter()
     image = method.restore(y, physics, sigma)
     seconds = time.perf_counter() - began

@@ -141,7 +141,7 @@ class AnySize:
         return total.div_(weight)[:, :, :height, :width].clamp_(0, 1)
 
     def _hole(self, y: Tensor, degradation: Degradation, seed: int, progress: Progress | None) -> Tensor:
-        """Outside the squares around holes, the prior is the measurement itself: nothing needs to be invented."""
+        """Outside the squares around holes, the prior is the measurement itself: nothing needs to be hallucinated."""
         assert isinstance(degradation, Inpainting) and degradation.mask is not None
         masks = degradation.mask.expand(len(y), -1, -1, -1)
         squares = [(n, *square) for n, mask in enumerate(masks) for square in _squares(mask, self.resolution)]

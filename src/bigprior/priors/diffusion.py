@@ -12,15 +12,15 @@ from pydantic import Field, NonNegativeFloat, PositiveInt
 from torch import Tensor, nn
 
 from bigprior.degradations import Colorization, Degradation, Denoising, Inpainting
-from bigprior.denoisers import DenoisingUNet
 from bigprior.errors import SettingsError
-from bigprior.precision import Precision, autocast
+from bigprior.networks.colorizer import ColorizationNetwork
+from bigprior.networks.denoising_unet import DenoisingUNet
+from bigprior.networks.refiner import Refiner
+from bigprior.noise import noise_levels
+from bigprior.ops.precision import Precision, autocast
+from bigprior.ops.tiling import in_tiles
 from bigprior.priors.base import Progress, Projection
-from bigprior.priors.colourist import Colourist
-from bigprior.priors.noise import noise_levels
-from bigprior.priors.refiner import Refiner
 from bigprior.settings import Settings
-from bigprior.tiling import in_tiles
 
 #: Side of the tiles of a large picture, in pixels: about a gigabyte at the embedded network's width.
 _TILE = 768
@@ -56,7 +56,7 @@ class DiffusionSettings(Settings):
         samples: how many are drawn; their mean is the prior's picture, and their spread is kept.
         views: of ``mean``: the answers for so many mirrored and turned copies of the picture are averaged. 2 are the
             picture and its mirror image, 4 also stand on their heads, 8 also lie on their side.
-        guess: of ``mean``, where a colourist guesses colours too: its share in them; the denoiser has the rest.
+        guess: of ``mean``, where a colorizer guesses colours too: its share in them; the denoiser has the rest.
         saturation: the same: factor on the colours, since a mean of two answers is paler than either.
         precision: of the passes of an embedded denoiser, for ``mean``.
     """
@@ -76,7 +76,7 @@ class DiffusionPrior:
     Args:
         denoiser: any deepinv ``Denoiser`` of RGB pictures; set to evaluation and frozen.
         settings: one for all tasks.
-        colourist: what guesses colours beside an embedded denoiser; frozen too.
+        colorizer: what guesses colours beside an embedded denoiser; frozen too.
         refiner: what takes a second look at a denoised picture, of the sampler ``mean``; frozen too.
         resolution: side of the pictures that the denoiser was trained on, in pixels. Denoising works at any size;
             other tasks are best at this size (see :class:`bigprior.priors.anysize.AnySize`).
@@ -90,13 +90,13 @@ class DiffusionPrior:
         denoiser: nn.Module,
         settings: DiffusionSettings | None = None,
         *,
-        colourist: Colourist | None = None,
+        colorizer: ColorizationNetwork | None = None,
         refiner: Refiner | None = None,
         resolution: int = 256,
     ) -> None:
         self.resolution = resolution
         self.denoiser = denoiser.eval().requires_grad_(False)
-        self.colourist = None if colourist is None else colourist.eval().requires_grad_(False)
+        self.colorizer = None if colorizer is None else colorizer.eval().requires_grad_(False)
         self.refiner = None if refiner is None else refiner.eval().requires_grad_(False)
         self.settings = settings or DiffusionSettings()
         if self.settings.sampler == "posterior" and not isinstance(denoiser, DenoisingUNet):
@@ -107,7 +107,7 @@ class DiffusionPrior:
 
     def to(self, device: torch.device | str) -> Self:
         """Move the networks; measurements have to be there too."""
-        for network in (self.denoiser, self.colourist, self.refiner):
+        for network in (self.denoiser, self.colorizer, self.refiner):
             if network is not None:
                 network.to(device)
         return self
@@ -149,7 +149,7 @@ class DiffusionPrior:
         return Projection(torch.cat(images), codes | ({"sigma": sigma} if isinstance(degradation, Denoising) else {}))
 
     def _denoised(self, y: Tensor, sigma: Tensor, progress: Progress | None) -> Tensor:
-        ask, halo = partial(self._ask, sigma=sigma), getattr(self.denoiser, "reach", 64)
+        ask, halo = partial(self._ask, sigma=sigma), getattr(self.denoiser, "receptive_radius", 64)
         views = _VIEWS[: self.settings.views]
         passes = len(views) + (self.refiner is not None)
 
@@ -164,11 +164,11 @@ class DiffusionPrior:
         total /= len(views)  # in place: a large picture is not held twice
         return total if self.refiner is None else self.refiner(y, total, sigma, part(len(views)))
 
-    def _ask(self, x: Tensor, sigma: float | Tensor, evidence: Tensor | None = None) -> Tensor:
+    def _ask(self, x: Tensor, sigma: float | Tensor, condition: Tensor | None = None) -> Tensor:
         if not isinstance(self.denoiser, DenoisingUNet):
             return self.denoiser(x, sigma)
         with autocast(self.settings.precision, x.device):
-            return self.denoiser(x, sigma, evidence)
+            return self.denoiser(x, sigma, condition)
 
     def _known(self, degradation: Degradation, y: Tensor) -> Tensor:
         """What there is to tell, to a denoiser that can be told."""
@@ -176,23 +176,23 @@ class DiffusionPrior:
         if not isinstance(self.denoiser, DenoisingUNet):
             kind = type(self.denoiser).__name__
             raise SettingsError(f"a {kind} cannot be told what is known in {degradation.name}: {others}")
-        evidence = degradation.evidence(y)
-        if evidence is None:
+        condition = degradation.condition(y)
+        if condition is None:
             raise SettingsError(f"{degradation.name} says nothing exactly, so nothing can be told: {others}")
-        return evidence
+        return condition
 
     def _mean(self, y: Tensor, degradation: Degradation) -> Tensor:
         """The mean of all pictures that agree with ``y``: at the most noise a picture says as much as plain grey."""
-        most, evidence = DenoisingUNet.sigma_max, self._known(degradation, y)
+        most, condition = DenoisingUNet.sigma_max, self._known(degradation, y)
         views = _VIEWS[: self.settings.views]
         total = y.new_zeros(len(y), 3, *y.shape[2:])
         for view in views:
-            told = view.there(evidence)
+            told = view.there(condition)
             total += view.back(self._ask(torch.full_like(told[:, :3], 0.5), most, told))
         mean = total / len(views)
-        if self.colourist is None or not isinstance(degradation, Colorization):
+        if self.colorizer is None or not isinstance(degradation, Colorization):
             return mean
-        guess = torch.stack([view.back(self.colourist(view.there(y))) for view in views]).mean(dim=0)
+        guess = torch.stack([view.back(self.colorizer(view.there(y))) for view in views]).mean(dim=0)
         colours = torch.lerp(degradation.consistent(mean, y), degradation.consistent(guess, y), self.settings.guess)
         return y + self.settings.saturation * (colours - y)
 
@@ -221,7 +221,7 @@ class DiffusionPrior:
             return diffpir(y, degradation, x_init=start)
 
     def _posterior(self, y: Tensor, degradation: Degradation, sigma: float, rng: torch.Generator) -> Tensor:
-        told = _Told(self.denoiser, None if isinstance(degradation, Denoising) else self._known(degradation, y))
+        told = _Conditioned(self.denoiser, None if isinstance(degradation, Denoising) else self._known(degradation, y))
         steps = torch.linspace(1, 0, self.settings.steps + 1, dtype=torch.float64)
         # deepinv's state is in [-1, 1], so its noise levels are twice those of [0, 1].
         sde = dinv.sampling.VarianceExplodingDiffusion(sigma_min=0.02, sigma_max=2 * DenoisingUNet.sigma_max, alpha=1.0)
@@ -235,15 +235,15 @@ class DiffusionPrior:
         return sampler(y, degradation, x_init=start)
 
 
-class _Told(dinv.models.Denoiser):
+class _Conditioned(dinv.models.Denoiser):
     """A denoiser with what is known, for samplers that pass a picture and a noise level only."""
 
-    def __init__(self, denoiser: nn.Module, evidence: Tensor | None) -> None:
+    def __init__(self, denoiser: nn.Module, condition: Tensor | None) -> None:
         super().__init__()
-        self.denoiser, self.evidence = denoiser, evidence
+        self.denoiser, self.condition = denoiser, condition
 
     def forward(self, x: Tensor, sigma: float | Tensor, **_: Any) -> Tensor:
-        return self.denoiser(x, sigma, self.evidence)
+        return self.denoiser(x, sigma, self.condition)
 
 
 def _of_one(degradation: Degradation, i: int, sigma: float) -> Degradation:

@@ -18,11 +18,11 @@ from torch import Tensor
 
 from bigprior.degradations import Degradation, Denoising, Inpainting
 from bigprior.errors import ImageError, SettingsError
-from bigprior.generators.base import Generator
-from bigprior.perceptual import VGGFeatures
-from bigprior.precision import Precision, autocast
+from bigprior.networks.encoder import CodeEncoder
+from bigprior.networks.generators.base import Generator
+from bigprior.ops.perceptual import VGGFeatures
+from bigprior.ops.precision import Precision, autocast
 from bigprior.priors.base import Progress, Projection
-from bigprior.priors.encoder import CodeEncoder
 from bigprior.priors.losses import InversionLoss, PerceptualTerm, PyramidTerm, VGGTerm
 from bigprior.settings import Settings
 

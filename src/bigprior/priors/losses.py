@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from bigprior.perceptual import VGGFeatures
+from bigprior.ops.perceptual import VGGFeatures
 
 
 class PerceptualTerm(Protocol):

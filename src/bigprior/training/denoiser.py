@@ -2,7 +2,7 @@
 
 Every step removes noise from crops at one of several scales. In some steps the network is told nothing, as in blind
 denoising; in others it is told the luminance, or all pixels around holes, and little or nothing of the picture is seen.
-Where nothing is seen, it answers at once, and is judged by :mod:`bigprior.training.answers`.
+Where nothing is seen, it answers at once, and is judged by :mod:`bigprior.training.losses`.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from pydantic import Field, PositiveFloat, PositiveInt
 from torch import Tensor
 from torchvision.utils import make_grid, save_image
 
-from bigprior.atomic import replacing
 from bigprior.degradations import Colorization, Inpainting
-from bigprior.denoisers import DenoisingUNet
 from bigprior.errors import SettingsError
-from bigprior.folders import list_pictures, load_square
-from bigprior.masks import random_boxes
-from bigprior.perceptual import LPIPS_LEAST_PX
-from bigprior.precision import autocast
+from bigprior.io.atomic import replacing
+from bigprior.io.folders import list_pictures, load_square
+from bigprior.io.weights import read_weights, save_weights
+from bigprior.networks.denoising_unet import DenoisingUNet
+from bigprior.ops.masks import random_boxes
+from bigprior.ops.perceptual import LPIPS_LEAST_PX
+from bigprior.ops.precision import autocast
 from bigprior.settings import Settings
-from bigprior.training.answers import colour_error, hole_error, relative_error
 from bigprior.training.augmentation import random_scale, recoloured
+from bigprior.training.losses import colour_error, hole_error, relative_error
 from bigprior.training.run import Run, named, state_of, step_rng
 from bigprior.training.workers import average, joined
-from bigprior.weights import read_weights, save_weights
 
 #: AlexNet's features are 16 pixels apart at the coarsest: a shift by as many is none.
 _LARGEST_SHIFT = 15
@@ -49,7 +49,8 @@ class DenoiserSettings(Settings):
             more, so that a step has as many pixels. Processes that share a run share its batch.
         alone: steps that each process takes by itself before they average their weights and moments (local SGD:
             Stich, ICLR 2019), which costs less than to average every step's gradient, as 1 does.
-        told_crop_px: side of the crops of the steps that are told surroundings, and the largest where the luminance is.
+        conditional_crop_px: side of the crops of the steps that know surroundings, and the largest where they know
+            the luminance.
         told: share of the steps that are told the luminance, or the surroundings of holes.
         luminance: share of those that are told the luminance.
         whole: share of the steps that are told the luminance with whole photographs, a quarter of their side: which
@@ -71,7 +72,7 @@ class DenoiserSettings(Settings):
     native: float = Field(default=0.9, ge=0, le=1)
     recoloured: float = Field(default=0.0, ge=0, le=1)
     crop_px: PositiveInt = 128
-    told_crop_px: PositiveInt = 128
+    conditional_crop_px: PositiveInt = 128
     batch: PositiveInt = 4
     alone: PositiveInt = 1
     told: float = Field(default=0.3, ge=0, le=1)
@@ -149,10 +150,10 @@ class _Trainer:
     def __init__(self, settings: DenoiserSettings, rank: int = 0, count: int = 1) -> None:
         if settings.batch % count:
             raise SettingsError(f"{count} processes cannot share a batch of {settings.batch}: make it a multiple")
-        if settings.told and settings.perceptual and settings.told_crop_px < LPIPS_LEAST_PX:
+        if settings.told and settings.perceptual and settings.conditional_crop_px < LPIPS_LEAST_PX:
             raise SettingsError(
-                f"told_crop_px is {settings.told_crop_px}: LPIPS sees no fewer than {LPIPS_LEAST_PX} pixels; "
-                "choose larger crops, or perceptual 0"
+                f"conditional_crop_px is {settings.conditional_crop_px}: LPIPS sees no fewer than {LPIPS_LEAST_PX} "
+                "pixels; choose larger crops, or perceptual 0"
             )
         self.settings, self.rank, self.count = settings, rank, count
         s = settings
@@ -187,7 +188,7 @@ class _Trainer:
         at_once = kind != "nothing" and float(torch.rand((), generator=rng)) < s.start
         if self.rank:  # what is asked is the same everywhere, so that all take as long; the crops are each one's own
             rng = step_rng(self.settings.seed + self.rank, self.step)
-        x, evidence = self.batch(pictures, kind, rng)
+        x, condition = self.batch(pictures, kind, rng)
         if at_once:
             sigma, noisy = x.new_full((len(x),), self.network.sigma_max), torch.full_like(x, 0.5)
         else:
@@ -197,10 +198,10 @@ class _Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = s.lr * self.schedule()
         with autocast(s.precision, x.device):
-            raw, base, out = self.network.precondition(noisy, sigma, evidence)
+            raw, base, out = self.network.precondition(noisy, sigma, condition)
         if at_once:
-            assert evidence is not None
-            kind, loss = f"{kind} alone", self.judged((base + out * raw + 1) / 2, x, evidence, kind, rng)
+            assert condition is not None
+            kind, loss = f"{kind} alone", self.judged((base + out * raw + 1) / 2, x, condition, kind, rng)
         else:
             loss = relative_error(raw, (2 * x - 1 - base) / out, least=1e-4)
         self.optimizer.zero_grad()
@@ -219,7 +220,7 @@ class _Trainer:
             average((*self.network.parameters(), *self.ema.parameters(), *moments), self.count)
         return kind, loss.item()
 
-    def judged(self, answer: Tensor, x: Tensor, evidence: Tensor, kind: str, rng: torch.Generator) -> Tensor:
+    def judged(self, answer: Tensor, x: Tensor, condition: Tensor, kind: str, rng: torch.Generator) -> Tensor:
         """The error of an answer at once, and a little of the squared error of all its pixels."""
         plain = F.mse_loss(answer, x)
         if kind == "luminance":
@@ -227,7 +228,7 @@ class _Trainer:
         # A quarter of it is about as large as the other errors are.
         most = min(_LARGEST_SHIFT, x.shape[2] - LPIPS_LEAST_PX)
         corner = [int(c) for c in torch.randint(max(0, most) + 1, (2,), generator=rng)]
-        return plain + 0.25 * hole_error(answer, x, evidence[:, -1:], self.settings.perceptual, (corner[0], corner[1]))
+        return plain + 0.25 * hole_error(answer, x, condition[:, -1:], self.settings.perceptual, (corner[0], corner[1]))
 
     def schedule(self) -> float:
         """The step size of this step, as a share of its peak."""
@@ -237,7 +238,7 @@ class _Trainer:
     def batch(self, pictures: Tensor, kind: str, rng: torch.Generator) -> tuple[Tensor, Tensor | None]:
         """Crops (N, 3, H, W) in [0, 1] at one scale, flipped or not, and what is told of them."""
         s = self.settings
-        crop = s.crop_px if kind == "nothing" else s.told_crop_px
+        crop = s.crop_px if kind == "nothing" else s.conditional_crop_px
         # Photographs at full size show their compression; smaller ones are sharper, as large photographs are. A
         # network that mostly sees the sharper ones trusts its noisy picture too much on the others, and loses to BM3D.
         side = min(round(crop / random_scale(s.native, rng)), pictures.shape[2])
@@ -254,7 +255,7 @@ class _Trainer:
             x = F.interpolate(x, size=(crop, crop), mode="bicubic", antialias=True).clamp(0, 1)
         if kind == "nothing":
             x = recoloured(x, s.recoloured, rng)
-        return x, _evidence(x, kind, rng)
+        return x, _condition(x, kind, rng)
 
     def noise_levels(self, count: int, kind: str, rng: torch.Generator) -> Tensor:
         """One ``sigma`` a crop, in units of [0, 1] pictures."""
@@ -279,13 +280,13 @@ class _Trainer:
         rows, most = [], min(8, self.settings.batch)  # whole photographs come in larger batches
         for i, kind in enumerate(("nothing", "luminance", "surroundings")):
             rng = step_rng(self.settings.seed, -1 - i)
-            x, evidence = self.batch(pictures, kind, rng)
-            x, evidence = x[:most], None if evidence is None else evidence[:most]
-            sigma = 25 / 255 if evidence is None else self.network.sigma_max
-            noisy = x + sigma * torch.randn(x.shape, generator=rng) if evidence is None else torch.full_like(x, 0.5)
-            shown = noisy if evidence is None else (evidence[:, :3] + 1) / 2
-            size = (self.settings.told_crop_px,) * 2
-            for picture in (shown, self.ema(noisy, sigma, evidence), x):
+            x, condition = self.batch(pictures, kind, rng)
+            x, condition = x[:most], None if condition is None else condition[:most]
+            sigma = 25 / 255 if condition is None else self.network.sigma_max
+            noisy = x + sigma * torch.randn(x.shape, generator=rng) if condition is None else torch.full_like(x, 0.5)
+            shown = noisy if condition is None else (condition[:, :3] + 1) / 2
+            size = (self.settings.conditional_crop_px,) * 2
+            for picture in (shown, self.ema(noisy, sigma, condition), x):
                 rows.append(F.interpolate(picture.clamp(0, 1), size=size))
         return make_grid(torch.cat(rows), nrow=len(rows[0]), padding=0)
 
@@ -303,10 +304,10 @@ class _Trainer:
         return state_of(self, "step", "images_before", "network", "ema", "optimizer")
 
 
-def _evidence(x: Tensor, kind: str, rng: torch.Generator) -> Tensor | None:
+def _condition(x: Tensor, kind: str, rng: torch.Generator) -> Tensor | None:
     if kind == "luminance":
         physics = Colorization()
-        return physics.evidence(physics.f(x))
+        return physics.condition(physics.f(x))
     if kind == "surroundings":
         # Boxes of the paper's 256-pixel pictures at their own size, whatever the crop's.
         side = x.shape[2]
@@ -317,5 +318,5 @@ def _evidence(x: Tensor, kind: str, rng: torch.Generator) -> Tensor | None:
             if 0.02 < float(1 - mask.mean()) < 0.7:
                 masks.append(mask)
         mask = torch.cat(masks)
-        return Inpainting(mask).evidence(x)
+        return Inpainting(mask).condition(x)
     return None

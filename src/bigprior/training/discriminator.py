@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from bigprior.perceptual import TAP_CHANNELS
+from bigprior.ops.perceptual import TAP_CHANNELS
 
 
 class ProjectedDiscriminator(nn.Module):

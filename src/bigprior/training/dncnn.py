@@ -15,13 +15,13 @@ from pydantic import Field, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 
 from bigprior.degradations import Degradation, Inpainting
+from bigprior.degradations.simulation import simulate
 from bigprior.errors import SettingsError, UnknownNameError, WeightsError
-from bigprior.folders import PictureSet, load_set
+from bigprior.io.folders import PictureSet, load_set
+from bigprior.io.weights import read_weights, save_weights
 from bigprior.settings import Settings
-from bigprior.simulation import simulate
 from bigprior.training.recipes import TASK_PROTOCOLS, check_apart
 from bigprior.training.run import Best, Run, named, random_crop, state_of, step_rng
-from bigprior.weights import read_weights, save_weights
 
 
 class DnCNNSettings(Settings):

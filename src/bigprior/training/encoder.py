@@ -15,17 +15,17 @@ from pydantic import Field, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 from torchvision.utils import make_grid
 
-from bigprior.folders import list_pictures, load_square
-from bigprior.generators.base import Generator
-from bigprior.precision import autocast
-from bigprior.priors.encoder import CodeEncoder
+from bigprior.degradations.simulation import simulate
+from bigprior.io.folders import list_pictures, load_square
+from bigprior.io.weights import digest_of
+from bigprior.networks.encoder import CodeEncoder
+from bigprior.networks.generators.base import Generator
+from bigprior.ops.precision import autocast
 from bigprior.priors.gan import GANPrior, InversionSettings
 from bigprior.priors.losses import InversionLoss, PyramidTerm
 from bigprior.settings import Settings
-from bigprior.simulation import simulate
 from bigprior.training.recipes import TASK_PROTOCOLS
 from bigprior.training.run import Run, named, state_of, step_rng, train_network
-from bigprior.weights import digest_of
 
 #: One of these measures a step's pictures.
 PROTOCOLS = tuple(protocol for protocols in TASK_PROTOCOLS.values() for protocol in protocols)

@@ -13,19 +13,20 @@ from pydantic import Field, PositiveFloat, PositiveInt
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from bigprior.atomic import replacing
-from bigprior.colour import ab_distance
 from bigprior.degradations import Degradation, Inpainting
+from bigprior.degradations.simulation import simulate
 from bigprior.errors import SettingsError
 from bigprior.frames import Bands, Frame
 from bigprior.frames import frame as make_frame
-from bigprior.fusion import BandPhi, centre, fuse, phi_bands, phi_network, variance
-from bigprior.precision import autocast
+from bigprior.fusion import centre, fuse, phi_bands, variance
+from bigprior.io.atomic import replacing
+from bigprior.io.weights import digest_of, save_weights
+from bigprior.ops.colour import ab_distance
+from bigprior.ops.precision import autocast
+from bigprior.phi import BandPhi, phi_network
 from bigprior.priors.base import Prior, Progress
 from bigprior.settings import Settings
-from bigprior.simulation import simulate
 from bigprior.training.run import Best, Run, random_crop, state_of, step_rng
-from bigprior.weights import digest_of, save_weights
 
 
 class PhiSettings(Settings):
@@ -110,7 +111,7 @@ def make_triples(
 
     Args:
         prior: projects the measurements.
-        protocols: of :data:`bigprior.simulation.PROTOCOLS`; each picture is measured by each.
+        protocols: of :data:`bigprior.degradations.simulation.PROTOCOLS`; each picture is measured by each.
         truth: (N, 3, H, W), RGB in [0, 1].
         names: of the pictures; they seed the measurements.
         draws: measurements of each picture and protocol.
@@ -186,9 +187,9 @@ def band_objective(
     terms = zip(frame.analyse(fidelity), frame.analyse(prior), phi, strict=True)
     fused = frame.synthesise([fuse(*term) for term in terms], *truth.shape[2:])
     energy = [c.square() for c in frame.analyse(prior - centre(prior))]
-    invented = torch.stack([(p * e).sum(dim=(1, 2, 3)) for p, e in zip(phi, energy, strict=True)]).sum(0)
+    hallucinated = torch.stack([(p * e).sum(dim=(1, 2, 3)) for p, e in zip(phi, energy, strict=True)]).sum(0)
     total = torch.stack([e.sum(dim=(1, 2, 3)) for e in energy]).sum(0)
-    distance, share = _DISTANCES[error], invented / total.clamp_min(1e-12)
+    distance, share = _DISTANCES[error], hallucinated / total.clamp_min(1e-12)
     return ((distance(fused, truth) + rho * share) / (distance(prior, truth) + rho / 10)).mean()
 
 

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import torch
 
+from bigprior.degradations.simulation import simulate
 from bigprior.errors import SettingsError
-from bigprior.folders import PictureSet, list_pictures, load_set
-from bigprior.fusion import phi_network
-from bigprior.images import read_picture
+from bigprior.io.folders import PictureSet, list_pictures, load_set
+from bigprior.io.pictures import read_picture
+from bigprior.phi import phi_network
+from bigprior.presets.store import any_size, load_prior
 from bigprior.priors.base import Progress
-from bigprior.simulation import simulate
 from bigprior.training.phi import PhiSettings, Triples, make_triples, train_phi
-from bigprior.zoo import any_size, load_prior
 
 #: What each task's network learns from. Inpainting learns to find holes of both kinds by itself.
 TASK_PROTOCOLS = {

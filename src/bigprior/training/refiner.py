@@ -15,16 +15,16 @@ from pydantic import Field, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 from torchvision.utils import make_grid
 
-from bigprior.denoisers import DenoisingUNet
-from bigprior.folders import list_pictures, load_square
+from bigprior.filters.collaborative import filtered
+from bigprior.io.folders import list_pictures, load_square
+from bigprior.io.weights import digest_of, read_weights
+from bigprior.networks.denoising_unet import DenoisingUNet
+from bigprior.networks.refiner import Refiner
 from bigprior.priors.base import Progress
-from bigprior.priors.collaborative import filtered
-from bigprior.priors.refiner import Refiner
 from bigprior.settings import Settings
-from bigprior.training.answers import relative_error
 from bigprior.training.augmentation import random_scale, recoloured
+from bigprior.training.losses import relative_error
 from bigprior.training.run import Run, named, random_crop, state_of, step_rng, step_size, train_network
-from bigprior.weights import digest_of, read_weights
 
 
 class RefinerSettings(Settings):

@@ -21,10 +21,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch import Tensor, nn
 from torchvision.utils import save_image
 
-from bigprior.atomic import append_line, replacing, write_text
 from bigprior.errors import SettingsError
+from bigprior.io.atomic import append_line, replacing, write_text
+from bigprior.io.weights import save_weights
 from bigprior.training.workers import started
-from bigprior.weights import save_weights
 
 #: Seconds between two saves of the state: the most that a kill can lose.
 SAVE_EVERY_S = 120.0

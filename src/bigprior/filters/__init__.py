@@ -1,0 +1,1 @@
+"""Classical filters that no package has in torch."""

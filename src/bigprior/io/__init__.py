@@ -1,0 +1,1 @@
+"""Files: the only place where ranges and colour orders change."""

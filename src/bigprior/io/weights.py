@@ -1,0 +1,109 @@
+"""Tensors on disk: safetensors with a header of strings, a checksum, and foreign files read without running them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from bigprior.errors import WeightsError
+from bigprior.io.atomic import replacing
+
+_Network = TypeVar("_Network", bound=nn.Module)
+
+
+def read_tensors(path: Path | str) -> dict[str, Tensor]:
+    """Read every tensor of a ``.safetensors``, or of a foreign ``.pth``/``.pt`` state dict (``weights_only=True``).
+
+    Raises:
+        WeightsError: no such file; not a weights file; or one that carries code.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise WeightsError(f"no weights file {path}")
+    if path.suffix == ".safetensors":
+        return _read_safetensors(path)[0]
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch.load raises many unrelated types for a broken or hostile file
+        raise WeightsError(
+            f"{path} is not a file of plain tensors (or carries code): convert it to safetensors"
+        ) from error
+    if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):
+        state = state["state_dict"]
+    if not isinstance(state, dict) or not all(isinstance(k, str) and isinstance(v, Tensor) for k, v in state.items()):
+        raise WeightsError(f"{path} holds no state dict: expected names with tensors")
+    return state
+
+
+def read_weights(path: Path | str) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Tensors (as float32) and settings of a file that :func:`save_weights` wrote.
+
+    Raises:
+        WeightsError: missing, not safetensors, or without settings.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise WeightsError(f"no weights file {path}")
+    tensors, header = _read_safetensors(path)
+    try:
+        settings = json.loads(header["settings"])
+    except (KeyError, ValueError):
+        settings = None
+    if not isinstance(settings, dict):
+        raise WeightsError(f"{path} has no settings in its header: it was not written by bigprior")
+    return {k: v.float() for k, v in tensors.items()}, settings
+
+
+def save_weights(path: Path | str, state: Mapping[str, Tensor], settings: Mapping[str, Any]) -> None:
+    """Write ``state`` as fp16 safetensors with ``settings`` (JSON) in the header, atomically."""
+    half = {k: v.detach().to("cpu", torch.float16).contiguous() for k, v in state.items()}
+    with replacing(path) as temporary:
+        save_file(half, temporary, metadata={"settings": json.dumps(settings, sort_keys=True)})
+
+
+def built(
+    of_class: Callable[..., _Network], what: str, state: Mapping[str, Tensor], settings: Mapping[str, Any]
+) -> _Network:
+    """The network of a class, called ``what``, that ``settings`` describes, with the tensors of ``state``.
+
+    Raises:
+        WeightsError: they do not fit each other.
+    """
+    try:
+        network = of_class(**settings)
+        network.load_state_dict(dict(state))
+    except (RuntimeError, TypeError, IndexError) as error:
+        raise WeightsError(f"not the weights of {what} ({str(error).splitlines()[-1].strip()})") from None
+    return network
+
+
+def sha256(path: Path | str) -> str:
+    """Hexadecimal SHA-256 of a file's bytes."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def digest_of(*tensors: Tensor) -> str:
+    """Hexadecimal SHA-256 of tensors: their shapes, types and values."""
+    digest = hashlib.sha256()
+    for tensor in tensors:
+        digest.update(f"{tuple(tensor.shape)} {tensor.dtype}".encode())
+        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    try:
+        with safe_open(path, "pt") as file:
+            names = file.keys()  # a safetensors file is not iterable itself
+            return {k: file.get_tensor(k) for k in names}, dict(file.metadata() or {})
+    except SafetensorError as error:
+        raise WeightsError(f"{path} is not a safetensors file ({error})") from error

@@ -1,0 +1,1 @@
+"""Networks, none of which knows what it is used for."""

@@ -1,0 +1,73 @@
+"""How much white noise a picture has, and how much of it a denoiser of colour pictures has to be told."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from deepinv.models.noise_level_estimation import PatchCovarianceNoiseEstimator
+from torch import Tensor
+
+from bigprior.frames import WaveletFrame
+from bigprior.ops.colour import is_grey
+
+#: Noise whose colours are weaker than this share of its grey is taken for the same in all channels. White noise has
+#: as much of both, but for what texture adds to grey; a JPEG of half the colours' resolution has hardly any colour.
+_LEAST_COLOUR = 0.4
+#: Patches of 4 pixels, all of them: of 8, a third of them a side, as deepinv has it, sigma is found too low, the more
+#: the smaller the picture.
+_PATCH, _STRIDE = 4, 1
+#: Least side of a picture that has enough patches, and how much of a large one is enough, and bounds the memory.
+_LEAST, _ENOUGH = 24, 512
+#: The median of a normal variable's absolute value.
+_MEDIAN = 0.6745
+
+
+def noise_levels(y: Tensor, told: float | None = None) -> tuple[Tensor, Tensor]:
+    """The noise of each picture (N, 3, H, W), in its units.
+
+    Found by deepinv's estimator, from the smallest eigenvalues of the covariance of patches (Chen et al., ICCV 2015).
+    A picture below 24 pixels a side is too small for it, and is taken to have none. A grey picture has the same noise
+    in all channels, and so, nearly, has a JPEG, which keeps colours at half the resolution: there some eigenvalues are
+    0, and the mean of the channels is looked at, where the median of the finest wavelets (Donoho and Johnstone, 1994)
+    bounds what texture adds.
+
+    Args:
+        y: pictures.
+        told: the standard deviation in a channel, if known.
+
+    Returns:
+        The standard deviation in a channel, told or found, (N,); and along grey, (N,), which a denoiser of independent
+        channels has to be told: the square root of 3 times as much where all channels have the same noise.
+    """
+    levels, along_grey = [], []
+    for picture in y.split(1):
+        h, w = picture.shape[2:]
+        top, left = max(0, (h - _ENOUGH) // 2), max(0, (w - _ENOUGH) // 2)
+        middle = picture[:, :, top : top + _ENOUGH, left : left + _ENOUGH]
+        if told is not None:
+            level, shared = y.new_full((1,), told), bool(is_grey(picture))
+        elif min(h, w) < _LEAST:
+            level, shared = y.new_zeros(1), False
+        else:
+            grey, *colours = _finest(middle)
+            shared = max(colours) < _LEAST_COLOUR * grey
+            level = _of_patches(middle.mean(dim=1, keepdim=True) if shared else middle)
+            level = level.clamp_max(grey / math.sqrt(3)) if shared else level
+        levels.append(level)
+        along_grey.append(level * math.sqrt(3) if shared else level)
+    return torch.cat(levels), torch.cat(along_grey)
+
+
+def _of_patches(picture: Tensor) -> Tensor:
+    try:
+        level = PatchCovarianceNoiseEstimator.estimate_noise(picture, patch_size=_PATCH, stride=_STRIDE)
+    except RuntimeError:  # no eigenvalues to tell noise from picture: a flat one, or a few pixels
+        return picture.new_zeros(1)
+    return level.nan_to_num().to(picture)
+
+
+def _finest(picture: Tensor) -> list[float]:
+    """The standard deviation of noise along grey and two colours, as the finest diagonal wavelets have it."""
+    details = WaveletFrame(levels=1).analyse(picture)[0][0, 2::3]
+    return [float(level) / _MEDIAN for level in details.abs().flatten(1).median(dim=1).values]

@@ -1,0 +1,45 @@
+"""Colours along other axes: opponents, and CIELAB's plane with gradients for training (reports: scikit-image's)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+#: Luminance as the paper's data has it.
+LUMINANCE = (0.299, 0.587, 0.114)
+
+
+def is_grey(x: Tensor) -> Tensor:
+    """Which of the pictures (N, 3, H, W) have the same in all channels: (N,), bool."""
+    return (x == x[:, :1]).flatten(1).all(dim=1)
+
+
+def turned(x: Tensor, matrix: Tensor) -> Tensor:
+    """Channels (N, C, H, W) through an orthonormal matrix (C, C)."""
+    return torch.einsum("ij,njhw->nihw", matrix.to(x), x)
+
+
+def ab_plane(x: Tensor) -> Tensor:
+    """The a and b coordinates, (N, 2, H, W), of sRGB pictures (N, 3, H, W) in [0, 1] under D65 (CIE 15:2004)."""
+    # Off black, where the powers' gradients have no bound.
+    x = x.clamp(1e-4, 1)
+    linear = torch.where(x > 0.04045, ((x + 0.055) / 1.055) ** 2.4, x / 12.92)
+    xyz = torch.einsum("ij,njhw->nihw", _XYZ.to(x), linear)
+    f = torch.where(xyz > 0.008856, xyz.clamp_min(1e-4) ** (1 / 3), 7.787 * xyz + 16 / 116)
+    return torch.cat([500 * (f[:, :1] - f[:, 1:2]), 200 * (f[:, 1:2] - f[:, 2:])], dim=1)
+
+
+def ab_distance(image: Tensor, truth: Tensor) -> Tensor:
+    """Mean distance in the ab plane of each picture, (N,), as a share of 150: what the AuC falls short of 1 by."""
+    # A little is added under the root, whose gradient has no bound at 0.
+    return (ab_plane(image) - ab_plane(truth)).square().sum(dim=1).add(0.01).sqrt().mean(dim=(1, 2)) / 150
+
+
+#: Luminance and two differences of colours, orthonormal, of RGB.
+OPPONENT = torch.tensor([[1.0, 1, 1], [1, 0, -1], [1, -2, 1]], dtype=torch.float64)
+OPPONENT = OPPONENT / OPPONENT.norm(dim=1, keepdim=True)
+#: Linear sRGB to CIE XYZ, relative to the white point.
+_XYZ = torch.tensor(
+    [[0.412453, 0.357580, 0.180423], [0.212671, 0.715160, 0.072169], [0.019334, 0.119193, 0.950227]],
+    dtype=torch.float64,
+) / torch.tensor([[0.95047], [1.0], [1.08883]], dtype=torch.float64)

@@ -1,0 +1,1 @@
+"""Priors by name: which weights, of what origin."""

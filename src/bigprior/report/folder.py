@@ -1,0 +1,137 @@
+"""What a person sees of a restoration: pictures, the phi heat map with its scale, a panel, JSON."""
+
+from __future__ import annotations
+
+import json
+import platform
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from bigprior.errors import ImageError
+from bigprior.io.atomic import replacing, write_text
+from bigprior.io.pictures import to_uint8, write_layers, write_picture
+from bigprior.restoration import Restoration
+
+#: Longest side of a picture inside a panel, in pixels.
+PANEL_PX = 480
+
+
+def save_restoration(
+    restoration: Restoration,
+    folder: Path | str,
+    *,
+    bits: int = 8,
+    alpha: Tensor | None = None,
+    suffix: str = ".png",
+    grey: bool = False,
+    profile: bytes | None = None,
+) -> dict[str, Path]:
+    """Write a restoration of one picture into ``folder`` and return the files by what they hold.
+
+    ``restored``, ``fidelity`` and ``prior`` in the picture's own bit depth, with its ICC profile, its alpha put back on
+    ``restored``, in one channel if it was ``grey``;
+    ``phi`` as a heat map with its scale; ``panel``, all of them side by side; ``layers``, a float32 TIFF of
+    fidelity, prior and phi, and of measured and hallucinated, whose sum is restored exactly; ``json``, how it was made.
+
+    Raises:
+        ImageError: a restoration of several pictures.
+        OutputError: the folder cannot be written.
+    """
+    if len(restoration) != 1:
+        raise ImageError(f"this restoration holds {len(restoration)} pictures: save each, restoration[0] to the last")
+    folder = Path(folder)
+    paths = {k: folder / f"{k}{suffix}" for k in ("restored", "fidelity", "prior")}
+    paths |= {"phi": folder / "phi.png", "panel": folder / "panel.png"}
+    paths |= {"layers": folder / "layers.tif", "json": folder / "restoration.json"}
+    channels = slice(1 if grey else 3)
+    for part, its_alpha in (("restored", alpha), ("fidelity", None), ("prior", None)):
+        image = getattr(restoration, part)[:, channels]
+        write_picture(paths[part], image, bits=bits, alpha=its_alpha, profile=profile)
+    save_figure(phi_figure(restoration), paths["phi"])
+    save_figure(panel_figure(restoration), paths["panel"])
+    layers = ("fidelity", "prior", "phi", "measured", "hallucinated", "restored")
+    write_layers(paths["layers"], {k: getattr(restoration, k) for k in layers})
+    write_text(paths["json"], json.dumps(description(restoration), indent=2) + "\n")
+    return paths
+
+
+def description(restoration: Restoration) -> dict[str, Any]:
+    """What ``restoration.json`` holds: settings, seed, versions, weight hashes, mean phi."""
+    height, width = restoration.restored.shape[2:]
+    return {
+        "width": width,
+        "height": height,
+        "mean_phi": round(restoration.mean_phi, 6),
+        "share_made_up": round(restoration.mean_share, 6),
+        **restoration.provenance,
+        "versions": {"python": platform.python_version()} | {k: version(k) for k in ("bigprior", "torch", "deepinv")},
+    }
+
+
+def phi_figure(restoration: Restoration) -> Figure:
+    """Heat map of the prior's share of each pixel, averaged over colours, with its scale from 0 to 1."""
+    values = shrunk(restoration.phi.mean(dim=1, keepdim=True))[0, 0]
+    figure = Figure(figsize=(6, 5 * max(0.2, min(2.0, values.shape[0] / values.shape[1])) + 0.4), layout="constrained")
+    axes = figure.add_subplot()
+    axes.set_axis_off()
+    heat = axes.imshow(values.numpy(), vmin=0, vmax=1, cmap="inferno", interpolation="nearest")
+    axes.set_title(f"made up: {restoration.mean_share:.0%} of the variance")
+    figure.colorbar(heat, ax=axes, label="0 = measured, 1 = made up")
+    return figure
+
+
+def panel_figure(restoration: Restoration) -> Figure:
+    """Measurement, fidelity, prior, phi and restored picture side by side, with the equation that joins them."""
+    measurement = restoration.measurement.expand(-1, 3, -1, -1)
+    shown = {
+        "measurement  y": measurement,
+        "fidelity  g_inv(y)": restoration.fidelity,
+        "prior  G(z*)": restoration.prior,
+        f"phi: {restoration.mean_share:.0%} made up": restoration.phi.mean(dim=1, keepdim=True),
+        "restored": restoration.restored,
+    }
+    height, width = measurement.shape[2:]
+    aspect = max(0.3, min(3.0, height / width))
+    figure = Figure(figsize=(3 * len(shown) + 0.6, 3 * aspect + 0.6), layout="constrained")
+    for axes, (title, image) in zip(figure.subplots(1, len(shown)), shown.items(), strict=True):
+        axes.set_axis_off()
+        axes.set_title(title)
+        small = shrunk(image)
+        if image.shape[1] == 3:
+            axes.imshow(to_uint8(small), interpolation="nearest")
+        else:
+            heat = axes.imshow(small[0, 0].numpy(), vmin=0, vmax=1, cmap="inferno", interpolation="nearest")
+            figure.colorbar(heat, ax=axes, fraction=0.046 * aspect, pad=0.02)
+    equation = "(1 - phi) * fidelity + phi * prior"
+    if len(restoration.bands) > 1:
+        equation = (
+            f"W\u1d40 [(1 - phi) * W fidelity + phi * W prior],  W = {restoration.provenance.get('frame', 'frame')}"
+        )
+    figure.suptitle(f"{restoration.task}:  restored = {equation}", fontsize=11)
+    return figure
+
+
+def shrunk(image: Tensor, side: int = PANEL_PX) -> Tensor:
+    """A picture (N, C, H, W) with at most ``side`` pixels on the longer side, in the processor's memory."""
+    image = image.cpu()
+    scale = side / max(image.shape[2:])
+    if scale >= 1:
+        return image
+    size = [max(1, round(side * scale)) for side in image.shape[2:]]
+    return torch.nn.functional.interpolate(image, size=size, mode="bilinear", antialias=True)
+
+
+def save_figure(figure: Figure, path: Path | str) -> None:
+    """Write a figure as PNG; the same figure gives the same bytes.
+
+    Raises:
+        OutputError: the place cannot be written.
+    """
+    with replacing(path) as temporary:
+        FigureCanvasAgg(figure).print_png(str(temporary), metadata={"Software": None})

@@ -1,0 +1,70 @@
+"""How far answers are from the truth: what networks are trained by.
+
+Noise is judged by the squared error of every picture. Where a told network sees only grey, the mean of all pictures,
+which is best under that error, is a dull answer: there, colour is judged by its distance in CIELAB, and a filled hole
+by what it looks like. At any lower noise the network is the mean, which samplers need.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torchmetrics.functional.image import structural_similarity_index_measure
+
+from bigprior.degradations import Colorization
+from bigprior.ops.colour import ab_distance
+from bigprior.ops.perceptual import lpips_network
+
+#: About the squared error of what a denoising network itself is asked for: steps stay as large as down that error.
+_TYPICAL_ERROR = 0.1
+
+
+def relative_error(answer: Tensor, truth: Tensor, *, least: float = 1e-6) -> Tensor:
+    """Mean logarithm of each picture's squared error, which is its PSNR up to scale: a scalar.
+
+    A step down this divides the error of each crop by its own size: under the network's own output, EDM's weight
+    1 / c_out^2 drops out. How hard a crop is shows in its noisy picture, so what is learned is still the mean; but calm
+    crops count as much as busy ones, as they do where PSNRs are averaged.
+
+    Args:
+        answer, truth: (N, C, H, W).
+        least: squared error below which less is no better.
+    """
+    squared = (answer - truth).square().flatten(1).mean(1)
+    return _TYPICAL_ERROR * squared.clamp_min(least).log().mean()
+
+
+def colour_error(answer: Tensor, truth: Tensor) -> Tensor:
+    """Mean distance in the ab plane of CIELAB, as a share of 150, once the luminance is the measurement's: a scalar.
+
+    Args:
+        answer, truth: (N, 3, H, W), RGB in [0, 1].
+    """
+    physics = Colorization()
+    return ab_distance(physics.consistent(answer, physics.f(truth)), truth).mean()
+
+
+def hole_error(answer: Tensor, truth: Tensor, mask: Tensor, weight: float, corner: tuple[int, int] = (0, 0)) -> Tensor:
+    """What a filling of holes does to a picture, relative to the size of the holes: a scalar.
+
+    Squared and absolute error, structural similarity, and LPIPS, by which the paper scores fillings too.
+
+    Args:
+        answer, truth: (N, 3, H, W), RGB in [0, 1].
+        mask: (N, 1, H, W), 1 = known, 0 = hole.
+        weight: of LPIPS, which sees no pictures under 32 pixels; 0 leaves it out.
+        corner: row and column of the first pixel that LPIPS sees. AlexNet looks at every fourth pixel: where that is
+            always the same one, a network learns a pattern of four pixels that it takes for texture.
+    """
+    filled = torch.where(mask > 0, truth, answer)
+    residual = filled - truth
+    error = residual.square().mean() + residual.abs().mean()
+    similarity = structural_similarity_index_measure(
+        filled, truth, gaussian_kernel=False, kernel_size=7, data_range=1.0
+    )
+    assert isinstance(similarity, Tensor)
+    error = error + 0.5 * (1 - similarity)
+    if weight:
+        seen = (2 * x[:, :, corner[0] :, corner[1] :] - 1 for x in (filled, truth))
+        error = error + weight * lpips_network(truth.device)(*seen).mean()
+    return error / (1 - mask).mean()

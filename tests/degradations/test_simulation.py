@@ -1,0 +1,112 @@
+"""Measurements that every method sees alike."""
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from bigprior.degradations import DEGRADATIONS, Inpainting
+from bigprior.degradations.simulation import PROTOCOLS, simulate
+from bigprior.errors import UnknownNameError
+
+NAMES = ["bedroom/000", "bedroom/001", "church/000"]
+RANDOM = {"denoising", "denoising-25", "inpainting-boxes"}
+every = pytest.mark.parametrize("protocol", sorted(PROTOCOLS))
+
+
+@pytest.fixture
+def truth() -> Tensor:
+    return torch.rand(3, 3, 64, 64) * 0.9 + 0.1
+
+
+@every
+def test_a_picture_is_measured_alike_in_any_company(protocol: str, truth: Tensor) -> None:
+    y, physics = simulate(protocol, truth, NAMES)
+    for i, name in enumerate(NAMES):
+        alone, own = simulate(protocol, truth[i : i + 1], [name])
+        assert torch.equal(alone, y[i : i + 1])
+        if isinstance(physics, Inpainting):
+            assert torch.equal(own.mask, physics.mask[i : i + 1])
+    backwards, _ = simulate(protocol, truth.flip(0), NAMES[::-1])
+    assert torch.equal(backwards.flip(0), y)
+
+
+@every
+def test_a_simulation_does_not_touch_anybody_elses_random_numbers(protocol: str, truth: Tensor) -> None:
+    torch.manual_seed(5)
+    first, _ = simulate(protocol, truth, NAMES)
+    number = torch.rand(())
+    torch.manual_seed(6)
+    second, _ = simulate(protocol, truth, NAMES)
+    assert torch.equal(first, second)
+    torch.manual_seed(5)
+    assert torch.rand(()) == number
+
+
+@every
+def test_draws_and_names_differ_where_there_is_chance(protocol: str, truth: Tensor) -> None:
+    y, _ = simulate(protocol, truth, NAMES)
+    other_draw, _ = simulate(protocol, truth, NAMES, draw=1)
+    other_names, _ = simulate(protocol, truth, NAMES[1:] + NAMES[:1])
+    assert torch.equal(y, other_draw) == (protocol not in RANDOM)
+    assert torch.equal(y, other_names) == (protocol not in RANDOM)
+
+
+@every
+def test_the_degradation_is_registered_and_accepts_its_measurements(protocol: str, truth: Tensor) -> None:
+    y, physics = simulate(protocol, truth, NAMES)
+    assert DEGRADATIONS[physics.name] is type(physics)
+    assert physics.check(y) is y
+    assert physics.g_inv(y).shape == truth.shape
+
+
+@every
+def test_names_are_as_many_as_pictures(protocol: str, truth: Tensor) -> None:
+    with pytest.raises(ValueError, match="zip"):
+        simulate(protocol, truth, NAMES[:2])
+
+
+def test_blind_noise_has_a_whole_sigma_of_5_to_50() -> None:
+    names = [f"{i}" for i in range(400)]
+    truth = torch.full((400, 3, 64, 64), 0.5)
+    y, physics = simulate("denoising", truth, names)
+    sigma = (y - truth).flatten(1).std(1) * 255
+    off = (sigma - sigma.round()).abs() / sigma
+    assert 4.7 < sigma.min() < 5.3  # both ends occur
+    assert 50 < sigma.max() < 50.8
+    assert off.max() < 4 / math.sqrt(2 * 3 * 64 * 64)  # four standard errors of a measured sigma
+    small = sigma < 20  # there the error is well under a half: nearly all must be close to a whole number
+    assert (sigma - sigma.round()).abs()[small].mean() < 0.12
+    assert len(sigma.round().unique()) > 42
+    assert y.min() < 0  # not clipped
+    assert y.max() > 1
+    assert physics.sigma is None  # blind: nobody is told
+
+
+def test_noise_of_25_says_so() -> None:
+    truth = torch.zeros(1, 3, 256, 256)
+    y, physics = simulate("denoising-25", truth, ["a"])
+    assert y.std().item() * 255 == pytest.approx(25, rel=0.01)
+    assert physics.sigma == pytest.approx(25 / 255)
+
+
+def test_the_centre_hole_is_black_and_the_rest_untouched() -> None:
+    truth = torch.rand(2, 3, 256, 256) * 0.9 + 0.1
+    y, physics = simulate("inpainting-centre", truth, ["a", "b"])
+    assert not y[:, :, 96:160, 96:160].any()
+    y[:, :, 96:160, 96:160] = truth[:, :, 96:160, 96:160]
+    assert torch.equal(y, truth)
+    assert physics.mask.sum() == 2 * (256**2 - 64**2)
+
+
+def test_boxes_differ_from_picture_to_picture(truth: Tensor) -> None:
+    y, physics = simulate("inpainting-boxes", truth, NAMES)
+    assert physics.mask.shape == (3, 1, 64, 64)
+    assert not torch.equal(physics.mask[0], physics.mask[1])
+    assert torch.equal(y, truth * physics.mask)
+
+
+def test_an_unknown_protocol_is_told_the_known_ones(truth: Tensor) -> None:
+    with pytest.raises(UnknownNameError, match="inpainting-boxes, inpainting-centre"):
+        simulate("inpainting", truth, NAMES)

@@ -1,0 +1,102 @@
+"""Presets are made from weights, whole or not at all."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from bigprior.degradations import Denoising
+from bigprior.errors import SettingsError, UnknownNameError, WeightsError
+from bigprior.io.weights import sha256
+from bigprior.networks.generators import PGGAN
+from bigprior.presets.importing import import_preset
+from bigprior.presets.store import load_generator, load_restorer, preset, preset_names
+from bigprior.priors.gan import InversionSettings
+
+pytestmark = pytest.mark.usefixtures("home")
+
+
+def test_a_preset_comes_back_as_it_was_imported(home: Path, generator: Path, phi: Path, tiny_generator: PGGAN) -> None:
+    inversion = {"denoising": InversionSettings(codes=2, steps=3)}
+    folder = import_preset(
+        "my-rooms_2",
+        generator,
+        phi={"denoising": phi},
+        summary="tiny",
+        licence="MIT",
+        trained_on="noise",
+        inversion=inversion,
+    )
+    assert folder == home / "my-rooms_2"
+    assert "my-rooms_2" in preset_names()
+    described = preset("my-rooms_2")
+    assert (described.name, described.architecture, described.images_seen) == ("my-rooms_2", "pggan", 123)
+    assert (described.summary, described.licence, described.trained_on) == ("tiny", "MIT", "noise")
+    assert described.inversion == inversion
+    assert described.sha256 == {p.stem: sha256(p) for p in folder.glob("*.safetensors")}
+    network, z = load_generator("my-rooms_2"), torch.randn(2, 16)
+    rounded = PGGAN(**tiny_generator.settings)
+    rounded.load_state_dict({k: v.half().float() for k, v in tiny_generator.state_dict().items()})
+    assert torch.equal(network(z), rounded(z).detach())
+    assert not any(p.requires_grad for p in network.parameters())
+    assert not network.training
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+def test_a_foreign_state_dict_is_imported(tmp_path: Path, tiny_generator: PGGAN, suffix: str) -> None:
+    state = {k: v.clone() for k, v in tiny_generator.state_dict().items()} | {"lod": torch.zeros(())}
+    path = tmp_path / f"released{suffix}"
+    torch.save(state, path) if suffix == ".pth" else save_file(state, path)
+    import_preset("foreign", path)
+    assert load_generator("foreign").widths == tiny_generator.widths
+    assert preset("foreign").summary == f"imported from {path.name}"
+    assert preset("foreign").licence == "unknown"
+
+
+def test_one_of_the_papers_phi_networks_is_imported(generator: Path, released: Callable[[int], Path]) -> None:
+    import_preset("published", generator, phi={"denoising": released(3)})
+    restorer = load_restorer("published", "denoising", steps=1)
+    assert restorer(torch.rand(1, 3, 16, 16), Denoising()).shape == (1, 3, 16, 16)
+
+
+def test_a_second_import_takes_the_place_of_the_first(home: Path, generator: Path, phi: Path) -> None:
+    import_preset("tiny", generator, phi={"denoising": phi}, summary="first")
+    import_preset("tiny", generator, phi={"inpainting": phi}, summary="second")
+    assert preset("tiny").summary == "second"
+    assert preset("tiny").sha256.keys() == {"generator", "phi-inpainting"}
+
+
+def test_a_folder_of_ones_own(tmp_path: Path, home: Path, generator: Path) -> None:
+    folder = import_preset("tiny", generator, into=tmp_path / "elsewhere")
+    assert folder == tmp_path / "elsewhere" / "tiny"
+    assert not home.exists()
+
+
+@pytest.mark.parametrize("name", ["", "a b", "a/b", "../up", ".", "..", "a.b", "---", "a\0b", "a\n"])
+def test_a_name_that_is_not_one_plain_word_is_refused(home: Path, generator: Path, name: str) -> None:
+    with pytest.raises(SettingsError, match="preset name is"):
+        import_preset(name, generator)
+    assert not home.exists()
+
+
+def test_a_file_that_is_no_generator_makes_no_preset(tmp_path: Path, home: Path, generator: Path, phi: Path) -> None:
+    for wrong in (phi, tmp_path / "absent.pth", tmp_path):
+        with pytest.raises(WeightsError):
+            import_preset("tiny", wrong)
+    with pytest.raises(WeightsError, match="names no kind"):
+        import_preset("tiny", generator, phi={"denoising": generator})
+    with pytest.raises(UnknownNameError, match="colorization, denoising, inpainting"):
+        import_preset("tiny", generator, phi={"deblurring": phi})
+    with pytest.raises(UnknownNameError, match="pggan"):
+        import_preset("tiny", generator, kind="stylegan")
+    with pytest.raises(WeightsError):
+        import_preset("tiny", generator, phi={"denoising": phi}, encoder=phi)
+    assert not home.exists()
+
+
+def test_a_description_that_no_preset_has_is_refused(home: Path, generator: Path) -> None:
+    with pytest.raises(SettingsError, match="license"):
+        import_preset("tiny", generator, license="MIT")
+    assert not home.exists()
