@@ -28,8 +28,10 @@ class SettingsError(BigpriorError):
     """A setting out of its range."""
 
 
-class UnknownNameError(BigpriorError):
+class UnknownNameError(BigpriorError, KeyError):
     """A name that is not registered; the message lists those that are."""
+
+    __str__ = Exception.__str__  # a KeyError's is the repr of its message
 
     def __init__(self, kind: str, name: str, known: list[str]) -> None:
         super().__init__(f"unknown {kind} {name!r}: the known ones are {', '.join(sorted(known))}")

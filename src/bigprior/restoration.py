@@ -13,7 +13,8 @@ from bigprior.degradations import Degradation, Denoising, Inpainting
 from bigprior.errors import SettingsError
 from bigprior.fusion import fuse_in_frame, fuse_pixels
 from bigprior.ops.colour import is_grey
-from bigprior.priors.base import Prior, Progress, Projection
+from bigprior.priors.base import Prior, Projection
+from bigprior.progress import Progress
 
 
 @dataclass(frozen=True, repr=False)

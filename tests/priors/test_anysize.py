@@ -11,8 +11,9 @@ from bigprior.errors import ImageError, MaskError, SettingsError
 from bigprior.networks.generators import PGGAN
 from bigprior.phi import ConstantPhi
 from bigprior.priors.anysize import BYTES_A_PIXEL, AnySize, fitting, free_bytes
-from bigprior.priors.base import Prior, Progress, Projection
+from bigprior.priors.base import Prior, Projection
 from bigprior.priors.gan import GANPrior, InversionSettings
+from bigprior.progress import Progress
 from bigprior.restoration import Restorer
 
 

@@ -14,7 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from bigprior.evaluation.metrics import colour_auc, psnr
 from bigprior.fusion import fuse_in_frame
 from bigprior.presets.store import load_phi
-from bigprior.priors.base import Progress
+from bigprior.progress import Progress
 from bigprior.training.phi import PhiSettings, Triples, train_phi
 from bigprior.training.recipes import given_triples
 

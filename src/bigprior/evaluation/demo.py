@@ -13,7 +13,7 @@ import torch
 from bigprior.degradations.simulation import simulate
 from bigprior.evaluation.metrics import psnr
 from bigprior.presets.store import load_restorer
-from bigprior.priors.base import Progress
+from bigprior.progress import Progress
 from bigprior.report.folder import save_restoration
 
 #: Task by its protocol.

@@ -15,7 +15,7 @@ from bigprior.evaluation.metrics import METRICS
 from bigprior.fusion import Fusion, fuse_in_frame
 from bigprior.io.folders import load_set
 from bigprior.presets.store import load_restorer
-from bigprior.priors.base import Progress
+from bigprior.progress import Progress
 
 #: Weights that the curves are drawn through, beside each network's own.
 WEIGHTS = (0.0, 1e-6, 1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from bigprior.ops.perceptual import VGGFeatures
-from bigprior.priors.base import Progress
+from bigprior.progress import Progress
 
 
 @torch.no_grad()

@@ -24,9 +24,9 @@ from bigprior.evaluation.plots import gallery_figure
 from bigprior.evaluation.tables import Rows, means, picture_rows
 from bigprior.io.folders import list_pictures, load_set, load_square
 from bigprior.presets.store import EMBEDDED, any_size, load_denoiser, load_generator, load_prior, load_restorer
-from bigprior.priors.base import Progress
 from bigprior.priors.diffusion import DiffusionPrior, DiffusionSettings
 from bigprior.priors.gan import GANPrior, InversionSettings
+from bigprior.progress import Progress, part_of
 from bigprior.report.folder import save_figure
 
 
@@ -101,7 +101,7 @@ def tasks(request: Request, progress: Progress) -> Results:
     for done, (task, protocol) in enumerate(protocols.items()):
         restorer = load_restorer(name, task, steps=request.steps)
         y, physics = simulate(protocol, pictures.images, pictures.names)
-        result = restorer.restore(y, physics, progress=_part(progress, done, len(protocols)))
+        result = restorer.restore(y, physics, progress=part_of(progress, done, len(protocols)))
         rows = {"input": result.fidelity, "prior": result.prior, "ours": result.restored}
         results[task] = {row: _scores(image, pictures.images, _METRICS[task]) for row, image in rows.items()}
         results[task]["ours"]["mean_phi"] = result.mean_phi
@@ -222,11 +222,11 @@ def generator(request: Request, progress: Progress) -> Results:
     """
     network = load_generator(request.preset or EMBEDDED["generator"])
     paths = list_pictures(request.data, request.index)
-    real = vgg_features(load_square(paths, network.resolution), request.vgg, _part(progress, 0, 2))
+    real = vgg_features(load_square(paths, network.resolution), request.vgg, part_of(progress, 0, 2))
     codes = torch.randn(5000, network.z_dim, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         samples = torch.cat([network(z).clamp(0, 1).mul(255).round().byte() for z in codes.split(100)])
-    fake = vgg_features(samples, request.vgg, _part(progress, 1, 2))
+    fake = vgg_features(samples, request.vgg, part_of(progress, 1, 2))
     real = real[torch.randperm(len(real), generator=torch.Generator().manual_seed(0))]
     half = len(real) // 2
     nearest = {"prior": torch.cdist(fake[:8], real).amin(1), "photographs": torch.cdist(real[:8], real[8:]).amin(1)}
@@ -280,7 +280,3 @@ def _folder(request: Request, name: str) -> Path:
     if request.folder is None:
         raise SettingsError(f"{name} makes files: pass a folder for them with -o")
     return request.folder
-
-
-def _part(progress: Progress, part: int, parts: int) -> Progress:
-    return lambda done, total: progress(part * total + done, parts * total)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from bigprior.filters.collaborative import LEAST_SIGMA, PERIOD, RECEPTIVE_RADIUS, filtered
 from bigprior.io.weights import built
 from bigprior.ops.tiling import in_tiles
-from bigprior.priors.base import Progress
+from bigprior.progress import Progress
 
 #: Side of the tiles of a large picture, in pixels: half a gigabyte of patches at most.
 _TILE = 384

@@ -20,8 +20,9 @@ from torch import Tensor
 
 from bigprior.degradations import Degradation, Inpainting
 from bigprior.errors import SettingsError
-from bigprior.priors.base import Prior, Progress, Projection
+from bigprior.priors.base import Prior, Projection
 from bigprior.priors.gan import GANPrior
+from bigprior.progress import Progress
 
 #: Bytes of an inversion for each pixel of a picture: about twice those of a generator of the released 256x256 format
 #: whose codes move, by the peak of the process.

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 from torch import Tensor
 
 from bigprior.degradations import Degradation
-
-#: Called with (finished, total) units of work.
-Progress = Callable[[int, int], None]
+from bigprior.progress import Progress
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,8 @@ from bigprior.networks.refiner import Refiner
 from bigprior.noise import noise_levels
 from bigprior.ops.precision import Precision, autocast
 from bigprior.ops.tiling import in_tiles
-from bigprior.priors.base import Progress, Projection
+from bigprior.priors.base import Projection
+from bigprior.progress import Progress
 from bigprior.settings import Settings
 
 #: Side of the tiles of a large picture, in pixels: about a gigabyte at the embedded network's width.

@@ -22,8 +22,9 @@ from bigprior.networks.encoder import CodeEncoder
 from bigprior.networks.generators.base import Generator
 from bigprior.ops.perceptual import VGGFeatures
 from bigprior.ops.precision import Precision, autocast
-from bigprior.priors.base import Progress, Projection
+from bigprior.priors.base import Projection
 from bigprior.priors.losses import InversionLoss, PerceptualTerm, PyramidTerm, VGGTerm
+from bigprior.progress import Progress
 from bigprior.settings import Settings
 
 #: Any torch optimiser that takes parameter groups with a step size can be added here by name.

@@ -6,7 +6,8 @@ from torch import Tensor
 
 from bigprior.degradations import Degradation
 from bigprior.errors import ImageError
-from bigprior.priors.base import Progress, Projection
+from bigprior.priors.base import Projection
+from bigprior.progress import Progress
 
 
 class PrecomputedPrior:

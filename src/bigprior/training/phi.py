@@ -24,7 +24,8 @@ from bigprior.io.weights import digest_of, save_weights
 from bigprior.ops.colour import ab_distance
 from bigprior.ops.precision import autocast
 from bigprior.phi import BandPhi, phi_network
-from bigprior.priors.base import Prior, Progress
+from bigprior.priors.base import Prior
+from bigprior.progress import Progress
 from bigprior.settings import Settings
 from bigprior.training.run import Best, Run, random_crop, state_of, step_rng
 

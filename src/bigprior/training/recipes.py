@@ -12,7 +12,7 @@ from bigprior.io.folders import PictureSet, list_pictures, load_set
 from bigprior.io.pictures import read_picture
 from bigprior.phi import phi_network
 from bigprior.presets.store import any_size, load_prior
-from bigprior.priors.base import Progress
+from bigprior.progress import Progress
 from bigprior.training.phi import PhiSettings, Triples, make_triples, train_phi
 
 #: What each task's network learns from. Inpainting learns to find holes of both kinds by itself.

@@ -20,7 +20,7 @@ from bigprior.io.folders import list_pictures, load_square
 from bigprior.io.weights import digest_of, read_weights
 from bigprior.networks.denoising_unet import DenoisingUNet
 from bigprior.networks.refiner import Refiner
-from bigprior.priors.base import Progress
+from bigprior.progress import Progress
 from bigprior.settings import Settings
 from bigprior.training.augmentation import random_scale, recoloured
 from bigprior.training.losses import relative_error
