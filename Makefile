@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DATA ?= ../shared
 
-.PHONY: demo test test-slow check format results results-slow dncnn table2-authors-priors clean
+.PHONY: demo test test-slow check sdist-test format results results-slow dncnn table2-authors-priors clean
 
 demo: $(VENV)/installed
 	$(BIN)/bigprior demo
@@ -19,6 +19,19 @@ check: $(VENV)/installed
 	$(BIN)/ruff format --check src tests benchmarks examples
 	$(BIN)/ruff check src tests benchmarks examples
 	$(BIN)/mypy
+
+# The source distribution, unpacked and installed beside what .venv has already, passes its own tests.
+UNPACKED := build/sdist
+sdist-test: $(VENV)/installed
+	$(BIN)/pip install --quiet build
+	rm -rf $(UNPACKED)
+	$(BIN)/python -m build --sdist --outdir $(UNPACKED)
+	tar -xzf $(UNPACKED)/bigprior-*.tar.gz -C $(UNPACKED) --strip-components 1
+	$(BIN)/python -m venv $(UNPACKED)/.venv
+	$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' \
+		> "$$($(UNPACKED)/.venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/beside.pth"
+	$(UNPACKED)/.venv/bin/pip install --quiet --no-deps $(UNPACKED)
+	cd $(UNPACKED) && .venv/bin/python -m pytest tests
 
 format: $(VENV)/installed
 	$(BIN)/ruff format src tests benchmarks examples
