@@ -20,7 +20,7 @@ from bigprior import load_restorer
 from bigprior.degradations.simulation import noise_level, simulate
 from bigprior.evaluation.baselines import BASELINES
 from bigprior.evaluation.metrics import psnr
-from bigprior.io.pictures import from_array
+from bigprior.io.arrays import as_picture
 
 PICTURES = ("astronaut", "coffee", "chelsea")
 
@@ -32,7 +32,7 @@ def main() -> None:
     options = parser.parse_args()
     restorer, results = load_restorer(options.preset, "denoising"), dict[str, Any]()
     for name in PICTURES:
-        x = from_array(getattr(skimage.data, name)() / 255)
+        x = as_picture(getattr(skimage.data, name)() / 255)
         y, physics = simulate("denoising", x, [name])
         sigma, ours = noise_level("denoising", name), restorer.restore(y, physics)
         row = {"sigma": 255 * sigma, "input": float(psnr(y, x)), "ours": float(psnr(ours.restored, x))}

@@ -25,7 +25,7 @@ from skimage.data import astronaut
 from bigprior import Denoising, load_restorer
 from bigprior.degradations.simulation import noise_level, simulate
 from bigprior.evaluation.baselines import BASELINES
-from bigprior.io.pictures import from_array
+from bigprior.io.arrays import as_picture
 
 PROTOCOLS = {"denoising": "denoising-25", "inpainting": "inpainting-centre", "colorization": "colorization"}
 
@@ -41,7 +41,7 @@ def median_seconds(run: Callable[[], object], repeats: int) -> float:
 
 
 def seconds(preset: str, repeats: int) -> dict[str, float]:
-    x = from_array(astronaut()[:256, :256] / 255)
+    x = as_picture(astronaut()[:256, :256] / 255)
     times = {}
     for task, protocol in PROTOCOLS.items():
         y, physics = simulate(protocol, x, ["astronaut"])
@@ -57,7 +57,7 @@ def seconds(preset: str, repeats: int) -> dict[str, float]:
 def large(preset: str, megapixels: float, steps: int | None) -> dict[str, float]:
     side = int((megapixels * 1e6) ** 0.5)
     copies = -(-side // 512)
-    x = from_array(astronaut() / 255).repeat(1, 1, copies, copies)[..., :side, :side]
+    x = as_picture(astronaut() / 255).repeat(1, 1, copies, copies)[..., :side, :side]
     y = x + 25 / 255 * torch.randn(x.shape, generator=torch.Generator().manual_seed(0))
     restorer = load_restorer(preset, "denoising", steps=steps)
     began = time.perf_counter()

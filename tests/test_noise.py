@@ -9,16 +9,16 @@ from PIL import Image
 from skimage.data import astronaut
 from torch import Tensor
 
-from bigprior.io.pictures import from_array, to_uint8
+from bigprior.io.arrays import as_picture, to_pil
 from bigprior.noise import noise_levels
 
-CLEAN = from_array(astronaut()[:256, :256] / 255)
+CLEAN = as_picture(astronaut()[:256, :256] / 255)
 
 
 def as_jpeg(image: Tensor, quality: int, subsampling: int) -> Tensor:
     file = io.BytesIO()
-    Image.fromarray(to_uint8(image)).save(file, "JPEG", quality=quality, subsampling=subsampling)
-    return from_array(np.asarray(Image.open(file)) / 255)
+    to_pil(image).save(file, "JPEG", quality=quality, subsampling=subsampling)
+    return as_picture(np.asarray(Image.open(file)) / 255)
 
 
 @pytest.mark.parametrize("sigma", [0.02, 0.1, 0.2])

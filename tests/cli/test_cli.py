@@ -9,7 +9,8 @@ import torch
 
 from bigprior import cli
 from bigprior.fusion import fuse
-from bigprior.io.pictures import read_layers, read_picture, write_picture
+from bigprior.io.layers import read_layers
+from bigprior.io.pictures import read_picture, write_picture
 from bigprior.io.weights import save_weights
 from bigprior.networks.generators import PGGAN
 from bigprior.phi import UNetPhi

@@ -5,7 +5,8 @@ import torch
 
 from bigprior.degradations import Denoising
 from bigprior.errors import ImageError
-from bigprior.io.pictures import read_layers, read_picture
+from bigprior.io.layers import read_layers
+from bigprior.io.pictures import read_picture
 from bigprior.phi import ConstantPhi
 from bigprior.priors.precomputed import PrecomputedPrior
 from bigprior.report.folder import description, panel_figure, phi_figure, save_restoration

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from bigprior.degradations import Degradation, Inpainting
-from bigprior.io.pictures import from_array, to_uint8
+from bigprior.io.arrays import as_picture, to_numpy
 from bigprior.io.weights import sha256
 from bigprior.presets.store import EMBEDDED, any_size, load_prior, preset
 from bigprior.priors.gan import GANPrior, InversionSettings
@@ -97,7 +97,7 @@ def _denoiser(one: _Denoise) -> _Restore:
             from skimage.restoration import estimate_sigma  # needs PyWavelets, as its wavelet denoiser does
 
             sigma = float(np.mean(estimate_sigma(picture, channel_axis=2)))
-        return from_array(np.clip(one(picture, sigma), 0, 1))
+        return as_picture(np.clip(one(picture, sigma), 0, 1))
 
     return restore
 
@@ -106,8 +106,8 @@ def _filler(one: _Fill) -> _Restore:
     def restore(y: Tensor, physics: Degradation, sigma: float | None) -> Tensor:
         assert isinstance(physics, Inpainting) and physics.mask is not None
         mask = physics.mask
-        filled = one(to_uint8(y), ((1 - mask[0, 0]) * 255).byte().numpy())
-        return mask * y + (1 - mask) * from_array(filled / 255)
+        filled = one(to_numpy(y), ((1 - mask[0, 0]) * 255).byte().numpy())
+        return mask * y + (1 - mask) * as_picture(filled / 255)
 
     return restore
 

@@ -14,7 +14,7 @@ from skimage.color import rgb2lab
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from torch import Tensor
 
-from bigprior.io.pictures import to_uint8
+from bigprior.io.arrays import to_numpy
 from bigprior.ops.perceptual import LPIPS_LEAST_PX, lpips_network
 
 #: Thresholds of the colour AuC, as released: 0 to 149 in steps of one.
@@ -38,7 +38,7 @@ def ssim(image: Tensor, truth: Tensor) -> Tensor:
             return float("nan")
         return float(structural_similarity(a, b, channel_axis=2, data_range=255))
 
-    return torch.tensor([one(to_uint8(a), to_uint8(b)) for a, b in zip(image, truth, strict=True)], dtype=torch.float64)
+    return torch.tensor([one(to_numpy(a), to_numpy(b)) for a, b in zip(image, truth, strict=True)], dtype=torch.float64)
 
 
 def colour_auc(image: Tensor, truth: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
-from bigprior.io.pictures import to_uint8
+from bigprior.io.arrays import to_numpy
 from bigprior.report.folder import shrunk
 from bigprior.restoration import Restoration
 
@@ -144,7 +144,7 @@ def gallery_figure(rows: Sequence[tuple[Restoration, Tensor]]) -> Figure:
                 heat = axes.imshow(phi[0, 0].numpy(), vmin=0, vmax=1, cmap="inferno")
                 axes.set_title(f"{restoration.mean_share:.0%} made up", fontsize=7, pad=2)
             else:
-                axes.imshow(to_uint8(shrunk(image, round(_SIDE * _DPI))))
+                axes.imshow(to_numpy(shrunk(image, round(_SIDE * _DPI))))
     for axes, title in zip(grid[0], titles, strict=True):
         axes.set_title(f"{title}, {axes.get_title()}" if axes.get_title() else title, fontsize=8, pad=2)
     if heat is not None:

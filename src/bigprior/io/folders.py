@@ -11,7 +11,8 @@ from PIL import Image
 from torch import Tensor
 
 from bigprior.errors import ImageError, SettingsError
-from bigprior.io.pictures import read_picture, to_uint8
+from bigprior.io.arrays import to_pil
+from bigprior.io.pictures import read_picture
 
 SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 
@@ -58,7 +59,7 @@ def load_square(paths: Sequence[Path], resolution: int) -> Tensor:
     """The centre square of each picture, resized with antialiasing: uint8 (N, 3, resolution, resolution), RGB."""
     out = torch.empty(len(paths), resolution, resolution, 3, dtype=torch.uint8)
     for i, path in enumerate(paths):
-        picture = Image.fromarray(to_uint8(read_picture(path).image))
+        picture = to_pil(read_picture(path).image)
         side = min(picture.size)
         left, top = (picture.width - side) // 2, (picture.height - side) // 2
         box = (left, top, left + side, top + side)

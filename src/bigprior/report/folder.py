@@ -14,8 +14,10 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from bigprior.errors import ImageError
+from bigprior.io.arrays import to_numpy
 from bigprior.io.atomic import replacing, write_text
-from bigprior.io.pictures import to_uint8, write_layers, write_picture
+from bigprior.io.layers import write_layers
+from bigprior.io.pictures import write_picture
 from bigprior.restoration import Restoration
 
 #: Longest side of a picture inside a panel, in pixels.
@@ -104,7 +106,7 @@ def panel_figure(restoration: Restoration) -> Figure:
         axes.set_title(title)
         small = shrunk(image)
         if image.shape[1] == 3:
-            axes.imshow(to_uint8(small), interpolation="nearest")
+            axes.imshow(to_numpy(small), interpolation="nearest")
         else:
             heat = axes.imshow(small[0, 0].numpy(), vmin=0, vmax=1, cmap="inferno", interpolation="nearest")
             figure.colorbar(heat, ax=axes, fraction=0.046 * aspect, pad=0.02)

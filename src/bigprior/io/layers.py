@@ -1,0 +1,67 @@
+"""Named layers of a restoration in one TIFF, float for float as they were computed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import tifffile
+import torch
+from torch import Tensor
+
+from bigprior.errors import ImageError, SettingsError
+from bigprior.io.arrays import described, is_one_picture
+from bigprior.io.files import reading, writing
+from bigprior.io.tiff import is_tiff, stored, write_page
+
+_SUFFIXES = (".tif", ".tiff")
+
+
+def write_layers(path: Path | str, layers: dict[str, Tensor]) -> None:
+    """Write named tensors as the pages of one .tif, bit for bit, atomically.
+
+    Args:
+        path: where to; an old file stays as it was if anything fails.
+        layers: name -> float32 (1, 1, H, W) or (1, 3, H, W), of any range and each of its own size.
+
+    Raises:
+        ImageError: a tensor of another shape or type.
+        SettingsError: no layer, a suffix other than .tif or .tiff, or a name that is not plain printable ASCII.
+        OutputError: the place cannot be written.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in _SUFFIXES:
+        raise SettingsError(f"{path} ends in {path.suffix!r}: layers are written to .tif or .tiff")
+    if not layers:
+        raise SettingsError(f"no layers for {path}: pass at least one")
+    for name, layer in layers.items():
+        if not name or name != name.strip() or not (name.isascii() and name.isprintable()):
+            raise SettingsError(f"layer name {name!r}: expected printable ASCII without spaces around it")
+        if layer.dtype != torch.float32 or not is_one_picture(layer):
+            raise ImageError(f"layer {name!r} is {described(layer)}: expected float32 (1, 1, H, W) or (1, 3, H, W)")
+    with writing(path) as temporary, tifffile.TiffWriter(temporary) as tiff:
+        for name, layer in layers.items():
+            samples = layer.detach().cpu()[0].permute(1, 2, 0).contiguous().numpy()
+            samples = samples[:, :, 0] if samples.shape[2] == 1 else samples
+            # ImageDescription is what read_layers reads; PageName (285) is what picture editors show.
+            write_page(tiff, samples, description=name, extratags=[(285, "s", 0, name, True)])
+
+
+def read_layers(path: Path | str) -> dict[str, Tensor]:
+    """Read what :func:`write_layers` wrote: name -> float32 (1, 1, H, W) or (1, 3, H, W), in the order of the pages.
+
+    Raises:
+        ImageError: no such file, not readable, damaged, or not a TIFF of named float32 pages.
+    """
+    layers: dict[str, Tensor] = {}
+    with reading(path) as file:
+        if not is_tiff(file):
+            raise ImageError(f"{path} is not a TIFF: expected a file that write_layers wrote")
+        with tifffile.TiffFile(file) as tiff:
+            for number, page in enumerate(tiff.pages):
+                name, samples = str(page.aspage().description), stored(page.aspage(), path)
+                if not name or name in layers or samples.dtype != np.float32 or samples.shape[2] not in (1, 3):
+                    what = f"{samples.dtype}, {samples.shape[2]} channels, named {name!r}"
+                    raise ImageError(f"page {number} of {path} is {what}: expected a file that write_layers wrote")
+                layers[name] = torch.from_numpy(np.ascontiguousarray(samples.transpose(2, 0, 1)))[None]
+    return layers

@@ -1,0 +1,91 @@
+"""Layers come back float for float, and others read them."""
+
+import numpy as np
+import pytest
+import tifffile
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from bigprior.errors import ImageError, OutputError, SettingsError
+from bigprior.io.layers import read_layers, write_layers
+from bigprior.io.pictures import read_picture
+
+SIDE = st.integers(1, 17)
+NAMES = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=12)
+
+
+@settings(max_examples=25)
+@given(st.dictionaries(NAMES, st.tuples(st.sampled_from([1, 3]), SIDE, SIDE), min_size=1, max_size=4), SIDE)
+def test_layers_come_back_bit_for_bit(tmp_path, shapes, seed):
+    random = np.random.default_rng(seed)
+    layers = {}
+    for name, shape in shapes.items():  # any bits, so NaN, infinities and subnormals too
+        bits = random.integers(0, 2**32, (1, *shape), dtype=np.uint32)
+        layers[name] = torch.from_numpy(bits.view(np.float32))
+    write_layers(tmp_path / "layers.tif", layers)
+    again = read_layers(tmp_path / "layers.tif")
+    assert list(again) == list(layers)
+    for name, layer in layers.items():
+        assert torch.equal(again[name].view(torch.int32), layer.view(torch.int32))
+
+
+def test_layers_are_pages_that_others_read(tmp_path):
+    layers = {"fidelity": torch.rand(1, 3, 5, 6), "phi map": torch.rand(1, 1, 5, 6, requires_grad=True)}
+    write_layers(tmp_path / "layers.tiff", layers)
+    with tifffile.TiffFile(tmp_path / "layers.tiff") as tiff:
+        assert [page.description for page in tiff.pages] == list(layers)
+        assert [page.tags[285].value for page in tiff.pages] == list(layers)
+        np.testing.assert_array_equal(tiff.pages[0].asarray(), layers["fidelity"][0].permute(1, 2, 0))
+        np.testing.assert_array_equal(tiff.pages[1].asarray(), layers["phi map"][0, 0].detach())
+    assert torch.equal(read_picture(tmp_path / "layers.tiff").image, layers["fidelity"])
+
+
+@pytest.mark.parametrize(
+    ("name", "layers", "error", "match"),
+    [
+        ("a.tif", {}, SettingsError, "at least one"),
+        ("a.png", {"phi": torch.zeros(1, 1, 2, 2)}, SettingsError, "'.png'"),
+        ("a.tif", {"": torch.zeros(1, 1, 2, 2)}, SettingsError, "layer name ''"),
+        ("a.tif", {" phi": torch.zeros(1, 1, 2, 2)}, SettingsError, "layer name ' phi'"),
+        ("a.tif", {"φ": torch.zeros(1, 1, 2, 2)}, SettingsError, "layer name"),
+        ("a.tif", {"phi": torch.zeros(1, 1, 2, 2).double()}, ImageError, "float64"),
+        ("a.tif", {"phi": torch.zeros(1, 2, 2, 2)}, ImageError, "'phi' is float32"),
+        ("a.tif", {"phi": torch.zeros(1, 1, 0, 2)}, ImageError, "'phi' is float32"),
+    ],
+)
+def test_layers_that_are_refused(tmp_path, name, layers, error, match):
+    with pytest.raises(error, match=match):
+        write_layers(tmp_path / name, layers)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_failed_write_of_layers_leaves_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / "layers.tif"
+    write_layers(path, {"phi": torch.zeros(1, 1, 2, 2)})
+    old = path.read_bytes()
+    calls = []
+    real = tifffile.TiffWriter.write
+
+    def fail_second(self, *args, **kwargs):
+        calls.append(0)
+        if len(calls) == 2:
+            raise OSError(28, "No space left on device")
+        return real(self, *args, **kwargs)
+
+    monkeypatch.setattr(tifffile.TiffWriter, "write", fail_second)
+    with pytest.raises(OutputError, match="No space left"):
+        write_layers(path, {"a": torch.ones(1, 1, 2, 2), "b": torch.ones(1, 1, 2, 2)})
+    assert path.read_bytes() == old
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_foreign_files_are_no_layers(tmp_path, pixels):
+    tifffile.imwrite(tmp_path / "a.tif", pixels(2, 3), description="phi")
+    tifffile.imwrite(tmp_path / "b.tif", np.zeros((2, 3), np.float32), metadata=None)
+    Image.new("RGB", (2, 2)).save(tmp_path / "c.png")
+    (tmp_path / "d.tif").write_bytes((tmp_path / "a.tif").read_bytes()[:60])
+    for name in ("a.tif", "b.tif", "c.png", "d.tif", "none.tif"):
+        with pytest.raises(ImageError, match=name):
+            read_layers(tmp_path / name)
