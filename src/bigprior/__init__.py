@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from bigprior.degradations import Colorization, Denoising, Inpainting
     from bigprior.fusion import fuse
     from bigprior.io.pictures import read_mask, read_picture, write_picture
-    from bigprior.presets.store import load_restorer
+    from bigprior.presets.loading import load_restorer
     from bigprior.priors.anysize import AnySize
     from bigprior.priors.diffusion import DiffusionPrior, DiffusionSettings
     from bigprior.priors.gan import GANPrior, InversionSettings
@@ -38,7 +38,7 @@ _HOME = {
     "Restoration": "restoration",
     "Restorer": "restoration",
     "fuse": "fusion",
-    "load_restorer": "presets.store",
+    "load_restorer": "presets.loading",
     "read_mask": "io.pictures",
     "read_picture": "io.pictures",
     "write_picture": "io.pictures",

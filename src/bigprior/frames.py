@@ -9,26 +9,37 @@ measurement, though the pixel that it lies in is noisy. See ``docs/frames.md``.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import ClassVar, NamedTuple, Protocol
+from collections.abc import Callable, Sequence
+from typing import ClassVar, Literal, NamedTuple, Protocol
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from bigprior.errors import UnknownNameError
 from bigprior.ops.colour import LUMINANCE, OPPONENT, turned
+from bigprior.registry import Registry
 
 #: Coefficients of a picture, one tensor (N, C, h, w) a band.
 Bands = list[Tensor]
 
 
 class Band(NamedTuple):
-    """What a band holds: bands of one ``kind`` are alike; a coefficient covers ``step`` pixels a side."""
+    """What a band holds.
+
+    Attributes:
+        kind: bands of one kind are alike.
+        channels: of its coefficients.
+        step: pixels a side that a coefficient covers.
+        shared: one ``phi`` weighs all channels of a place.
+        signal: what counts as large: the prior's coefficient; or, where something else stands for what was not
+            measured, such as grey for colours, how far the prior's is from that.
+    """
 
     kind: str
     channels: int
     step: int
+    shared: bool = False
+    signal: Literal["prior", "difference"] = "prior"
 
 
 class Frame(Protocol):
@@ -51,7 +62,7 @@ class PixelFrame:
     """The identity: the paper's Eq. 5."""
 
     name: ClassVar[str] = "pixel"
-    bands: tuple[Band, ...] = (Band("pixel", 3, 1),)
+    bands: tuple[Band, ...] = (Band("pixel", 3, 1, shared=True),)
 
     def analyse(self, x: Tensor) -> Bands:
         """The picture itself, as the only band."""
@@ -109,7 +120,10 @@ class LuminanceFrame:
     """Luminance along (0.299, 0.587, 0.114), which a colorization knows, and the two colours orthogonal to it."""
 
     name: ClassVar[str] = "luminance"
-    bands: tuple[Band, ...] = (Band("luminance", 1, 1), Band("chrominance", 2, 1))
+    bands: tuple[Band, ...] = (
+        Band("luminance", 1, 1, shared=True),
+        Band("chrominance", 2, 1, shared=True, signal="difference"),
+    )
 
     def analyse(self, x: Tensor) -> Bands:
         """Luminance (N, 1, H, W) and chrominance (N, 2, H, W)."""
@@ -122,9 +136,9 @@ class LuminanceFrame:
 
 
 #: Every frame by name.
-FRAMES: dict[str, type[PixelFrame | WaveletFrame | LuminanceFrame]] = {
-    c.name: c for c in (PixelFrame, WaveletFrame, LuminanceFrame)
-}
+FRAMES: Registry[Callable[[], Frame]] = Registry(
+    "frame", "bigprior.frames", {c.name: c for c in (PixelFrame, WaveletFrame, LuminanceFrame)}
+)
 
 
 def frame(name: str) -> Frame:
@@ -133,8 +147,6 @@ def frame(name: str) -> Frame:
     Raises:
         UnknownNameError: no such frame.
     """
-    if name not in FRAMES:
-        raise UnknownNameError("frame", name, list(FRAMES))
     return FRAMES[name]()
 
 

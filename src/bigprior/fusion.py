@@ -1,18 +1,18 @@
-"""How much of each: the fusion of Eq. 5, in any frame, and the networks that predict its weight ``phi``."""
+"""How much of each: the fusion of Eq. 5, in pixels or in the coefficients of any frame."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from itertools import product
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from bigprior.frames import Bands, Frame, PixelFrame
 from bigprior.frames import frame as make_frame
-from bigprior.phi import BandPhi, ConstantPhi
+from bigprior.ops.tiling import windows
+from bigprior.phi import PhiNetwork
 
 
 def fuse(fidelity: Tensor, prior: Tensor, phi: Tensor) -> Tensor:
@@ -56,7 +56,7 @@ class Fusion:
 
 @torch.no_grad()
 def fuse_in_frame(
-    network: nn.Module,
+    network: PhiNetwork,
     fidelity: Tensor,
     prior: Tensor,
     *,
@@ -67,40 +67,39 @@ def fuse_in_frame(
     """Fuse pictures of any size in the frame of a phi network, in bounded memory.
 
     Args:
-        network: of :data:`PHI_NETWORKS`, or any of ``(fidelity, prior)`` to ``phi`` (N, 1 or 3, H, W).
+        network: weighs, in its own frame.
         fidelity, prior: (N, 3, H, W).
         rho: weight of what is made up, for a network that takes one; its own by default. 0 gives the prior wherever it
             is better; more takes more from the measurement, and costs accuracy.
         measured: kinds of bands that are taken from the measurement as they are.
         tile: side of what is fused at once, each seen as far around as the network looks, so that tiles leave no seam.
     """
-    frame = make_frame(getattr(network, "frame", PixelFrame.name))
-    weight = (getattr(network, "rho", 0.0) if rho is None else rho) / variance(prior)
+    frame = make_frame(network.frame)
+    whole = {"mean": centre(prior), "weight": (network.rho if rho is None else rho) / variance(prior)}
     height, width = prior.shape[2:]
-    step = max(band.step for band in frame.bands)
-    halo = -(-getattr(network, "receptive_radius", 64) // step) * step
-    parts = [torch.empty_like(prior), torch.empty_like(prior)]
+    coarsest = max(band.step for band in frame.bands)
+    halo = -(-network.receptive_radius // coarsest) * coarsest
+    parts = torch.empty_like(prior), torch.empty_like(prior)
     bands: list[Tensor] = []
-    for top, left in product(range(0, height, tile), range(0, width, tile)):
-        y0, x0 = max(top - halo, 0), max(left - halo, 0)
-        window = (..., slice(y0, top + tile + halo), slice(x0, left + tile + halo))
-        phi = phi_bands(network, frame, fidelity[window], prior[window], centre(prior), weight)
-        inner = (..., slice(top, top + tile), slice(left, left + tile))
-        analysed = [frame.analyse(x[inner]) for x in (fidelity, prior)]
-        for i, (band, f) in enumerate(zip(frame.bands, analysed[0], strict=True)):
-            y, x, (h, w) = (top - y0) // band.step, (left - x0) // band.step, f.shape[2:]
-            phi[i] = torch.zeros_like(phi[i]) if band.kind in measured else phi[i]
-            phi[i] = phi[i][..., y : y + h, x : x + w]
+    for window in windows(height, width, tile, halo):
+        shown, kept = window.shown, window.tile
+        phi = network(fidelity[shown], prior[shown], frame, **whole)
+        analysed = [frame.analyse(x[kept]) for x in (fidelity, prior)]
+        weighted = []
+        for i, (band, f, p) in enumerate(zip(frame.bands, *analysed, strict=True)):
+            p_phi = torch.zeros_like(phi[i]) if band.kind in measured else phi[i]
+            top, left = (part.start // band.step for part in window.inner[1:])
+            p_phi = p_phi[..., top : top + f.shape[2], left : left + f.shape[3]]
             if len(bands) == i:
-                size = (-(-height // step) * step // band.step, -(-width // step) * step // band.step)
-                bands.append(phi[i].new_zeros(*phi[i].shape[:2], *size))
-            y, x = top // band.step, left // band.step
-            bands[i][..., y : y + h, x : x + w] = phi[i]
-        weighted = [terms(*of_band) for of_band in zip(*analysed, phi, strict=True)]
+                places = (-(-side // coarsest) * coarsest // band.step for side in (height, width))
+                bands.append(p_phi.new_zeros(*p_phi.shape[:2], *places))
+            top, left = (part.start // band.step for part in window.tile[1:])
+            bands[i][..., top : top + f.shape[2], left : left + f.shape[3]] = p_phi
+            weighted.append(terms(f, p, p_phi))
         for part, of_bands in zip(parts, zip(*weighted, strict=True), strict=True):
-            part[inner] = frame.synthesise(of_bands, *part[inner].shape[2:])
-    shown, share = _shares(frame, parts[0] + parts[1], bands, tile)
-    return Fusion(frame.name, parts[0], parts[1], shown, tuple(bands), share)
+            part[kept] = frame.synthesise(of_bands, *part[kept].shape[2:])
+    shares, share = _shares(frame, parts[0] + parts[1], bands, tile)
+    return Fusion(frame.name, *parts, shares, tuple(bands), share)
 
 
 def fuse_pixels(fidelity: Tensor, prior: Tensor, phi: Tensor) -> Fusion:
@@ -108,24 +107,6 @@ def fuse_pixels(fidelity: Tensor, prior: Tensor, phi: Tensor) -> Fusion:
     measured, hallucinated = terms(fidelity, prior, phi)
     _, share = _shares(PixelFrame(), measured + hallucinated, [phi], tile=max(phi.shape[2:]))
     return Fusion(PixelFrame.name, measured, hallucinated, phi, (phi,), share)
-
-
-def phi_bands(network: nn.Module, frame: Frame, fidelity: Tensor, prior: Tensor, mean: Tensor, weight: Tensor) -> Bands:
-    """``phi`` of two pictures (N, 3, H, W), band by band, from any phi network.
-
-    Args:
-        network, frame: the network, and the frame that it is for.
-        fidelity, prior: the pictures, or the same window of each.
-        mean: the prior picture's mean colour, (N, 3, 1, 1).
-        weight: ``rho`` over the prior picture's variance, (N,).
-    """
-    if isinstance(network, BandPhi):
-        # Values far outside [0, 1] say no more than values a little outside, and could overflow.
-        fidelity, prior = fidelity.clamp(-1, 2), prior.clamp(-1, 2)
-        return network(frame.analyse(fidelity - mean), frame.analyse(prior - mean), weight, prior.shape[2:])
-    if isinstance(network, ConstantPhi):
-        return [torch.full_like(band, network.value) for band in frame.analyse(prior)]
-    return [network(fidelity, prior)]
 
 
 def centre(x: Tensor) -> Tensor:
@@ -143,17 +124,18 @@ def _shares(frame: Frame, restored: Tensor, phi: Bands, tile: int) -> tuple[Tens
     height, width = restored.shape[2:]
     mean, map_ = centre(restored), restored.new_zeros(len(restored), 1, height, width)
     total = torch.zeros(2, len(restored), dtype=torch.float64)  # not every device has doubles
-    for top, left in product(range(0, height, tile), range(0, width, tile)):
-        inner = (..., slice(top, top + tile), slice(left, left + tile))
-        th, tw = map_[inner].shape[2:]
-        sums = [torch.zeros_like(map_[inner]), torch.zeros_like(map_[inner])]
-        for band, p, c in zip(frame.bands, phi, frame.analyse(restored[inner] - mean), strict=True):
-            y, x, (h, w) = top // band.step, left // band.step, c.shape[2:]
+    for window in windows(height, width, tile):
+        kept = window.tile
+        th, tw = map_[kept].shape[2:]
+        sums = [torch.zeros_like(map_[kept]), torch.zeros_like(map_[kept])]
+        for band, p, c in zip(frame.bands, phi, frame.analyse(restored[kept] - mean), strict=True):
+            top, left = (part.start // band.step for part in window.tile[1:])
             energy = c.square()
-            for i, part in enumerate((energy * p[..., y : y + h, x : x + w], energy)):
+            weighted = energy * p[..., top : top + c.shape[2], left : left + c.shape[3]]
+            for i, part in enumerate((weighted, energy)):
                 total[i] += part.sum(dim=(1, 2, 3)).cpu().double()
                 spread = part.sum(dim=1, keepdim=True) / band.step**2
                 sums[i] += F.interpolate(spread, scale_factor=float(band.step), mode="nearest")[..., :th, :tw]
-        map_[inner] = sums[0] / sums[1].clamp_min(1e-12)
+        map_[kept] = sums[0] / sums[1].clamp_min(1e-12)
     pixel = len(phi) == 1
     return phi[0] if pixel else map_.clamp_(0, 1), (total[0] / total[1].clamp_min(1e-12)).to(restored)

@@ -1,8 +1,10 @@
-"""How much white noise a picture has, and how much of it a denoiser of colour pictures has to be told."""
+"""How much white noise a picture has, and how much of it a denoiser of colour pictures has to know."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from deepinv.models.noise_level_estimation import PatchCovarianceNoiseEstimator
@@ -23,7 +25,33 @@ _LEAST, _ENOUGH = 24, 512
 _MEDIAN = 0.6745
 
 
-def noise_levels(y: Tensor, told: float | None = None) -> tuple[Tensor, Tensor]:
+@dataclass(frozen=True)
+class Noise:
+    """The white noise of pictures, in their units.
+
+    Attributes:
+        sigma: standard deviation in a channel, (N,).
+        along_grey: along grey, (N,), which a denoiser of independent channels has to know: the square root of 3 times
+            as much where all channels have the same noise.
+        known: it was given, not found.
+    """
+
+    sigma: Tensor
+    along_grey: Tensor
+    known: bool
+
+    def __getitem__(self, pictures: slice) -> Noise:
+        """That of some of the pictures."""
+        return Noise(self.sigma[pictures], self.along_grey[pictures], self.known)
+
+    @staticmethod
+    def join(parts: Sequence[Noise]) -> Noise:
+        """That of several batches, as one."""
+        sigma, along_grey = (torch.cat([getattr(part, name) for part in parts]) for name in ("sigma", "along_grey"))
+        return Noise(sigma, along_grey, all(part.known for part in parts))
+
+
+def noise_of(y: Tensor, known: float | Tensor | None = None) -> Noise:
     """The noise of each picture (N, 3, H, W), in its units.
 
     Found by deepinv's estimator, from the smallest eigenvalues of the covariance of patches (Chen et al., ICCV 2015).
@@ -34,19 +62,16 @@ def noise_levels(y: Tensor, told: float | None = None) -> tuple[Tensor, Tensor]:
 
     Args:
         y: pictures.
-        told: the standard deviation in a channel, if known.
-
-    Returns:
-        The standard deviation in a channel, told or found, (N,); and along grey, (N,), which a denoiser of independent
-        channels has to be told: the square root of 3 times as much where all channels have the same noise.
+        known: the standard deviation in a channel, if known: of all, or of each, (N,).
     """
+    given = None if known is None else torch.as_tensor(known).to(y).reshape(-1).expand(len(y))
     levels, along_grey = [], []
-    for picture in y.split(1):
+    for i, picture in enumerate(y.split(1)):
         h, w = picture.shape[2:]
         top, left = max(0, (h - _ENOUGH) // 2), max(0, (w - _ENOUGH) // 2)
         middle = picture[:, :, top : top + _ENOUGH, left : left + _ENOUGH]
-        if told is not None:
-            level, shared = y.new_full((1,), told), bool(is_grey(picture))
+        if given is not None:
+            level, shared = given[i : i + 1], bool(is_grey(picture))
         elif min(h, w) < _LEAST:
             level, shared = y.new_zeros(1), False
         else:
@@ -56,7 +81,7 @@ def noise_levels(y: Tensor, told: float | None = None) -> tuple[Tensor, Tensor]:
             level = level.clamp_max(grey / math.sqrt(3)) if shared else level
         levels.append(level)
         along_grey.append(level * math.sqrt(3) if shared else level)
-    return torch.cat(levels), torch.cat(along_grey)
+    return Noise(torch.cat(levels), torch.cat(along_grey), known is not None)
 
 
 def _of_patches(picture: Tensor) -> Tensor:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any, Self
+from typing import Any
 
 import deepinv as dinv
 import torch
 from torch import Tensor, nn
 
-from bigprior.degradations import Degradation, Denoising, Inpainting
+from bigprior.degradations import Degradation, as_degradation
 from bigprior.errors import SettingsError
 from bigprior.fusion import fuse_in_frame, fuse_pixels
 from bigprior.ops.colour import is_grey
+from bigprior.phi import PhiNetwork
 from bigprior.priors.base import Prior, Projection
 from bigprior.progress import Progress
 
@@ -106,7 +107,7 @@ class Restorer(dinv.models.Reconstructor):
     def __init__(
         self,
         prior: Prior,
-        phi: nn.Module | dict[str, nn.Module],
+        phi: PhiNetwork | dict[str, PhiNetwork],
         *,
         rho: float | None = None,
         provenance: dict[str, Any] | None = None,
@@ -118,58 +119,49 @@ class Restorer(dinv.models.Reconstructor):
         self.provenance = provenance or {}
         self.eval()
 
-    def to(self, *args: Any, **kwargs: Any) -> Self:
-        """As every module's, for the prior as well."""
-        move = getattr(getattr(self, "prior", None), "to", None)  # deepinv moves it before there is a prior
-        if move is not None:
-            move(*args, **kwargs)
-        return super().to(*args, **kwargs)
-
-    def forward(self, y: Tensor, physics: Degradation, **settings: Any) -> Tensor:
+    def forward(self, y: Tensor, physics: dinv.physics.Physics, **settings: Any) -> Tensor:
         """Deepinv's signature: the restored picture alone."""
         return self.restore(y, physics, **settings).restored
 
     @torch.no_grad()
     def restore(
-        self, y: Tensor, degradation: Degradation, *, seed: int = 0, progress: Progress | None = None
+        self, y: Tensor, degradation: dinv.physics.Physics, *, seed: int = 0, progress: Progress | None = None
     ) -> Restoration:
         """Restore a batch of measurements of one degradation.
 
         Args:
             y: (N, C, H, W), nominally in [0, 1]; C as the degradation says.
-            degradation: how ``y`` came to be.
+            degradation: how ``y`` came to be: ours, or deepinv's own ``Denoising``, ``Inpainting`` or ``Decolorize``.
             seed: of the prior's start. The same seed gives the same result.
             progress: called with (finished, total) units of the prior's work.
 
         Raises:
             ImageError: ``y`` is not a measurement of ``degradation``.
             MaskError: a mask of another size.
-            SettingsError: no phi network for this task.
+            SettingsError: no phi network for this task, or a physics without a bijection that is known.
         """
-        y = degradation.check(y)
-        network, known = self.phi, degradation.known_phi(y)
+        physics = as_degradation(degradation)
+        m = physics.measure(y)
+        network: nn.Module = self.phi
+        known = m.known_phi
         if known is None and isinstance(network, nn.ModuleDict):
-            if degradation.name not in network:
-                raise SettingsError(f"no phi network for {degradation.name}: this restorer has {', '.join(network)}")
-            network = network[degradation.name]
-        fidelity = degradation.g_inv(y)
-        projection = self.prior.project(y, degradation, seed=seed, progress=progress)
+            if physics.name not in network:
+                raise SettingsError(f"no phi network for {physics.name}: this restorer has {', '.join(network)}")
+            network = network[physics.name]
+        projection = self.prior.project(m, seed=seed, progress=progress)
         prior = projection.image
-        if y.shape[1] == 3 and bool((grey := is_grey(y)).any()):
+        if not physics.colours and bool((grey := is_grey(m.fidelity)).any()):
             # A grey picture was measured grey, and stays so; colours are for colorization to make up.
             prior = torch.where(grey.view(-1, 1, 1, 1), prior.mean(dim=1, keepdim=True), prior)
         if known is not None:
-            fused = fuse_pixels(fidelity, prior, known)
+            fused = fuse_pixels(m.fidelity, prior, known)
         else:
-            fused = fuse_in_frame(network, fidelity, prior, rho=self.rho, measured=degradation.measured)
-        provenance = {**self.provenance, "task": degradation.name, "seed": seed, "frame": fused.frame}
-        if isinstance(degradation, Inpainting):
-            provenance["mask"] = "given" if degradation.mask is not None else "found by phi"
-        if isinstance(degradation, Denoising):
-            provenance |= _noise(degradation, projection)
+            assert isinstance(network, PhiNetwork)
+            fused = fuse_in_frame(network, m.fidelity, prior, rho=self.rho, measured=physics.measured)
+        record = physics.record(y) | _noise(physics, projection)
         return Restoration(
             restored=fused.measured + fused.hallucinated,
-            fidelity=fidelity,
+            fidelity=m.fidelity,
             prior=prior,
             measured=fused.measured,
             hallucinated=fused.hallucinated,
@@ -178,14 +170,14 @@ class Restorer(dinv.models.Reconstructor):
             share=fused.share,
             measurement=y,
             projection=projection,
-            task=degradation.name,
-            provenance=provenance,
+            task=physics.name,
+            provenance={**self.provenance, "task": physics.name, "seed": seed, "frame": fused.frame, **record},
         )
 
 
-def _noise(degradation: Denoising, projection: Projection) -> dict[str, Any]:
-    """The noise levels that were told, or that the prior found: in [0, 1], one a picture."""
-    if degradation.sigma is not None:
-        return {"sigma": [degradation.sigma], "noise": "told"}
-    found = projection.codes.get("sigma")
+def _noise(physics: Degradation, projection: Projection) -> dict[str, Any]:
+    """The noise levels that were known, or that the prior found: in [0, 1], one a picture."""
+    known, found = physics.known_sigma, projection.codes.get("sigma")
+    if known is not None:
+        return {"sigma": known.tolist() if isinstance(known, Tensor) else [known], "noise": "told"}
     return {} if found is None else {"sigma": [round(level, 6) for level in found.tolist()], "noise": "found"}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.table import Table
@@ -52,9 +53,13 @@ def import_prior(
     steps: Annotated[
         list[str] | None, typer.Option(help="TASK=N: steps of the inversion or the sampler; may be repeated.")
     ] = None,
-    encoder: Annotated[Path | None, typer.Option(help="Of a generator: where its inversions begin.")] = None,
-    colorizer: Annotated[Path | None, typer.Option(help="Of a denoiser: what guesses colours beside it.")] = None,
-    refiner: Annotated[Path | None, typer.Option(help="Of a denoiser: what takes a second look at noise.")] = None,
+    part: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="NAME=FILE: a network beside it; may be repeated: encoder, where a generator begins its inversions; "
+            "colorizer and refiner, which guess colours and take a second look at noise."
+        ),
+    ] = None,
     into: Annotated[Path | None, typer.Option(help="Folder of presets; your own by default.")] = None,
     summary: Annotated[str | None, typer.Option(help="A line about it.")] = None,
     licence: Annotated[str | None, typer.Option(help="Terms of the weights.")] = None,
@@ -67,20 +72,27 @@ def import_prior(
     for task, file in by_task("phi", phi):
         networks.setdefault(Task(task).degradation, []).append(file)
     counts = {Task(task).degradation: _count(text) for task, text in by_task("steps", steps)}
-    given = {"summary": summary, "licence": licence, "trained_on": trained_on}
+    given: dict[str, Any] = {"summary": summary, "licence": licence, "trained_on": trained_on}
     given = {k: v for k, v in given.items() if v is not None}
     folder = import_preset(
         name,
         network,
         phi=networks,
-        encoder=encoder,
-        colorizer=colorizer,
-        refiner=refiner,
+        beside=dict(_pairs("part", part)),
         into=into,
         steps=counts,
         **given,
     )
     OUT.print(f"preset {name}: {folder}", soft_wrap=True)
+
+
+def _pairs(option: str, items: list[str] | None) -> Iterator[tuple[str, str]]:
+    """Name and value of each ``NAME=VALUE``."""
+    for item in items or []:
+        name, sign, value = item.partition("=")
+        if not sign or not name or not value:
+            raise SettingsError(f"--{option} is {item!r}: expected NAME=VALUE")
+        yield name, value
 
 
 def _count(text: str) -> int:

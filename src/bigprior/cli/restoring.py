@@ -82,7 +82,7 @@ def restore(
         raise SettingsError(f"--sigma is {sigma:g}: expected a noise level above 0, up to 255")
 
     with working("loading"):
-        from bigprior.presets.store import load_restorer
+        from bigprior.presets.loading import load_restorer
 
         jobs = [_Job(photo, _mask_of(photo, mask), folder) for photo, folder in _folders(photos, output)]
         for job in jobs:  # nothing is written if one of them cannot be read

@@ -200,12 +200,12 @@ def train_encoder(
 ) -> None:
     """Train an encoder: the start of a frozen generator's inversions, from the measurement alone."""
     with working("loading"):
-        from bigprior.presets.store import load_generator
+        from bigprior.presets.store import load_part
         from bigprior.training.encoder import EncoderSettings
         from bigprior.training.encoder import train_encoder as train_it
 
         fields: dict[str, Any] = {"total_kimg": kimg, "precision": precision, "seed": seed}
-        settings, generator = EncoderSettings(codes=codes, layer=layer, **fields), load_generator(preset)
+        settings, generator = EncoderSettings(codes=codes, layer=layer, **fields), load_part(preset, "generator")
     _say_where(train_it(data, generator, out, settings, index=index_of(index)))
 
 
@@ -244,14 +244,14 @@ def train_refiner(
 ) -> None:
     """Train a refiner: a second look at what a denoiser answered, by similar patches, for a preset with a denoiser."""
     with working("loading"):
-        from bigprior.presets.store import load_denoiser
+        from bigprior.presets.store import load_part
         from bigprior.training.refiner import RefinerSettings
         from bigprior.training.refiner import train_refiner as train_it
 
         settings = RefinerSettings(
             pictures=pictures, native=native, recoloured=recoloured, total_kimg=kimg, lr=lr, seed=seed
         )
-        denoiser = load_denoiser(preset)
+        denoiser = load_part(preset, "denoiser")
     with progress_of("photographs") as progress:
         weights = train_it(data, denoiser, out, settings, index=index_of(index), init=init, progress=progress)
     _say_where(weights)

@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
-from bigprior.degradations.base import CONDITION_CHANNELS, Degradation
+import deepinv as dinv
+
+from bigprior.degradations.base import CONDITION_CHANNELS, Degradation, Measurement, Protocol
 from bigprior.degradations.colorization import Colorization
 from bigprior.degradations.denoising import Denoising
 from bigprior.degradations.inpainting import Inpainting
-from bigprior.errors import UnknownNameError
+from bigprior.errors import SettingsError
+from bigprior.registry import Registry
 
-#: Every degradation by name.
-DEGRADATIONS: dict[str, type[Degradation]] = {c.name: c for c in (Colorization, Inpainting, Denoising)}
+#: Every degradation by its name.
+DEGRADATIONS: Registry[type[Degradation]] = Registry(
+    "task", "bigprior.degradations", {c.name: c for c in (Colorization, Inpainting, Denoising)}
+)
+
+
+def task_of(text: str) -> type[Degradation]:
+    """The degradation that a person means: by its name, ``denoising``, or its verb, ``denoise``.
+
+    Raises:
+        UnknownNameError: no such degradation.
+    """
+    return next((c for c in DEGRADATIONS.values() if c.verb == text), None) or DEGRADATIONS[text]
 
 
 def degradation(name: str, **settings: object) -> Degradation:
@@ -18,9 +32,26 @@ def degradation(name: str, **settings: object) -> Degradation:
     Raises:
         UnknownNameError: no such degradation.
     """
-    if name not in DEGRADATIONS:
-        raise UnknownNameError("task", name, list(DEGRADATIONS))
-    return DEGRADATIONS[name](**settings)
+    return task_of(name)(**settings)
+
+
+def as_degradation(physics: dinv.physics.Physics) -> Degradation:
+    """A degradation as it is; a physics of deepinv's own as the registered degradation that is made of such.
+
+    Raises:
+        SettingsError: no degradation is made of such a physics, or it does more than that one can.
+    """
+    if isinstance(physics, Degradation):
+        return physics
+    for kind in type(physics).__mro__:
+        for known in DEGRADATIONS.values():
+            if known.stock is kind:
+                return known.of_physics(physics)
+    name = type(physics).__name__
+    raise SettingsError(
+        f"{name} has no bijection of its measurement that is known here: subclass bigprior.Degradation, give it g_inv "
+        f"and g, and register it; or pass one of {', '.join(c.__name__ for c in DEGRADATIONS.values())}"
+    )
 
 
 __all__ = [
@@ -30,5 +61,9 @@ __all__ = [
     "Degradation",
     "Denoising",
     "Inpainting",
+    "Measurement",
+    "Protocol",
+    "as_degradation",
     "degradation",
+    "task_of",
 ]

@@ -6,25 +6,49 @@ is lost from the measurement ``y``, so ``g(g_inv(y))`` is ``y`` bit for bit.
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, ClassVar, Literal, Self
 
 import deepinv as dinv
 import torch
 from torch import Tensor
 
-from bigprior.errors import ImageError
+from bigprior.errors import ImageError, SettingsError
+from bigprior.noise import Noise
+from bigprior.ops.resampling import padded, resized
 
 #: Channels of :meth:`Degradation.condition`: RGB, whether the luminance is known, and whether the colour is.
 CONDITION_CHANNELS = 5
 
 
+@dataclass(frozen=True)
+class Protocol:
+    """How pictures that are known are measured, for training and for evaluation.
+
+    Attributes:
+        simulate: one picture (1, 3, H, W) with the given random numbers to its measurement, and the degradation as it
+            truly was.
+        blind: a restorer is not told that degradation's parameters, such as a noise level.
+    """
+
+    simulate: Callable[[Tensor, torch.Generator], tuple[Tensor, Degradation]]
+    blind: bool = False
+
+
 class Degradation(dinv.physics.Physics):
     """A deepinv ``Physics`` that knows a bijection of its measurement.
 
-    Subclasses are final; each is registered in :data:`DEGRADATIONS` and so meets the tests of all.
+    A subclass is final, has a file of its own, and is registered in :data:`bigprior.degradations.DEGRADATIONS`; so it
+    meets the tests of all. Where a measurement is no picture of the picture's size, :meth:`picture_size`,
+    :meth:`crop`, :meth:`pad` and :meth:`resize` say how its parts lie.
     """
 
+    #: The task, as results carry it, and as the command line's verb.
     name: ClassVar[str]
+    verb: ClassVar[str]
     #: Channels of a measurement.
     channels: ClassVar[int] = 3
     #: How a prior of fixed size meets a picture of any size: in tiles, as a whole, or through squares around holes.
@@ -33,13 +57,29 @@ class Degradation(dinv.physics.Physics):
     frame: ClassVar[str] = "pixel"
     #: Kinds of that frame's bands that a measurement knows, so that ``f`` of the restored picture is ``y``.
     measured: ClassVar[tuple[str, ...]] = ()
+    #: ``f`` leaves a picture as it is: a measurement is a picture, with noise or without.
+    identity: ClassVar[bool] = False
+    #: Whether the result of a grey picture has colours that it never had.
+    colours: ClassVar[bool] = False
+    #: What its pictures are scored by: names in :data:`bigprior.evaluation.metrics.METRICS`.
+    metrics: ClassVar[tuple[str, ...]] = ("psnr", "ssim", "lpips")
+    #: Ways to measure known pictures, by names that no other degradation has; the first is the simplest.
+    protocols: ClassVar[Mapping[str, Protocol]] = {}
+    #: Those that networks learn from; all by default.
+    learning: ClassVar[tuple[str, ...]] = ()
+    #: The kind of phi network that it is natural to train: a name in :data:`bigprior.phi.PHI_NETWORKS`.
+    phi: ClassVar[str] = "bands"
+    #: The paper's own settings of its inversion (Section IV), beside those that all of its tasks share.
+    paper: ClassVar[Mapping[str, Any]] = {}
+    #: deepinv's class of such a physics, which :meth:`of_physics` takes; None if there is none.
+    stock: ClassVar[type[dinv.physics.Physics] | None] = None
 
     def f(self, x: Tensor) -> Tensor:
-        """The degradation without its noise: a picture (N, 3, H, W) to (N, ``channels``, H, W)."""
+        """The degradation without its noise: a picture (N, 3, H, W) to a measurement."""
         return self.A(x)
 
     def g_inv(self, y: Tensor) -> Tensor:
-        """The fidelity term: a measurement (N, ``channels``, H, W) to a picture (N, 3, H, W), losing nothing."""
+        """The fidelity term: a measurement to a picture (N, 3, H, W), losing nothing."""
         return y
 
     def g(self, x: Tensor) -> Tensor:
@@ -55,13 +95,34 @@ class Degradation(dinv.physics.Physics):
         return None
 
     def condition(self, y: Tensor) -> Tensor | None:
-        """What ``y`` says exactly, pixel by pixel, for a network that is told; None if it says nothing exactly.
+        """What ``y`` says exactly, pixel by pixel, for a network that is conditioned on it; None if it says nothing.
 
         Returns:
             (N, :data:`CONDITION_CHANNELS`, H, W): the picture as far as it is known, on the scale of [-1, 1], and the
             simplest guess elsewhere; 1 where the luminance is known; 1 where the colour is known.
         """
         return None
+
+    def noise(self, y: Tensor) -> Noise | None:
+        """How much noise ``y`` has, known or found; None if this degradation adds none."""
+        return None
+
+    @property
+    def known_sigma(self) -> float | Tensor | None:
+        """The noise level in [0, 1] if it is known: one for all pictures or one each, (N,)."""
+        return None
+
+    def with_sigma(self, sigma: float) -> Self:
+        """The same degradation with a noise level in [0, 1] that is known; as it is, if it adds no noise."""
+        return self
+
+    def decomposable(self) -> dinv.physics.Physics:
+        """This degradation as samplers want it that go through its singular values."""
+        return self
+
+    def record(self, y: Tensor) -> dict[str, Any]:
+        """What the record of a restoration says of this degradation, as values that JSON holds."""
+        return {}
 
     def check(self, y: Tensor) -> Tensor:
         """Return ``y`` if it is a measurement of this degradation.
@@ -78,3 +139,178 @@ class Degradation(dinv.physics.Physics):
         if not torch.isfinite(y).all():
             raise ImageError("the measurement holds NaN or infinity: expected finite numbers, nominally in [0, 1]")
         return y
+
+    def measure(self, y: Tensor) -> Measurement:
+        """``y`` as everything here takes it: checked, with all that this degradation says of it.
+
+        Raises:
+            ImageError: ``y`` is no measurement of this degradation.
+        """
+        return Measurement(self.check(y), self)
+
+    # Parts of measurements, and what they are made of.
+
+    def picture_size(self, y: Tensor) -> tuple[int, int]:
+        """Height and width of the picture behind ``y``; here: as large as ``y``."""
+        return y.shape[2], y.shape[3]
+
+    def select(self, pictures: slice) -> Self:
+        """This degradation of some pictures of a batch alone; here: the same for all."""
+        return self
+
+    def crop(self, y: Tensor, top: int, left: int, height: int, width: int) -> tuple[Tensor, Self]:
+        """The measurement of a window of the picture, in the picture's pixels."""
+        self._has_pictures_size(y, "crop")
+        return y[..., top : top + height, left : left + width], self
+
+    def pad(self, y: Tensor, height: int, width: int) -> tuple[Tensor, Self]:
+        """The measurement of a picture that was extended to ``height`` and ``width`` by its last row and column."""
+        self._has_pictures_size(y, "pad")
+        return padded(y, height, width), self
+
+    def resize(self, y: Tensor, height: int, width: int) -> tuple[Tensor, Self]:
+        """The measurement of the picture at another size."""
+        self._has_pictures_size(y, "resize")
+        return resized(y, height, width), self
+
+    @classmethod
+    def join(cls, parts: Sequence[Self]) -> Self:
+        """One degradation for a batch, of those of its parts; here: the first one's."""
+        return parts[0]
+
+    def blind(self) -> Self:
+        """This degradation as one knows it who is not told its parameters; here: the same."""
+        return self
+
+    @classmethod
+    def of_physics(cls, physics: dinv.physics.Physics) -> Self:
+        """Make one of deepinv's own ``physics``, an instance of :attr:`stock`.
+
+        Raises:
+            SettingsError: it does more than this degradation can.
+        """
+        raise SettingsError(f"{cls.name} is made of no deepinv physics: pass a {cls.__name__}")
+
+    @classmethod
+    def refuse_noise(cls, physics: dinv.physics.Physics) -> None:
+        """That a physics of deepinv adds no noise.
+
+        Raises:
+            SettingsError: it does.
+        """
+        model = getattr(physics, "noise_model", None)
+        if model is not None and not isinstance(model, dinv.physics.ZeroNoise):
+            raise SettingsError(f"{cls.name} with {type(model).__name__} is not known here: expected one without noise")
+
+    def _has_pictures_size(self, y: Tensor, method: str) -> None:
+        if self.picture_size(y) != tuple(y.shape[2:]):
+            raise SettingsError(
+                f"{self.name} does not say how to {method} its measurements, which are not of the picture's size: "
+                f"give {type(self).__name__} a {method}(), or use a prior that takes any size"
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class Measurement:
+    """What priors and fusion are given: made once, by :meth:`Degradation.measure`.
+
+    Attributes:
+        y: as measured; (N, C, H, W) of the picture's size, or of another, as the degradation has it.
+        degradation: how it came to be.
+        searching: nobody knows where the degradation struck, and the degradation here is a guess at that: ``phi`` has
+            to find it by itself.
+    """
+
+    y: Tensor
+    degradation: Degradation
+    searching: bool = False
+    _noise: Noise | None = field(default=None, repr=False)  # what is known of it from the whole picture
+
+    def __len__(self) -> int:
+        """How many pictures."""
+        return len(self.y)
+
+    def __repr__(self) -> str:
+        height, width = self.size
+        return f"<Measurement {len(self)}x {width}x{height}, {self.degradation.name}>"
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the picture, which is not always that of ``y``."""
+        return self.degradation.picture_size(self.y)
+
+    @cached_property
+    def fidelity(self) -> Tensor:
+        """``g_inv(y)``, (N, 3, H, W)."""
+        return self.degradation.g_inv(self.y)
+
+    @cached_property
+    def condition(self) -> Tensor | None:
+        """What is known exactly, see :meth:`Degradation.condition`; None if nothing is."""
+        return self.degradation.condition(self.y)
+
+    @cached_property
+    def noise(self) -> Noise | None:
+        """What is known of the noise, or found; of a window, what the whole picture says. None if there is none."""
+        return self.degradation.noise(self.y) if self._noise is None else self._noise
+
+    @property
+    def known_phi(self) -> Tensor | None:
+        """``phi`` (N, 1, H, W) where it is explicitly known (Table I), else None."""
+        return None if self.searching else self.degradation.known_phi(self.y)
+
+    @property
+    def hole(self) -> Tensor | None:
+        """Where nothing at all was measured: (N, 1, H, W), 1 = hole, 0 = known; None if there is no such place."""
+        return self.degradation.known_phi(self.y)
+
+    def f(self, x: Tensor) -> Tensor:
+        """The degradation of a picture (N, 3, H, W), without noise."""
+        return self.degradation.f(x)
+
+    def consistent(self, prior: Tensor) -> Tensor:
+        """The prior's picture (N, 3, H, W) with what ``y`` says of every pixel put in place."""
+        return self.degradation.consistent(prior, self.y)
+
+    def __getitem__(self, pictures: slice) -> Measurement:
+        """Some of the pictures."""
+        noise: Noise | None = self.__dict__.get("noise", self._noise)  # it is found again only if it was not yet
+        part = self.degradation.select(pictures)
+        return Measurement(self.y[pictures], part, self.searching, None if noise is None else noise[pictures])
+
+    def crop(self, top: int, left: int, height: int, width: int) -> Measurement:
+        """A window of the picture, cut at its edges."""
+        y, degradation = self.degradation.crop(self.y, top, left, height, width)
+        return Measurement(y, degradation, self.searching, self.noise)
+
+    def padded(self, height: int, width: int) -> Measurement:
+        """The picture extended to ``height`` and ``width`` by its last row and column."""
+        y, degradation = self.degradation.pad(self.y, height, width)
+        return Measurement(y, degradation, self.searching, self.noise)
+
+    def resized(self, height: int, width: int) -> Measurement:
+        """The picture at another size."""
+        y, degradation = self.degradation.resize(self.y, height, width)
+        return Measurement(y, degradation, self.searching)
+
+    def to(self, device: torch.device | str) -> Measurement:
+        """The same on another device."""
+        return Measurement(self.y.to(device), self.degradation.to(device), self.searching)
+
+    def fingerprint(self) -> str:
+        """SHA-256 of all that a prior can see of it."""
+        said = (self.degradation.name, tuple(self.y.shape), self.searching, self.degradation.known_sigma is None)
+        digest = hashlib.sha256(repr(said).encode())
+        for tensor in (self.y, *self.degradation.state_dict().values()):
+            digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+        return digest.hexdigest()
+
+    @staticmethod
+    def join(parts: Sequence[Measurement]) -> Measurement:
+        """One batch of measurements of one size and degradation."""
+        if len(parts) == 1:
+            return parts[0]
+        degradation = type(parts[0].degradation).join([part.degradation for part in parts])
+        noises = [part._noise for part in parts if part._noise is not None]
+        noise = Noise.join(noises) if len(noises) == len(parts) else None
+        return Measurement(torch.cat([part.y for part in parts]), degradation, parts[0].searching, noise)

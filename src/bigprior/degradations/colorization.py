@@ -2,22 +2,40 @@
 
 from __future__ import annotations
 
+from typing import Self
+
 import deepinv as dinv
 import torch
 from torch import Tensor
 
-from bigprior.degradations.base import Degradation
+from bigprior.degradations.base import Degradation, Protocol
+from bigprior.errors import SettingsError
 from bigprior.ops.colour import LUMINANCE
+
+#: How far another's weights of red, green and blue may be from ours: the last digits of Rec. 601.
+_SAME_GREY = 1e-3
+
+
+def _grey_files(x: Tensor, rng: torch.Generator) -> tuple[Tensor, Degradation]:
+    """The paper's grey pictures are 8-bit files whose values were cut, not rounded."""
+    physics = Colorization()
+    return (physics.f(x) * 255 + 1e-3).floor() / 255, physics
 
 
 class Colorization(Degradation, dinv.physics.Decolorize):
     """Colour lost: ``f`` is luminance, 0.299 R + 0.587 G + 0.114 B; ``g_inv`` copies the grey into three channels."""
 
     name = "colorization"
+    verb = "colorize"
     channels = 1
     placement = "whole"
     frame = "luminance"
     measured = ("luminance",)
+    colours = True
+    metrics = ("auc", "psnr", "ssim", "lpips")
+    protocols = {"colorization": Protocol(_grey_files)}  # noqa: RUF012 (a ClassVar of the base)
+    paper = {"codes": 20, "layer": 6, "steps": 1500, "perceptual": 1e-3}  # noqa: RUF012
+    stock = dinv.physics.Decolorize
 
     def __init__(self, **kwargs: object) -> None:
         super().__init__(srf=LUMINANCE, **kwargs)
@@ -50,3 +68,13 @@ class Colorization(Degradation, dinv.physics.Decolorize):
         scale = (room / chroma.abs().clamp_min(1e-6)).amin(dim=1, keepdim=True).clamp_max(1)
         # Rounding may leave [0, 1] by a bit; a measurement may by more, and is kept.
         return torch.clamp(y + scale * chroma, min=y.clamp_max(0), max=y.clamp_min(1))
+
+    @classmethod
+    def of_physics(cls, physics: dinv.physics.Physics) -> Self:
+        """Of deepinv's ``Decolorize`` with Rec. 601's weights, its default."""
+        cls.refuse_noise(physics)
+        weights = physics.srf.flatten()
+        if len(weights) != 3 or not torch.allclose(weights, weights.new_tensor(LUMINANCE), atol=_SAME_GREY):
+            came = ", ".join(f"{weight:.3f}" for weight in weights.tolist())
+            raise SettingsError(f"this grey is of weights ({came}): expected Rec. 601's, {LUMINANCE}")
+        return cls()

@@ -2,30 +2,52 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any, Self
+
 import deepinv as dinv
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from bigprior.degradations.base import Degradation
-from bigprior.errors import MaskError
-from bigprior.ops.masks import smooth_fill
+from bigprior.degradations.base import Degradation, Measurement, Protocol
+from bigprior.errors import MaskError, SettingsError
+from bigprior.ops.masks import centre_hole, random_boxes, smooth_fill
+from bigprior.ops.resampling import padded, resized
+
+
+def _centre(x: Tensor, rng: torch.Generator) -> tuple[Tensor, Degradation]:
+    physics = Inpainting(centre_hole(x.shape[2], x.shape[3]))
+    return physics.f(x), physics
+
+
+def _boxes(x: Tensor, rng: torch.Generator) -> tuple[Tensor, Degradation]:
+    physics = Inpainting(random_boxes(x.shape[2], x.shape[3], rng))
+    return physics.f(x), physics
 
 
 class Inpainting(Degradation, dinv.physics.Inpainting):
     """Pixels lost: ``f`` multiplies by a mask, 1 = known, 0 = hole; ``g_inv`` is the identity.
 
     Args:
-        mask: (1 or N, 1, H, W) of 0 and 1; None when nobody knows where the hole is. Then ``f`` takes the exactly
-            black pixels of ``y`` for the hole, and ``phi`` has to find it by itself, as in the paper.
+        mask: (1 or N, 1, H, W) of 0 and 1; None when nobody knows where the hole is. Then the exactly black pixels of
+            ``y`` are what ``f`` takes for the hole, and ``phi`` has to find it by itself, as in the paper.
+        window: the mask is of a window of a picture, which may be all hole or all known.
 
     Raises:
         MaskError: values other than 0 and 1, or a mask that is all hole or all known.
     """
 
     name = "inpainting"
+    verb = "inpaint"
     placement = "hole"
+    phi = "unet"
+    protocols = {"inpainting-centre": Protocol(_centre), "inpainting-boxes": Protocol(_boxes)}  # noqa: RUF012
+    learning = ("inpainting-boxes", "inpainting-centre")
+    paper = {"codes": 30, "layer": 4, "steps": 3000, "perceptual": 1e-4}  # noqa: RUF012
+    stock = dinv.physics.Inpainting
 
-    def __init__(self, mask: Tensor | None = None, **kwargs: object) -> None:
+    def __init__(self, mask: Tensor | None = None, *, window: bool = False, **kwargs: object) -> None:
         if mask is not None:
             if mask.ndim != 4 or mask.shape[1] != 1:
                 raise MaskError(f"mask is {tuple(mask.shape)}: expected (1 or N, 1, H, W)")
@@ -33,28 +55,31 @@ class Inpainting(Degradation, dinv.physics.Inpainting):
             if not ((mask == 0) | (mask == 1)).all():
                 raise MaskError("mask holds values other than 0 and 1: expected 1 = known, 0 = hole")
             flat = mask.flatten(1)
-            if bool((flat.amin(1) == 1).any()) or bool((flat.amax(1) == 0).any()):
+            if not window and (bool((flat.amin(1) == 1).any()) or bool((flat.amax(1) == 0).any())):
                 kind = "known" if bool((flat.amin(1) == 1).any()) else "hole"
                 raise MaskError(f"mask is all {kind}: expected both known pixels (1) and a hole (0)")
         super().__init__(img_size=(3, *mask.shape[2:]) if mask is not None else (3, 1, 1), mask=mask, **kwargs)
 
-    def for_measurement(self, y: Tensor) -> Inpainting:
-        """This degradation with a mask: its own, or the exactly black pixels of ``y``.
+    def measure(self, y: Tensor) -> Measurement:
+        """Without a mask, the exactly black pixels of ``y`` are the guess that priors are given.
 
         Raises:
-            MaskError: no mask was given and ``y`` has no black pixel, or nothing else.
+            ImageError: not pictures.
+            MaskError: a mask of another size; or no mask was given and ``y`` has no black pixel, or nothing else.
         """
+        self.check(y)
         if self.mask is not None:
-            return self
+            return Measurement(y, self)
         try:
-            return Inpainting((y != 0).any(dim=1, keepdim=True))
+            found = Inpainting((y != 0).any(dim=1, keepdim=True))
         except MaskError:
             raise MaskError("no mask was given and the picture has no black hole to find: pass a mask") from None
+        return Measurement(y, found, searching=True)
 
     def A(self, x: Tensor, mask: Tensor | None = None, **kwargs: object) -> Tensor:  # noqa: N802
         """Deepinv's name for :meth:`f`."""
         if self.mask is None and mask is None:
-            raise MaskError("this inpainting has no mask: pass one, or use for_measurement to find the black pixels")
+            raise MaskError("this inpainting has no mask: pass one, or use measure to find the black pixels")
         return super().A(x, mask=mask, **kwargs)
 
     def known_phi(self, y: Tensor) -> Tensor | None:
@@ -65,12 +90,21 @@ class Inpainting(Degradation, dinv.physics.Inpainting):
         """Luminance and colour of the known pixels; the guess is :func:`~bigprior.ops.masks.smooth_fill`.
 
         Raises:
-            MaskError: without a mask nobody knows which those are; see :meth:`for_measurement`.
+            MaskError: without a mask nobody knows which those are; see :meth:`measure`.
         """
         if self.mask is None:
-            raise MaskError("this inpainting has no mask: use for_measurement to find the black pixels")
+            raise MaskError("this inpainting has no mask: use measure to find the black pixels")
         mask = self.mask.expand(len(y), -1, -1, -1)
         return torch.cat([2 * smooth_fill(y, mask) - 1, mask, mask], dim=1)
+
+    def decomposable(self) -> dinv.physics.Physics:
+        """With a mask for every channel, as deepinv's DDRM wants it."""
+        mask = self.mask.expand(-1, 3, -1, -1)
+        return dinv.physics.Inpainting(tuple(mask.shape[1:]), mask=mask)
+
+    def record(self, y: Tensor) -> dict[str, Any]:
+        """Whether the mask was given."""
+        return {"mask": "given" if self.mask is not None else "found by phi"}
 
     def check(self, y: Tensor) -> Tensor:
         """Also raises MaskError: a mask of another size than ``y``."""
@@ -81,3 +115,50 @@ class Inpainting(Degradation, dinv.physics.Inpainting):
             (h, w), (hy, wy) = self.mask.shape[2:], y.shape[2:]
             raise MaskError(f"mask is {w}x{h} but the image is {wy}x{hy}: pass a mask of the image's size")
         return y
+
+    def select(self, pictures: slice) -> Self:
+        """With the masks of these pictures."""
+        return self if self.mask is None or len(self.mask) == 1 else self._with(self.mask[pictures])
+
+    def crop(self, y: Tensor, top: int, left: int, height: int, width: int) -> tuple[Tensor, Self]:
+        """The window of the picture and of the mask."""
+        window = (..., slice(top, top + height), slice(left, left + width))
+        return y[window], self if self.mask is None else self._with(self.mask[window])
+
+    def pad(self, y: Tensor, height: int, width: int) -> tuple[Tensor, Self]:
+        """What is repeated is known where the last row and column are."""
+        return padded(y, height, width), self if self.mask is None else self._with(padded(self.mask, height, width))
+
+    def resize(self, y: Tensor, height: int, width: int) -> tuple[Tensor, Self]:
+        """A pixel is known where all that it covers is; its colour is the mean of what is known.
+
+        Raises:
+            SettingsError: no pixel is known at that size.
+        """
+        if self.mask is None:
+            return resized(y, height, width), self
+        small = resized(self.mask, height, width)
+        whole = ((small > 0.999) & (F.adaptive_max_pool2d(1 - self.mask, (height, width)) == 0)).to(y)
+        if not whole.flatten(1).any(dim=1).all():
+            raise SettingsError(f"the hole leaves no known pixel at the prior's side of {height}: keep more around it")
+        colours = resized(y * self.mask, height, width)
+        return colours / small.clamp_min(1e-3) * whole, self._with(whole)
+
+    @classmethod
+    def join(cls, parts: Sequence[Self]) -> Self:
+        """With the mask of each part."""
+        return cls(torch.cat([part.mask for part in parts]), window=True)
+
+    @classmethod
+    def of_physics(cls, physics: dinv.physics.Physics) -> Self:
+        """Of deepinv's ``Inpainting`` without noise, whose mask is the same for all channels."""
+        cls.refuse_noise(physics)
+        mask = physics.mask
+        if mask.ndim == 3:
+            mask = mask[None]
+        if not bool((mask == mask[:, :1]).all()):
+            raise SettingsError("this mask differs from channel to channel: expected one hole for all of them")
+        return cls(mask[:, :1])
+
+    def _with(self, mask: Tensor) -> Self:
+        return type(self)(mask, window=True)

@@ -13,7 +13,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from bigprior.evaluation.metrics import colour_auc, psnr
 from bigprior.fusion import fuse_in_frame
-from bigprior.presets.store import load_phi
+from bigprior.phi import PhiNetwork
+from bigprior.presets.loading import load_phi
 from bigprior.progress import Progress
 from bigprior.training.phi import PhiSettings, Triples, train_phi
 from bigprior.training.recipes import given_triples
@@ -77,7 +78,7 @@ def ablation_table(
 
 
 @torch.no_grad()
-def _scored(network: nn.Module, test: Triples) -> dict[str, float]:
+def _scored(network: PhiNetwork, test: Triples) -> dict[str, float]:
     totals = dict.fromkeys(("auc", "psnr", "mean_phi", "phi_outside"), 0.0)
     for fidelity, prior, truth in zip(*(part.split(1) for part in test.parts()), strict=True):
         fused = fuse_in_frame(network, fidelity, prior)

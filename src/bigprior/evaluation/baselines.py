@@ -19,7 +19,9 @@ from torch import Tensor
 from bigprior.degradations import Degradation, Inpainting
 from bigprior.io.arrays import as_picture, to_numpy
 from bigprior.io.weights import sha256
-from bigprior.presets.store import EMBEDDED, any_size, load_prior, preset
+from bigprior.presets.loading import load_prior
+from bigprior.presets.store import embedded, preset
+from bigprior.priors.anysize import for_any_size
 from bigprior.priors.gan import GANPrior, InversionSettings
 from bigprior.training.dncnn import load_dncnn, restore_with
 
@@ -182,18 +184,19 @@ def _deep_image_prior(y: Tensor, physics: Degradation, sigma: float | None) -> T
 
 def _inversion(codes: int | None) -> _Restore:
     def restore(y: Tensor, physics: Degradation, sigma: float | None) -> Tensor:
-        return any_size(_inverted(physics.name, codes), physics.name).project(y, physics).image
+        prior = for_any_size(_inverted(physics.name, codes), physics.placement)
+        return prior.project(physics.measure(y)).image
 
     return restore
 
 
 def _inversion_key(task: str, codes: int | None) -> str:
-    return f"{preset(EMBEDDED['generator']).sha256['generator']}/{_inverted(task, codes).settings.model_dump_json()}"
+    return f"{preset(embedded('gan')).sha256['generator']}/{_inverted(task, codes).settings.model_dump_json()}"
 
 
 @cache
 def _inverted(task: str, codes: int | None) -> GANPrior:
-    prior, _ = load_prior(EMBEDDED["generator"], task)
+    prior = load_prior(embedded("gan"), task).prior
     assert isinstance(prior, GANPrior)
     if codes is None:
         return prior
@@ -209,7 +212,7 @@ def _code_baseline(codes: int | None) -> Baseline:
         _inversion(codes),
         slow=True,
         depends=lambda task: _inversion_key(task, codes),
-        note=f"the generator of the preset {EMBEDDED['generator']}, which makes 64x64 pictures",
+        note=f"the generator of the preset {embedded('gan')}, which makes 64x64 pictures",
     )
 
 

@@ -12,7 +12,7 @@ import torch
 
 from bigprior.degradations.simulation import simulate
 from bigprior.evaluation.metrics import psnr
-from bigprior.presets.store import load_restorer
+from bigprior.presets.loading import load_restorer
 from bigprior.progress import Progress
 from bigprior.report.folder import save_restoration
 

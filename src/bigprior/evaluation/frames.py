@@ -14,8 +14,10 @@ from bigprior.degradations.simulation import noise_level, simulate
 from bigprior.evaluation.metrics import METRICS
 from bigprior.fusion import Fusion, fuse_in_frame
 from bigprior.io.folders import load_set
-from bigprior.presets.store import load_restorer
+from bigprior.phi import PhiNetwork
+from bigprior.presets.loading import load_restorer
 from bigprior.progress import Progress
+from bigprior.restoration import Restorer
 
 #: Weights that the curves are drawn through, beside each network's own.
 WEIGHTS = (0.0, 1e-6, 1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1)
@@ -51,17 +53,17 @@ def frame_figures(data: Path, index: tuple[int, int] | None, preset: str, progre
     for i, name in enumerate(pictures.names):
         x = pictures.images[i : i + 1]
         y, physics = simulate("denoising", x, [name])
-        g = restorers["denoising", denoise].prior.project(y, physics).image
+        g = restorers["denoising", denoise].prior.project(physics.measure(y)).image
         for frame in rows:
-            network = restorers["denoising", frame].phi
+            network = _phi(restorers["denoising", frame])
             rows[frame].append(_row(fuse_in_frame(network, y, g), x))
             for weight, points in curves[frame].items():
                 points.append(_row(fuse_in_frame(network, y, g, rho=weight), x))
         y, physics = simulate("colorization", x, [name])
-        g = restorers["colorization", colour].prior.project(y, physics).image
+        g = restorers["colorization", colour].prior.project(physics.measure(y)).image
         for frame in colours:
             known = physics.measured if frame == colour else ()
-            fused = fuse_in_frame(restorers["colorization", frame].phi, physics.g_inv(y), g, measured=known)
+            fused = fuse_in_frame(_phi(restorers["colorization", frame]), physics.g_inv(y), g, measured=known)
             restored = fused.measured + fused.hallucinated
             off = float((physics.f(restored) - y).abs().max())
             colours[frame].append({"auc": float(METRICS["auc"](restored, x)), "inconsistency": off})
@@ -75,6 +77,11 @@ def frame_figures(data: Path, index: tuple[int, int] | None, preset: str, progre
     for frame, scores in colours.items():
         results["colorization"][frame]["inconsistency"] = max(score["inconsistency"] for score in scores)
     return results
+
+
+def _phi(restorer: Restorer) -> PhiNetwork:
+    assert isinstance(restorer.phi, PhiNetwork)  # a loaded one has that of its task alone
+    return restorer.phi
 
 
 def _row(fused: Fusion, x: Tensor) -> dict[str, float]:

@@ -23,7 +23,10 @@ from bigprior.evaluation.metrics import METRICS, psnr
 from bigprior.evaluation.plots import gallery_figure
 from bigprior.evaluation.tables import Rows, means, picture_rows
 from bigprior.io.folders import list_pictures, load_set, load_square
-from bigprior.presets.store import EMBEDDED, any_size, load_denoiser, load_generator, load_prior, load_restorer
+from bigprior.presets.loading import load_prior, load_restorer
+from bigprior.presets.store import embedded, load_part
+from bigprior.priors.anysize import for_any_size
+from bigprior.priors.base import Prior
 from bigprior.priors.diffusion import DiffusionPrior, DiffusionSettings
 from bigprior.priors.gan import GANPrior, InversionSettings
 from bigprior.progress import Progress, part_of
@@ -81,22 +84,22 @@ Evaluation = Callable[["Request", Progress], Results]
 
 def inversion(request: Request, progress: Progress) -> Results:
     """How well the generator reaches undegraded pictures at its own size, with the paper's 30 codes in 600 steps."""
-    preset, _ = load_prior(request.preset or EMBEDDED["generator"], "denoising")
+    preset = load_prior(request.preset or embedded("gan"), "denoising").prior
     if not isinstance(preset, GANPrior):
         raise SettingsError(f"preset {request.preset} holds no generator to invert: pass one that does, such as rooms")
     # The preset's settings go with its encoder; from random codes, the defaults.
     prior = GANPrior(preset.generator, InversionSettings(codes=30, steps=request.steps or 600))
     truth = load_set(request.data, request.index, prior.resolution).images
     # No degradation and no noise to stop at: the plain distance of photographs from the generator's range.
-    image = prior.project(truth, Denoising(), progress=progress).image
+    image = prior.project(Denoising().measure(truth), progress=progress).image
     return {"prior": _scores(image, truth, ("psnr", "ssim", "lpips"))}
 
 
 def tasks(request: Request, progress: Progress) -> Results:
     """The three tasks at the generator's own size: the fidelity term, the prior, and their fusion."""
     protocols = _SIMPLEST | {"denoising": "denoising-25"}
-    name = request.preset or EMBEDDED["generator"]
-    pictures = load_set(request.data, request.index, load_prior(name, "denoising")[0].resolution)
+    name = request.preset or embedded("gan")
+    pictures = load_set(request.data, request.index, load_prior(name, "denoising").prior.resolution)
     results: Results = {}
     for done, (task, protocol) in enumerate(protocols.items()):
         restorer = load_restorer(name, task, steps=request.steps)
@@ -190,8 +193,8 @@ def samplers(request: Request, progress: Progress) -> Results:
         "diffpir": {"sampler": "diffpir"},
         "dps": {"sampler": "dps", "steps": 100},
     }
-    preset = request.preset or EMBEDDED["denoiser"]
-    pictures, denoiser = load_set(request.data, request.index), load_denoiser(preset)
+    preset = request.preset or embedded("diffusion")
+    pictures, denoiser = load_set(request.data, request.index), load_part(preset, "denoiser")
     results: Results = {}
     for i, (task, protocol) in enumerate(_SIMPLEST.items()):
         y, physics = simulate(protocol, pictures.images, pictures.names)
@@ -200,14 +203,16 @@ def samplers(request: Request, progress: Progress) -> Results:
             if name == "ddrm" and task == "colorization":
                 continue  # deepinv's needs a decomposition that its own Decolorize does not give
             steps: dict[str, Any] = {} if request.steps is None or name in ("mean", "dps") else {"steps": request.steps}
+            prior: Prior
             if settings is None:
-                prior = load_prior(preset, task)[0]
+                prior = load_prior(preset, task).prior
             else:
                 prior = DiffusionPrior(denoiser, DiffusionSettings(**settings, **steps))
             began = time.perf_counter()
-            image = any_size(prior, task).project(y, physics).image
+            m = physics.measure(y)
+            image = for_any_size(prior, physics.placement).project(m).image
             seconds = (time.perf_counter() - began) / len(y)
-            scores = _scores(physics.consistent(image, y), pictures.images, _METRICS[task])
+            scores = _scores(m.consistent(image), pictures.images, _METRICS[task])
             results[task][name] = scores | {"seconds": seconds}
             progress(i * len(ways) + j + 1, len(_SIMPLEST) * len(ways))
     return results
@@ -220,7 +225,7 @@ def generator(request: Request, progress: Progress) -> Results:
     random half of the photographs from the other. ``nearest``: for eight samples, and for scale eight photographs, the
     median distance to the nearest (other) photograph in the same features; a generator that copies is far below.
     """
-    network = load_generator(request.preset or EMBEDDED["generator"])
+    network = load_part(request.preset or embedded("gan"), "generator")
     paths = list_pictures(request.data, request.index)
     real = vgg_features(load_square(paths, network.resolution), request.vgg, part_of(progress, 0, 2))
     codes = torch.randn(5000, network.z_dim, generator=torch.Generator().manual_seed(0))

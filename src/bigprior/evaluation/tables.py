@@ -27,7 +27,7 @@ from bigprior.io.atomic import append_line, write_text
 from bigprior.io.folders import list_pictures
 from bigprior.io.pictures import read_picture
 from bigprior.io.weights import sha256
-from bigprior.presets.store import load_phi, load_restorer
+from bigprior.presets.loading import load_phi, load_restorer
 from bigprior.priors.precomputed import PrecomputedPrior
 from bigprior.progress import Progress
 from bigprior.restoration import Restorer

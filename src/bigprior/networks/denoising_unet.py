@@ -36,6 +36,7 @@ class DenoisingUNet(dinv.models.Denoiser):
 
     #: Noise levels, in [0, 1] pictures, beyond which more noise makes no difference, and below which there is none.
     sigma_max, sigma_min = 40.0, 0.001
+    condition_channels = CONDITION_CHANNELS
 
     def __init__(self, widths: Sequence[int] = (64, 128, 192, 256), blocks: int = 2, shuffle: int = 2) -> None:
         super().__init__()

@@ -11,12 +11,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from bigprior.degradations import CONDITION_CHANNELS, Degradation
+from bigprior.degradations import CONDITION_CHANNELS, Measurement
 from bigprior.io.weights import built
 
 
 class CodeEncoder(nn.Module):
-    """``(y, degradation)`` to ``z`` and ``alpha`` of Eq. 13: one pass instead of an inversion's first steps.
+    """A measurement to ``z`` and ``alpha`` of Eq. 13: one pass instead of an inversion's first steps.
 
     It is trained for one frozen generator (``bigprior train encoder``), one number of codes and one composing layer,
     and says how far ``z`` and ``alpha`` are from a start that all pictures share.
@@ -57,9 +57,9 @@ class CodeEncoder(nn.Module):
                 for parameter in layer_.parameters():
                     parameter.zero_()
 
-    def forward(self, y: Tensor, degradation: Degradation) -> tuple[Tensor, Tensor]:
-        """Measurements (N, C, R, R) to ``z`` (N, codes, z_dim) and ``alpha`` (N, codes, channels)."""
-        fidelity, condition = degradation.g_inv(y), degradation.condition(y)
+    def forward(self, m: Measurement) -> tuple[Tensor, Tensor]:
+        """Measurements of pictures (N, 3, R, R) to ``z`` (N, codes, z_dim) and ``alpha`` (N, codes, channels)."""
+        fidelity, condition = m.fidelity, m.condition
         if condition is None:
             condition = fidelity.new_zeros(len(fidelity), CONDITION_CHANNELS, *fidelity.shape[2:])
         x = torch.cat([2 * fidelity.clamp(-1, 2) - 1, condition], dim=1)

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import math
-from typing import Any, ClassVar, cast
+from typing import ClassVar, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from bigprior.frames import Band, Bands
+from bigprior.frames import Band, Bands, Frame
 from bigprior.frames import frame as make_frame
+from bigprior.phi.base import PhiNetwork
 
 
-class BandPhi(nn.Module):
+class BandPhi(PhiNetwork):
     """``phi`` of every coefficient of a frame, for any weight ``rho`` of what is made up.
 
     Of all ``phi`` that make the same error, the one that takes the least from the prior is wanted: with the prior's
@@ -29,18 +30,17 @@ class BandPhi(nn.Module):
     """
 
     kind: ClassVar[str] = "bands"
+    has_knob = True
 
     def __init__(self, frame: str = "wavelet", width: int = 32, rho: float = 1e-5) -> None:
-        super().__init__()
-        self.settings: dict[str, Any] = {"frame": frame, "width": width, "rho": rho}
-        self.frame, self.rho = frame, rho
-        self.bands = make_frame(frame).bands
-        #: No coefficient's ``phi`` depends on a pixel this far away, the picture's mean and variance apart.
-        self.receptive_radius = 5 * max(band.step for band in self.bands)
+        bands = make_frame(frame).bands
+        settings = {"frame": frame, "width": width, "rho": rho}
+        super().__init__(frame, 5 * max(band.step for band in bands), settings)
+        self.rho = rho
         self.layers = nn.ModuleDict()
         # Not a set, whose order changes from process to process, and with it which numbers each layer starts from.
-        for kind, channels in dict.fromkeys((band.kind, band.channels) for band in self.bands):
-            out = channels if kind in ("detail", "coarse") else 1
+        for kind, channels, shared in dict.fromkeys((band.kind, band.channels, band.shared) for band in bands):
+            out = 1 if shared else channels
             head = nn.Conv2d(width, out, 3, padding=1)
             nn.init.zeros_(head.weight)
             nn.init.zeros_(cast(Tensor, head.bias))
@@ -48,20 +48,14 @@ class BandPhi(nn.Module):
             second = nn.Conv2d(width, width, 3, padding=1)
             self.layers[kind] = nn.Sequential(first, nn.GELU(), second, nn.GELU(), head)
 
-    def forward(self, fidelity: Bands, prior: Bands, weight: Tensor, size: torch.Size) -> Bands:
-        """Predict ``phi``.
-
-        Args:
-            fidelity, prior: bands of pictures without the prior picture's mean colour.
-            weight: ``rho / V``, (N,).
-            size: height and width of the pictures.
-
-        Returns:
-            A band of ``phi`` in [0, 1] for each: (N, C, h, w) in a wavelet frame, (N, 1, h, w) in others.
-        """
+    def forward(self, fidelity: Tensor, prior: Tensor, frame: Frame, *, mean: Tensor, weight: Tensor) -> Bands:
+        """Predict ``phi``, as :meth:`PhiNetwork.forward` has it."""
+        size = prior.shape[2:]
+        # Values far outside [0, 1] say no more than values a little outside, and could overflow.
+        fidelities, priors = (frame.analyse(x.clamp(-1, 2) - mean) for x in (fidelity, prior))
         out = []
         log_weight = (weight.clamp(1e-6, 10) / 2).log().view(-1, 1, 1, 1)  # as far as it was trained
-        for band, f, p in zip(self.bands, fidelity, prior, strict=True):
+        for band, f, p in zip(frame.bands, fidelities, priors, strict=True):
             layers = cast(nn.Sequential, self.layers[band.kind])
             # A square that lies half outside the picture holds half of the noise's energy: as if it were whole, it and
             # those around it can be compared.
@@ -71,10 +65,10 @@ class BandPhi(nn.Module):
             # A little is added, since the logarithm of a square near 0 says nothing and is far from all others.
             seen = [(energy / around + 0.03).log(), (difference / around + 0.03).log(), around.log()]
             seen += [log_weight.expand_as(f[:, :1]), (band.step * filled).log2().expand_as(f[:, :1])]
-            # Chrominance is not measured where this frame is used: grey stands for it, and all that is not grey, be it
-            # the mean colour, is made up. Elsewhere something is measured, even where that hardly shows.
-            signal, least = (difference, -math.inf) if band.kind == "chrominance" else (energy, -5.0)
-            if layers[-1].out_channels == 1:
+            # Where something else stands for what was not measured, all that differs from it is made up, be it the mean
+            # colour. Elsewhere something is measured, even where that hardly shows.
+            signal, least = (difference, -math.inf) if band.signal == "difference" else (energy, -5.0)
+            if band.shared:
                 signal, around = signal.sum(1, keepdim=True), around.sum(1, keepdim=True)
             log_s = (log_weight + (signal / around).log()).clamp(least, 7) + layers(torch.cat(seen, dim=1) / 4)
             out.append(torch.sigmoid(-log_s))  # 1 / (1 + S)

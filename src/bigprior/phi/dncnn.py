@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from bigprior.frames import PixelFrame
+from bigprior.frames import Bands, Frame, PixelFrame
+from bigprior.phi.base import PhiNetwork
 
 
-class DnCNNPhi(nn.Module):
+class DnCNNPhi(PhiNetwork):
     """The paper's network: 17 layers of DnCNN on ``y`` alone (Section IV-A), tensors named as in the released files.
 
     Args:
@@ -20,19 +21,17 @@ class DnCNNPhi(nn.Module):
     """
 
     kind: ClassVar[str] = "dncnn"
-    frame = PixelFrame.name
 
     def __init__(self, channels_in: int = 3, bounded: bool = True) -> None:
-        super().__init__()
-        self.settings: dict[str, Any] = {"channels_in": channels_in, "bounded": bounded}
+        super().__init__(PixelFrame.name, 20, {"channels_in": channels_in, "bounded": bounded})
         layers: list[nn.Module] = [nn.Conv2d(channels_in, 64, 3, padding=1, bias=False), nn.ReLU(inplace=True)]
         for _ in range(15):
             layers += [nn.Conv2d(64, 64, 3, padding=1, bias=False), nn.BatchNorm2d(64), nn.ReLU(inplace=True)]
         self.dncnn = nn.Sequential(*layers, nn.Conv2d(64, 3, 3, padding=1, bias=False))
-        self.channels_in, self.bounded, self.receptive_radius = channels_in, bounded, 20
+        self.channels_in, self.bounded = channels_in, bounded
 
-    def forward(self, fidelity: Tensor, prior: Tensor) -> Tensor:
-        """``g_inv(y)`` (N, 3, H, W) to ``phi`` (N, 3, H, W); ``prior`` is not looked at."""
+    def forward(self, fidelity: Tensor, prior: Tensor, frame: Frame, *, mean: Tensor, weight: Tensor) -> Bands:
+        """``phi`` (N, 3, H, W) of ``g_inv(y)``; ``prior`` is not looked at."""
         y = fidelity[:, : self.channels_in].clamp(-1, 2) - 0.5
         phi = y - self.dncnn(y)
-        return torch.sigmoid(phi) if self.bounded else phi
+        return [torch.sigmoid(phi) if self.bounded else phi]

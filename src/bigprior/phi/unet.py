@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bigprior.errors import SettingsError
-from bigprior.frames import PixelFrame
+from bigprior.frames import Bands, Frame, PixelFrame
+from bigprior.phi.base import PhiNetwork
 
 
-class UNetPhi(nn.Module):
+class UNetPhi(PhiNetwork):
     """A small U-Net that sees the measurement and the prior, and so can judge the prior that it weighs.
 
     Deviates: the paper's network sees ``y`` alone, and is unbounded as released; the sigmoid makes ``phi`` a share by
@@ -32,7 +33,6 @@ class UNetPhi(nn.Module):
     """
 
     kind: ClassVar[str] = "unet"
-    frame = PixelFrame.name
 
     def __init__(
         self,
@@ -42,26 +42,25 @@ class UNetPhi(nn.Module):
         sees_prior: bool = True,
         bounded: bool = True,
     ) -> None:
-        super().__init__()
         if channels not in (1, 3):
             raise SettingsError(f"channels is {channels}: expected 1, a share a pixel, or 3, one a pixel and colour")
-        self.settings: dict[str, Any] = {
+        settings = {
             "widths": list(widths),
             "channels": channels,
             "shuffle": shuffle,
             "sees_prior": sees_prior,
             "bounded": bounded,
         }
+        # A multiple of the coarsest pixel, which is an eighth of it.
+        super().__init__(PixelFrame.name, 8 * shuffle * 2 ** (len(widths) - 1), settings)
         self.shuffle, self.sees_prior, self.bounded = shuffle, sees_prior, bounded
-        #: No pixel of ``phi`` depends on a pixel this far away; a multiple of the coarsest pixel, which is an eighth.
-        self.receptive_radius = 8 * shuffle * 2 ** (len(widths) - 1)
         inputs = (9 * shuffle**2, *widths)
         self.down = nn.ModuleList(_block(c_in, c) for c_in, c in zip(inputs, widths, strict=False))
         self.up = nn.ModuleList(_block(c + deep, c) for c, deep in pairwise(widths))
         self.head = nn.Conv2d(widths[0], channels * shuffle**2, 3, padding=1)
 
-    def forward(self, fidelity: Tensor, prior: Tensor) -> Tensor:
-        """``g_inv(y)`` and ``G(z*)``, both (N, 3, H, W), any size, to ``phi`` (N, channels, H, W) in [0, 1]."""
+    def forward(self, fidelity: Tensor, prior: Tensor, frame: Frame, *, mean: Tensor, weight: Tensor) -> Bands:
+        """One band: ``phi`` (N, channels, H, W) in [0, 1]; neither ``mean`` nor ``weight`` is looked at."""
         # Values far outside [0, 1] say no more than values a little outside, and could overflow.
         fidelity, prior = fidelity.clamp(-1, 2), prior.clamp(-1, 2)
         prior = prior if self.sees_prior else fidelity
@@ -79,7 +78,7 @@ class UNetPhi(nn.Module):
             x = block(torch.cat([skip, F.interpolate(x, scale_factor=2.0, mode="nearest")], dim=1))
         # In single precision whatever the context: a bfloat16 share near 1 is 1, and learns nothing any more.
         phi = F.pixel_shuffle(self.head(x).float(), self.shuffle)[:, :, :height, :width]
-        return torch.sigmoid(phi) if self.bounded else phi
+        return [torch.sigmoid(phi) if self.bounded else phi]
 
 
 def _block(c_in: int, c_out: int) -> nn.Sequential:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
+from dataclasses import dataclass, field, replace
+from typing import Self
 
-from torch import Tensor
+from torch import Tensor, nn
 
-from bigprior.degradations import Degradation
+from bigprior.degradations import Measurement
 from bigprior.progress import Progress
 
 
@@ -30,15 +30,39 @@ class Projection:
         return f"<Projection {n}x {w}x{h}>"
 
 
-@runtime_checkable
-class Prior(Protocol):
-    """Projects a measurement on a learned image distribution (Eq. 11)."""
+class Prior(nn.Module):
+    """Projects a measurement on a learned image distribution (Eq. 11).
 
-    def project(
-        self, y: Tensor, degradation: Degradation, *, seed: int = 0, progress: Progress | None = None
-    ) -> Projection:
-        """Measurements (N, C, H, W) of ``degradation`` to the pictures that the prior holds behind them.
+    A subclass says what it holds behind a measurement in :meth:`propose`; whoever asks calls :meth:`project`. Priors
+    made of priors call :meth:`propose` of theirs, so that nothing is clipped twice.
+    """
+
+    #: Side, in pixels, of the pictures that it works at, or is best at; None if any size is the same to it.
+    resolution: int | None = None
+    #: The placements (:attr:`Degradation.placement`) in which it needs no help with pictures of other sizes.
+    any_size: frozenset[str] = frozenset()
+
+    def project(self, m: Measurement, *, seed: int = 0, progress: Progress | None = None) -> Projection:
+        """The pictures (N, 3, H, W), RGB in [0, 1], that the prior holds behind measurements.
 
         The same seed gives the same result, and a picture's result does not depend on its neighbours in the batch.
+
+        Args:
+            m: what was measured.
+            seed: of the random numbers, where there are any.
+            progress: called with (finished, total) units of work.
         """
-        ...
+        found = self.propose(m, seed=seed, progress=progress)
+        return replace(found, image=found.image.clamp(0, 1))
+
+    def propose(self, m: Measurement, *, seed: int, progress: Progress | None) -> Projection:
+        """As :meth:`project`, with an image that is nominally in [0, 1]."""
+        raise NotImplementedError
+
+    def forward(self, m: Measurement, *, seed: int = 0, progress: Progress | None = None) -> Tensor:
+        """The picture alone."""
+        return self.project(m, seed=seed, progress=progress).image
+
+    def within(self, share: float) -> Self:
+        """The same prior with a share of its time budget, for one of several calls; here: without a budget."""
+        return self

@@ -2,238 +2,191 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
 from functools import partial
-from typing import Any, Literal, Self
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import deepinv as dinv
 import torch
-from pydantic import Field, NonNegativeFloat, PositiveInt
+from pydantic import PositiveInt
 from torch import Tensor, nn
 
-from bigprior.degradations import Colorization, Degradation, Denoising, Inpainting
+from bigprior.degradations import Degradation, Measurement
 from bigprior.errors import SettingsError
-from bigprior.networks.colorizer import ColorizationNetwork
-from bigprior.networks.denoising_unet import DenoisingUNet
-from bigprior.networks.refiner import Refiner
-from bigprior.noise import noise_levels
+from bigprior.noise import Noise
 from bigprior.ops.precision import Precision, autocast
 from bigprior.ops.tiling import in_tiles
-from bigprior.priors.base import Projection
-from bigprior.progress import Progress
+from bigprior.priors.base import Prior, Projection
+from bigprior.priors.views import VIEWS, Views
+from bigprior.progress import Progress, part_of
 from bigprior.settings import Settings
 
 #: Side of the tiles of a large picture, in pixels: about a gigabyte at the embedded network's width.
 _TILE = 768
-
-
-@dataclass(frozen=True)
-class _View:
-    """A picture lying on its side or not, then mirrored along some of its sides; and back."""
-
-    sides: tuple[int, ...] = ()
-    turned: bool = False
-
-    def there(self, x: Tensor) -> Tensor:
-        return (x.transpose(2, 3) if self.turned else x).flip(self.sides)
-
-    def back(self, x: Tensor) -> Tensor:
-        x = x.flip(self.sides)
-        return x.transpose(2, 3) if self.turned else x
-
-
-_VIEWS = tuple(_View(sides, turned) for turned in (False, True) for sides in ((), (3,), (2,), (2, 3)))
+#: Noise, in pictures on the scale of [-1, 1], below which sampling has nothing left to do.
+_LEAST_SIGMA = 0.02
 
 
 class DiffusionSettings(Settings):
     """How a denoiser is asked.
 
     Attributes:
-        sampler: ``mean``, the posterior mean in one evaluation (denoising with any denoiser), or the answer at once of
-            one that can be told what is known (other tasks); ``posterior``, deepinv's ``PosteriorDiffusion``
-            around a denoiser that is told; or one that needs a plain denoiser only: deepinv's ``ddrm``,
+        sampler: ``mean``, the posterior mean in one evaluation: of a noisy picture with any denoiser, else the one-step
+            estimate of one that can be conditioned; ``posterior``, deepinv's ``PosteriorDiffusion`` around a
+            conditioned denoiser; or one that needs a plain denoiser only: deepinv's ``ddrm``,
             ``diffpir`` or ``dps``.
         steps: evaluations a sample; ``mean`` needs one.
         samples: how many are drawn; their mean is the prior's picture, and their spread is kept.
-        views: of ``mean``: the answers for so many mirrored and turned copies of the picture are averaged. 2 are the
-            picture and its mirror image, 4 also stand on their heads, 8 also lie on their side.
-        guess: of ``mean``, where a colorizer guesses colours too: its share in them; the denoiser has the rest.
-        saturation: the same: factor on the colours, since a mean of two answers is paler than either.
+        views: of ``mean``: the answers for so many mirrored and turned copies of the picture are averaged, see
+            :data:`bigprior.priors.views.Views`.
         precision: of the passes of an embedded denoiser, for ``mean``.
     """
 
     sampler: Literal["mean", "posterior", "ddrm", "diffpir", "dps"] = "mean"
     steps: PositiveInt = 20
     samples: PositiveInt = 1
-    views: Literal[1, 2, 4, 8] = 1
-    guess: float = Field(default=0.5, ge=0, le=1)
-    saturation: NonNegativeFloat = 1.0
+    views: Views = 1
     precision: Precision = "auto"
 
 
-class DiffusionPrior:
+@runtime_checkable
+class ConditionalDenoiser(Protocol):
+    """A denoiser of RGB pictures that can be conditioned on what is known exactly.
+
+    ``forward(x, sigma, condition)`` takes a condition as :meth:`Degradation.condition` gives it, or None.
+    """
+
+    condition_channels: int  #: how many it takes
+    sigma_max: float  #: the noise level at which a picture says as much as plain grey
+
+
+class DiffusionPrior(Prior):
     """Projects a measurement on the pictures that a denoiser knows.
 
     Args:
         denoiser: any deepinv ``Denoiser`` of RGB pictures; set to evaluation and frozen.
         settings: one for all tasks.
-        colorizer: what guesses colours beside an embedded denoiser; frozen too.
-        refiner: what takes a second look at a denoised picture, of the sampler ``mean``; frozen too.
-        resolution: side of the pictures that the denoiser was trained on, in pixels. Denoising works at any size;
+        resolution: side of the pictures that the denoiser was trained on, in pixels. Noisy pictures can have any size;
             other tasks are best at this size (see :class:`bigprior.priors.anysize.AnySize`).
 
     Raises:
-        SettingsError: a sampler that tells the denoiser what is known, and a denoiser that cannot be told.
+        SettingsError: a sampler that conditions the denoiser, and one that cannot be conditioned.
     """
 
+    resolution: int
+    denoiser: Any
+    any_size = frozenset({"tiles"})
+
     def __init__(
-        self,
-        denoiser: nn.Module,
-        settings: DiffusionSettings | None = None,
-        *,
-        colorizer: ColorizationNetwork | None = None,
-        refiner: Refiner | None = None,
-        resolution: int = 256,
+        self, denoiser: nn.Module, settings: DiffusionSettings | None = None, *, resolution: int = 256
     ) -> None:
+        super().__init__()
         self.resolution = resolution
         self.denoiser = denoiser.eval().requires_grad_(False)
-        self.colorizer = None if colorizer is None else colorizer.eval().requires_grad_(False)
-        self.refiner = None if refiner is None else refiner.eval().requires_grad_(False)
         self.settings = settings or DiffusionSettings()
-        if self.settings.sampler == "posterior" and not isinstance(denoiser, DenoisingUNet):
+        self.conditional = isinstance(denoiser, ConditionalDenoiser)
+        if self.settings.sampler == "posterior" and not self.conditional:
             raise SettingsError(
-                f"sampler is 'posterior' but a {type(denoiser).__name__} cannot be told what is known: "
+                f"sampler is 'posterior' but a {type(denoiser).__name__} cannot be conditioned on what is known: "
                 "use 'ddrm', 'diffpir' or 'dps'"
             )
 
-    def to(self, device: torch.device | str) -> Self:
-        """Move the networks; measurements have to be there too."""
-        for network in (self.denoiser, self.colorizer, self.refiner):
-            if network is not None:
-                network.to(device)
-        return self
-
     @torch.no_grad()
-    def project(
-        self, y: Tensor, degradation: Degradation, *, seed: int = 0, progress: Progress | None = None
-    ) -> Projection:
-        """Measurements (N, C, H, W), any size, to the mean picture behind each, or the mean of samples.
+    def propose(self, m: Measurement, *, seed: int = 0, progress: Progress | None = None) -> Projection:
+        """Measurements of pictures of any size to the mean picture behind each, or the mean of samples.
 
-        ``codes`` holds ``sigma``, the noise levels in a channel that were told or found, for denoising, and ``spread``,
-        the standard deviation (N, 3, H, W) over samples, when there are several.
+        ``codes`` holds ``sigma``, the noise levels in a channel that were known or found, where there is noise, and
+        ``spread``, the standard deviation (N, 3, H, W) over samples, when there are several.
 
         Raises:
-            ImageError, MaskError: not measurements of ``degradation``.
             SettingsError: a task that this sampler and denoiser cannot do.
         """
-        degradation.check(y)
-        if isinstance(degradation, Inpainting):
-            degradation = degradation.for_measurement(y)
-        if isinstance(degradation, Denoising):
-            sigma, level = noise_levels(y, degradation.sigma)
-            if self.settings.sampler == "mean":
-                return Projection(self._denoised(y, level, progress).clamp_(0, 1), {"sigma": sigma})
-        else:
-            sigma = level = y.new_zeros(len(y))
-            if self.settings.sampler == "mean":
-                return Projection(self._mean(y, degradation).clamp_(0, 1))
+        found = {} if m.noise is None else {"sigma": m.noise.sigma}
+        if self.settings.sampler == "mean":
+            if m.noise is not None and m.degradation.identity:
+                return Projection(self._denoised(m, m.noise, progress), found)
+            return Projection(self._mean(m), found)
         images, spreads = [], []
-        for i in range(len(y)):  # one at a time: a picture's samples must not depend on its neighbours
-            samples = self._samples(y[i : i + 1], _of_one(degradation, i, float(level[i])), float(level[i]), seed)
-            samples = samples.float().clamp(0, 1)
+        for i in range(len(m)):  # one at a time: a picture's samples must not depend on its neighbours
+            samples = self._samples(m[i : i + 1], seed).float().clamp(0, 1)
             images.append(samples.mean(dim=0, keepdim=True))
             if len(samples) > 1:
                 spreads.append(samples.std(dim=0, keepdim=True))
             if progress is not None:
-                progress(i + 1, len(y))
-        codes = {"spread": torch.cat(spreads)} if spreads else {}
-        return Projection(torch.cat(images), codes | ({"sigma": sigma} if isinstance(degradation, Denoising) else {}))
+                progress(i + 1, len(m))
+        return Projection(torch.cat(images), ({"spread": torch.cat(spreads)} if spreads else {}) | found)
 
-    def _denoised(self, y: Tensor, sigma: Tensor, progress: Progress | None) -> Tensor:
-        ask, halo = partial(self._ask, sigma=sigma), getattr(self.denoiser, "receptive_radius", 64)
-        views = _VIEWS[: self.settings.views]
-        passes = len(views) + (self.refiner is not None)
-
-        def part(number: int) -> Progress | None:
-            if progress is None:
-                return None
-            return lambda done, count: progress(number * count + done, passes * count)
-
-        total = torch.zeros_like(y)
+    def _denoised(self, m: Measurement, noise: Noise, progress: Progress | None) -> Tensor:
+        ask, halo = partial(self._ask, sigma=noise.along_grey), getattr(self.denoiser, "receptive_radius", 64)
+        views = VIEWS[: self.settings.views]
+        total = torch.zeros_like(m.y)
         for i, view in enumerate(views):
-            total += view.back(in_tiles(ask, view.there(y), tile=_TILE, halo=halo, progress=part(i)))
+            part = part_of(progress, i, len(views))
+            total += view.back(in_tiles(ask, view.there(m.y), tile=_TILE, halo=halo, progress=part))
         total /= len(views)  # in place: a large picture is not held twice
-        return total if self.refiner is None else self.refiner(y, total, sigma, part(len(views)))
+        return total
 
     def _ask(self, x: Tensor, sigma: float | Tensor, condition: Tensor | None = None) -> Tensor:
-        if not isinstance(self.denoiser, DenoisingUNet):
+        if not self.conditional:
             return self.denoiser(x, sigma)
         with autocast(self.settings.precision, x.device):
             return self.denoiser(x, sigma, condition)
 
-    def _known(self, degradation: Degradation, y: Tensor) -> Tensor:
-        """What there is to tell, to a denoiser that can be told."""
+    def _known(self, m: Measurement) -> Tensor:
+        """What there is to condition a denoiser on that can be conditioned."""
         others = "use the sampler 'ddrm', 'diffpir' or 'dps'"
-        if not isinstance(self.denoiser, DenoisingUNet):
+        if not self.conditional:
             kind = type(self.denoiser).__name__
-            raise SettingsError(f"a {kind} cannot be told what is known in {degradation.name}: {others}")
-        condition = degradation.condition(y)
-        if condition is None:
-            raise SettingsError(f"{degradation.name} says nothing exactly, so nothing can be told: {others}")
-        return condition
+            raise SettingsError(f"a {kind} cannot be conditioned on what is known in {m.degradation.name}: {others}")
+        if m.condition is None:
+            raise SettingsError(f"{m.degradation.name} says nothing exactly that could be conditioned on: {others}")
+        return m.condition
 
-    def _mean(self, y: Tensor, degradation: Degradation) -> Tensor:
+    def _mean(self, m: Measurement) -> Tensor:
         """The mean of all pictures that agree with ``y``: at the most noise a picture says as much as plain grey."""
-        most, condition = DenoisingUNet.sigma_max, self._known(degradation, y)
-        views = _VIEWS[: self.settings.views]
-        total = y.new_zeros(len(y), 3, *y.shape[2:])
+        condition, most = self._known(m), float(self.denoiser.sigma_max)
+        views = VIEWS[: self.settings.views]
+        total = condition.new_zeros(len(m), 3, *condition.shape[2:])
         for view in views:
-            told = view.there(condition)
-            total += view.back(self._ask(torch.full_like(told[:, :3], 0.5), most, told))
-        mean = total / len(views)
-        if self.colorizer is None or not isinstance(degradation, Colorization):
-            return mean
-        guess = torch.stack([view.back(self.colorizer(view.there(y))) for view in views]).mean(dim=0)
-        colours = torch.lerp(degradation.consistent(mean, y), degradation.consistent(guess, y), self.settings.guess)
-        return y + self.settings.saturation * (colours - y)
+            known = view.there(condition)
+            total += view.back(self._ask(torch.full_like(known[:, :3], 0.5), most, known))
+        return total / len(views)
 
-    def _samples(self, y: Tensor, degradation: Degradation, sigma: float, seed: int) -> Tensor:
-        """Samples (K, 3, H, W) of the pictures behind one measurement (1, C, H, W)."""
-        s, rng = self.settings, torch.Generator(y.device).manual_seed(seed)
-        y = y.repeat(s.samples, 1, 1, 1)  # a copy: deepinv's DDRM writes into its measurement
+    def _samples(self, m: Measurement, seed: int) -> Tensor:
+        """Samples (K, 3, H, W) of the pictures behind one measurement."""
+        s, rng = self.settings, torch.Generator(m.y.device).manual_seed(seed)
+        sigma = 0.0 if m.noise is None else float(m.noise.along_grey)
+        physics = m.degradation.with_sigma(sigma)
+        y = m.y.repeat(s.samples, 1, 1, 1)  # a copy: deepinv's DDRM writes into its measurement
         if s.sampler == "posterior":
-            return self._posterior(y, degradation, sigma, rng)
+            return self._posterior(m, y, physics, sigma, rng)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)  # these samplers draw from torch's global numbers
             if s.sampler == "dps":
-                sampler = dinv.sampling.DPS(self.denoiser, num_steps=s.steps, rng=rng)
-                return sampler(y, degradation)
+                return dinv.sampling.DPS(self.denoiser, num_steps=s.steps, rng=rng)(y, physics)
             if s.sampler == "ddrm":
                 levels = torch.logspace(0, -2.5, s.steps).numpy()
-                physics: Any = degradation
-                if isinstance(degradation, Inpainting):  # DDRM wants the mask of every channel
-                    mask = degradation.mask.expand(-1, 3, -1, -1)
-                    physics = dinv.physics.Inpainting(tuple(mask.shape[1:]), mask=mask)
-                return dinv.sampling.DDRM(self.denoiser, sigmas=levels)(y, physics)
-            start = degradation.g_inv(y)
-            if isinstance(degradation, Inpainting):
-                start = start + (1 - degradation.mask) * 0.5
+                return dinv.sampling.DDRM(self.denoiser, sigmas=levels)(y, physics.decomposable())
+            # What nothing is known of starts from grey.
+            start = m.fidelity if m.condition is None else m.fidelity + (1 - m.condition[:, 3:4]) * 0.5
             diffpir = dinv.sampling.DiffPIR(self.denoiser, dinv.optim.L2(), sigma=max(sigma, 0.01), max_iter=s.steps)
-            return diffpir(y, degradation, x_init=start)
+            return diffpir(y, physics, x_init=start.repeat(s.samples, 1, 1, 1))
 
-    def _posterior(self, y: Tensor, degradation: Degradation, sigma: float, rng: torch.Generator) -> Tensor:
-        told = _Conditioned(self.denoiser, None if isinstance(degradation, Denoising) else self._known(degradation, y))
+    def _posterior(self, m: Measurement, y: Tensor, physics: Degradation, sigma: float, rng: torch.Generator) -> Tensor:
+        noisy = m.degradation.identity
+        conditioned = _Conditioned(self.denoiser, None if noisy else self._known(m).repeat(len(y), 1, 1, 1))
         steps = torch.linspace(1, 0, self.settings.steps + 1, dtype=torch.float64)
         # deepinv's state is in [-1, 1], so its noise levels are twice those of [0, 1].
-        sde = dinv.sampling.VarianceExplodingDiffusion(sigma_min=0.02, sigma_max=2 * DenoisingUNet.sigma_max, alpha=1.0)
-        start: Any = (len(y), 3, *y.shape[2:])
-        if isinstance(degradation, Denoising):
+        most = 2 * float(self.denoiser.sigma_max)
+        sde = dinv.sampling.VarianceExplodingDiffusion(sigma_min=_LEAST_SIGMA, sigma_max=most, alpha=1.0)
+        start: Any = (len(y), 3, *m.size)
+        if noisy:
             # A noisy picture is already a state of the diffusion: its samples continue from there.
-            first = torch.log(torch.tensor(max(2 * sigma, 0.02) / 0.02)) / torch.log(torch.tensor(80 / 0.02))
+            first = math.log(max(2 * sigma, _LEAST_SIGMA) / _LEAST_SIGMA) / math.log(most / _LEAST_SIGMA)
             steps, start = steps * first, (2 * y - 1).double()
         solver = dinv.sampling.AncestralSolver(timesteps=steps, rng=rng)
-        sampler = dinv.sampling.PosteriorDiffusion(denoiser=told, sde=sde, solver=solver)
-        return sampler(y, degradation, x_init=start)
+        sampler = dinv.sampling.PosteriorDiffusion(denoiser=conditioned, sde=sde, solver=solver)
+        return sampler(y, physics, x_init=start)
 
 
 class _Conditioned(dinv.models.Denoiser):
@@ -245,10 +198,3 @@ class _Conditioned(dinv.models.Denoiser):
 
     def forward(self, x: Tensor, sigma: float | Tensor, **_: Any) -> Tensor:
         return self.denoiser(x, sigma, self.condition)
-
-
-def _of_one(degradation: Degradation, i: int, sigma: float) -> Degradation:
-    """The degradation of picture ``i`` of a batch alone."""
-    if isinstance(degradation, Inpainting) and degradation.mask is not None:
-        return Inpainting(degradation.mask[i : i + 1] if len(degradation.mask) > 1 else degradation.mask)
-    return Denoising(min(sigma, 1.0)) if isinstance(degradation, Denoising) else degradation

@@ -16,13 +16,13 @@ import torch
 from pydantic import Field, PositiveFloat, PositiveInt
 from torch import Tensor
 
-from bigprior.degradations import Degradation, Denoising, Inpainting
+from bigprior.degradations import Degradation, Measurement
 from bigprior.errors import ImageError, SettingsError
 from bigprior.networks.encoder import CodeEncoder
 from bigprior.networks.generators.base import Generator
 from bigprior.ops.perceptual import VGGFeatures
 from bigprior.ops.precision import Precision, autocast
-from bigprior.priors.base import Projection
+from bigprior.priors.base import Prior, Projection
 from bigprior.priors.losses import InversionLoss, PerceptualTerm, PyramidTerm, VGGTerm
 from bigprior.progress import Progress
 from bigprior.settings import Settings
@@ -73,12 +73,14 @@ class InversionSettings(Settings):
     precision: Precision = "auto"
 
 
-def paper_settings(task: str) -> InversionSettings:
-    """The paper's own settings for a task (Section IV): plain gradient descent at step size 1.
+def paper_settings(physics: type[Degradation]) -> InversionSettings:
+    """The paper's own settings for a degradation (Section IV): plain gradient descent at step size 1.
 
     Raises:
         SettingsError: not one of the paper's tasks.
     """
+    if not physics.paper:
+        raise SettingsError(f"the paper has no settings for {physics.name}: leave them out")
     descent: dict[str, Any] = {
         "optimizer": "sgd",
         "lr": 1.0,
@@ -88,14 +90,10 @@ def paper_settings(task: str) -> InversionSettings:
         "precision": "fp32",
         "perceptual_term": "vgg",
     }
-    if task == "colorization":
-        return InversionSettings(codes=20, layer=6, steps=1500, perceptual=1e-3, **descent)
-    if task in ("inpainting", "denoising"):
-        return InversionSettings(codes=30, layer=4, steps=3000, perceptual=1e-4, **descent)
-    raise SettingsError(f"the paper has no settings for {task!r}: it treats colorization, inpainting and denoising")
+    return InversionSettings(**descent, **physics.paper)
 
 
-class GANPrior:
+class GANPrior(Prior):
     """A generator's own pictures, reached by inversion; works at the generator's size.
 
     Args:
@@ -117,6 +115,7 @@ class GANPrior:
         vgg: Path | str | None = None,
         encoder: CodeEncoder | None = None,
     ) -> None:
+        super().__init__()
         self.settings = s = settings or InversionSettings()
         if s.optimizer not in OPTIMIZERS:
             raise SettingsError(f"optimizer is {s.optimizer!r}: the known ones are {', '.join(OPTIMIZERS)}")
@@ -143,15 +142,6 @@ class GANPrior:
         self.resolution = generator.resolution
         self.term: PerceptualTerm = VGGTerm(VGGFeatures(vgg)) if s.perceptual_term == "vgg" else PyramidTerm()
 
-    def to(self, device: torch.device | str) -> Self:
-        """Move the frozen networks; measurements have to be there too."""
-        for network in (self.generator, self.encoder):
-            if isinstance(network, torch.nn.Module):
-                network.to(device)
-        if isinstance(self.term, VGGTerm):
-            self.term.features.to(device)
-        return self
-
     def within(self, share: float) -> Self:
         """The same prior with a share of its time budget, for one of several calls."""
         part = copy.copy(self)
@@ -159,35 +149,32 @@ class GANPrior:
             part.settings = self.settings.model_copy(update={"budget_s": self.settings.budget_s * share})
         return part
 
-    def project(
-        self, y: Tensor, degradation: Degradation, *, seed: int = 0, progress: Progress | None = None
-    ) -> Projection:
-        """Invert the generator: measurements (N, C, R, R), R its resolution, to pictures with ``f(G(z)) ~ y``.
+    def propose(self, m: Measurement, *, seed: int = 0, progress: Progress | None = None) -> Projection:
+        """Invert the generator: measurements of pictures of its resolution to pictures with ``f(G(z)) ~ y``.
 
         Raises:
             ImageError: a measurement of another size.
         """
-        degradation.check(y)
-        if y.shape[2:] != (self.resolution, self.resolution):
-            h, w = y.shape[2:]
+        y = m.y
+        if m.size != (self.resolution, self.resolution):
+            h, w = m.size
             raise ImageError(
                 f"measurement is {w}x{h} but the generator makes {self.resolution}x{self.resolution}: use AnySize"
             )
-        if isinstance(degradation, Inpainting):
-            degradation = degradation.for_measurement(y)
         s, began = self.settings, time.monotonic()
         loss_of = InversionLoss(y, s.l2, s.l1, s.perceptual, self.term)
-        z, alpha = self._start(y, degradation, seed, loss_of)
+        z, alpha = self._start(m, seed, loss_of)
         held = s.unseen if self.encoder is not None else 0.0
         if held:
             with torch.no_grad(), autocast(s.precision, y.device):
-                unseen = _unseen(self.compose(z, alpha).float(), degradation)
+                unseen = _unseen(self.compose(z, alpha).float(), m)
         z, alpha = z.requires_grad_(s.code_every > 0), alpha.requires_grad_()
         groups = [{"params": [z], "lr": s.lr}, {"params": [alpha], "lr": s.alpha_lr}]
         optimizer = OPTIMIZERS[s.optimizer](groups)
         history = y.new_zeros(s.steps, len(y))
         # The discrepancy principle: a residual as large as known noise is all there is to explain.
-        enough = degradation.sigma**2 if isinstance(degradation, Denoising) and degradation.sigma else None
+        sigma = m.degradation.known_sigma
+        enough = None if sigma is None or not bool((torch.as_tensor(sigma) > 0).all()) else torch.as_tensor(sigma) ** 2
         kept = {"z": z.detach().clone(), "alpha": alpha.detach().clone()}
         running = torch.ones(len(y), dtype=torch.bool)
 
@@ -204,9 +191,9 @@ class GANPrior:
                 assert features is not None
                 image = self._composed(features, alpha).float()
             features = features.detach()
-            losses, squared = loss_of(degradation.f(image))
+            losses, squared = loss_of(m.f(image))
             if held:
-                losses = losses + held * (_unseen(image, degradation) - unseen).square().flatten(1).mean(1)
+                losses = losses + held * (_unseen(image, m) - unseen).square().flatten(1).mean(1)
             # A sum, not a mean: a picture's gradient must not depend on the size of its batch.
             total = losses.sum()
             total.backward()
@@ -227,7 +214,7 @@ class GANPrior:
                 optimizer.step(closure)
             history[step] = losses.detach()
             if enough is not None:
-                done = running & (squared <= enough).cpu()
+                done = running & (squared <= enough.to(squared)).cpu()
                 for name, value in kept.items():
                     value[done] = before[name][done]
                 running &= ~done
@@ -238,7 +225,7 @@ class GANPrior:
                 progress(step + 1, s.steps)
         kept["z"][running], kept["alpha"][running] = z.detach()[running], alpha.detach()[running]
         with torch.no_grad(), autocast(s.precision, y.device):
-            image = self.compose(**kept).float().clamp(0, 1).contiguous()
+            image = self.compose(**kept).float().contiguous()
         return Projection(image, kept, history)
 
     def compose(self, z: Tensor, alpha: Tensor) -> Tensor:
@@ -260,14 +247,14 @@ class GANPrior:
         return self.generator.second(weighted.contiguous(memory_format=torch.channels_last), self.settings.layer)
 
     @torch.no_grad()
-    def _start(self, y: Tensor, degradation: Degradation, seed: int, loss_of: InversionLoss) -> tuple[Tensor, Tensor]:
+    def _start(self, m: Measurement, seed: int, loss_of: InversionLoss) -> tuple[Tensor, Tensor]:
         """The encoder's codes and weights; or ``z`` normal and ``alpha`` 1/N, the same draws for every picture.
 
         No picture's start depends on its batch.
         """
         if self.encoder is not None:
-            return self.encoder(y, degradation)
-        s, batch = self.settings, len(y)
+            return self.encoder(m)
+        s, y, batch = self.settings, m.y, len(m)
         rng = torch.Generator().manual_seed(seed)
         draws = [torch.randn(1, s.codes, self.generator.z_dim, generator=rng).to(y) for _ in range(s.starts)]
         alpha = y.new_full((batch, s.codes, self.generator.channels_at(s.layer)), 1 / s.codes)
@@ -275,10 +262,10 @@ class GANPrior:
             return draws[0].repeat(batch, 1, 1), alpha
         with autocast(s.precision, y.device):
             images = [self.compose(z, alpha[:1]).float().expand(batch, -1, -1, -1) for z in draws]
-        losses = torch.stack([loss_of(degradation.f(image))[0] for image in images])
+        losses = torch.stack([loss_of(m.f(image))[0] for image in images])
         return torch.cat(draws)[losses.argmin(0)], alpha
 
 
-def _unseen(image: Tensor, degradation: Degradation) -> Tensor:
+def _unseen(image: Tensor, m: Measurement) -> Tensor:
     """What of a picture (N, 3, H, W) its measurement does not say."""
-    return image - degradation.g_inv(degradation.f(image))
+    return image - m.degradation.g_inv(m.f(image))

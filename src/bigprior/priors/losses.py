@@ -6,7 +6,7 @@ from typing import Protocol
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from bigprior.ops.perceptual import VGGFeatures
 
@@ -23,10 +23,11 @@ class PerceptualTerm(Protocol):
         ...
 
 
-class VGGTerm:
+class VGGTerm(nn.Module):
     """The paper's: l1 between VGG-16 features after conv3_3."""
 
     def __init__(self, features: VGGFeatures) -> None:
+        super().__init__()
         self.features = features
 
     def target(self, y: Tensor) -> Tensor:

@@ -4,32 +4,33 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from bigprior.degradations import Degradation
+from bigprior.degradations import Measurement
 from bigprior.errors import ImageError
-from bigprior.priors.base import Projection
+from bigprior.priors.base import Prior, Projection
 from bigprior.progress import Progress
 
 
-class PrecomputedPrior:
+class PrecomputedPrior(Prior):
     """Gives the same pictures whatever is asked: one a measurement, in the measurements' order.
 
     Args:
         images: (N, 3, H, W), RGB in [0, 1].
     """
 
-    def __init__(self, images: Tensor) -> None:
-        self.images = images
+    any_size = frozenset({"tiles", "whole", "hole"})
 
-    def project(
-        self, y: Tensor, degradation: Degradation, *, seed: int = 0, progress: Progress | None = None
-    ) -> Projection:
+    def __init__(self, images: Tensor) -> None:
+        super().__init__()
+        self.images: Tensor
+        self.register_buffer("images", images, persistent=False)
+
+    def propose(self, m: Measurement, *, seed: int = 0, progress: Progress | None = None) -> Projection:
         """The given pictures.
 
         Raises:
             ImageError: their number or size is not the measurements'.
         """
-        degradation.check(y)
-        if self.images.shape != (len(y), 3, *y.shape[2:]):
-            came, expected = tuple(self.images.shape), (len(y), 3, *y.shape[2:])
+        if self.images.shape != (len(m), 3, *m.size):
+            came, expected = tuple(self.images.shape), (len(m), 3, *m.size)
             raise ImageError(f"precomputed priors are {came} but the measurements need {expected}: pass one for each")
         return Projection(self.images)

@@ -139,7 +139,7 @@ class _Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = self.lr()
         with autocast(s.precision, x.device):
-            z, alpha = self.network(y, physics)
+            z, alpha = self.network(physics.measure(y))
             if self.step < self.shared_steps:
                 z = self.network.start[None]
             image = self.prior.compose(z, alpha).float()
@@ -172,7 +172,7 @@ class _Trainer:
         rows = [x]
         for protocol in ("denoising-25", "colorization"):
             y, physics = simulate(protocol, x, [str(i) for i in range(len(x))])
-            rows += [physics.g_inv(y), self.prior.compose(*self.network(y, physics))]
+            rows += [physics.g_inv(y), self.prior.compose(*self.network(physics.measure(y)))]
         return make_grid(torch.cat(rows).clamp(0, 1), nrow=8, padding=0)
 
     def state(self) -> dict[str, Any]:

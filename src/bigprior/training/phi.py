@@ -13,17 +13,17 @@ from pydantic import Field, PositiveFloat, PositiveInt
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from bigprior.degradations import Degradation, Inpainting
+from bigprior.degradations import Measurement
 from bigprior.degradations.simulation import simulate
 from bigprior.errors import SettingsError
 from bigprior.frames import Bands, Frame
 from bigprior.frames import frame as make_frame
-from bigprior.fusion import centre, fuse, phi_bands, variance
+from bigprior.fusion import centre, fuse, variance
 from bigprior.io.atomic import replacing
 from bigprior.io.weights import digest_of, save_weights
 from bigprior.ops.colour import ab_distance
 from bigprior.ops.precision import autocast
-from bigprior.phi import BandPhi, phi_network
+from bigprior.phi import phi_network
 from bigprior.priors.base import Prior
 from bigprior.progress import Progress
 from bigprior.settings import Settings
@@ -125,8 +125,9 @@ def make_triples(
     for done, (protocol, draw, start) in enumerate(chunks):
         x = truth[start : start + batch]
         y, physics = simulate(protocol, x, names[start : start + batch], draw)
-        image = _cached_projection(prior, y, physics, key, Path(cache))
-        fidelity.append(physics.g_inv(y))
+        m = physics.measure(y)
+        image = _cached_projection(prior, m, key, Path(cache))
+        fidelity.append(m.fidelity)
         images.append(image)
         truths.append(x)
         if progress is not None:
@@ -226,7 +227,7 @@ class _Trainer:
             crops.append(random_crop([part[n] for part in data.parts()], s.crop_px, rng))
         parts = [torch.stack(part) for part in zip(*crops, strict=True)]
         if float(torch.rand((), generator=rng)) < s.uneven:
-            parts = _cut(parts, max(band.step for band in make_frame(str(self.network.frame)).bands), rng)
+            parts = _cut(parts, max(band.step for band in make_frame(self.network.frame).bands), rng)
         fidelity, prior, truth = (part.contiguous(memory_format=torch.channels_last) for part in parts)
         self.network.train()
         # Every weight that a user may ask for; a network of one weight sees the run's own.
@@ -242,11 +243,10 @@ class _Trainer:
 
     def loss(self, fidelity: Tensor, prior: Tensor, truth: Tensor, rho: Tensor) -> Tensor:
         """Eq. 14, in the network's frame."""
-        s, parts = self.settings, (fidelity, prior, truth)
-        if not isinstance(self.network, BandPhi):
-            return objective(self.network(fidelity, prior).float(), *parts, rho=s.rho, error=s.error)
-        frame = make_frame(self.network.frame)
-        phi = phi_bands(self.network, frame, fidelity, prior, centre(prior), rho / variance(prior))
+        s, parts, frame = self.settings, (fidelity, prior, truth), make_frame(self.network.frame)
+        phi = self.network(fidelity, prior, frame, mean=centre(prior), weight=rho / variance(prior))
+        if not self.network.has_knob:
+            return objective(phi[0].float(), *parts, rho=s.rho, error=s.error)
         return band_objective(frame, phi, *parts, rho=rho, error=s.error)
 
     @torch.no_grad()
@@ -280,15 +280,11 @@ def _start_as_he(network: nn.Module) -> None:
         nn.init.zeros_(layer.weight)
 
 
-def _cached_projection(prior: Prior, y: Tensor, physics: Degradation, key: str, cache: Path) -> Tensor:
-    digest = hashlib.sha256(f"{key}/{physics.name}/{tuple(y.shape)}".encode())
-    digest.update(y.contiguous().numpy().tobytes())
-    if isinstance(physics, Inpainting) and physics.mask is not None:
-        digest.update(physics.mask.numpy().tobytes())
-    path = cache / f"{digest.hexdigest()}.safetensors"
+def _cached_projection(prior: Prior, m: Measurement, key: str, cache: Path) -> Tensor:
+    path = cache / f"{hashlib.sha256(f'{key}/{m.fingerprint()}'.encode()).hexdigest()}.safetensors"
     if path.exists():
         return load_file(path)["image"]
-    image = prior.project(y, physics).image
+    image = prior.project(m).image
     with replacing(path) as temporary:
         save_file({"image": image.contiguous()}, temporary)
     return image

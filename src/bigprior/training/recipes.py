@@ -6,12 +6,14 @@ from pathlib import Path
 
 import torch
 
+from bigprior.degradations import DEGRADATIONS
 from bigprior.degradations.simulation import simulate
 from bigprior.errors import SettingsError
 from bigprior.io.folders import PictureSet, list_pictures, load_set
 from bigprior.io.pictures import read_picture
 from bigprior.phi import phi_network
-from bigprior.presets.store import any_size, load_prior
+from bigprior.presets.loading import load_prior
+from bigprior.priors.anysize import for_any_size
 from bigprior.progress import Progress
 from bigprior.training.phi import PhiSettings, Triples, make_triples, train_phi
 
@@ -60,18 +62,20 @@ def train_task_phi(
     """
     check_apart(train, validation)
     phi_network(settings.network, **settings.network_settings)  # what cannot be built is said before the inversions
-    prior, key = load_prior(preset, task, steps=steps)
+    loaded = load_prior(preset, task, steps=steps)
+    prior, key = loaded.prior, loaded.key
 
     def triples(index: tuple[int, int] | None) -> Triples:
+        assert prior.resolution is not None
         pictures = load_set(data, index, prior.resolution)
         if task == "denoising":
             pictures = _with_tiles(pictures, data, index, prior.resolution)
         protocols, cache = TASK_PROTOCOLS[task], Path(out) / "cache"
-        placed = any_size(prior, task)
+        placed = for_any_size(prior, DEGRADATIONS[task].placement)
         images, names = pictures.images, pictures.names
         return make_triples(placed, protocols, images, names, draws=draws, key=key, cache=cache, progress=progress)
 
-    header = {"task": task, "preset": preset, "generator": key.split("/")[0]}
+    header = {"task": task, "preset": preset, "prior": loaded.weights}
     chosen_on = None if validation is None else triples(validation)
     return train_phi(out, settings, triples(train), chosen_on, header=header)
 

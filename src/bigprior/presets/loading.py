@@ -1,0 +1,171 @@
+"""From a preset's name to a prior, a phi network, and a restorer."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from bigprior import DEFAULT_PRESET
+from bigprior.degradations import task_of
+from bigprior.errors import SettingsError, WeightsError
+from bigprior.io.weights import read_tensors, read_weights
+from bigprior.phi import PhiNetwork, phi_network
+from bigprior.presets.store import Parts, part_path, preset, preset_names
+from bigprior.priors.anysize import for_any_size
+from bigprior.priors.base import Prior
+from bigprior.priors.kinds import KINDS, Options
+from bigprior.restoration import Restorer
+
+
+@dataclass(frozen=True)
+class LoadedPrior:
+    """A preset's prior for one task, at its own size.
+
+    Attributes:
+        prior: asks the preset's networks.
+        weights: SHA-256 of those that it is made of, by part.
+        settings: how they are asked.
+    """
+
+    prior: Prior
+    weights: dict[str, str]
+    settings: dict[str, Any]
+
+    @property
+    def key(self) -> str:
+        """All that its answers depend on, beside the measurement."""
+        return json.dumps([self.weights, self.settings], sort_keys=True)
+
+
+def load_prior(
+    name: str,
+    task: str,
+    *,
+    steps: int | None = None,
+    budget_s: float | None = None,
+    paper: bool = False,
+    vgg: Path | str | None = None,
+) -> LoadedPrior:
+    """A preset's prior with its settings for a task, at its own size.
+
+    Args:
+        name: of the preset.
+        task: a degradation's name, or its verb.
+        steps, budget_s, paper, vgg: see :class:`bigprior.priors.kinds.Options`.
+
+    Raises:
+        SettingsError: options that say nothing to such a preset, or are out of range.
+        UnknownNameError: no such preset or task.
+        WeightsError: weights are missing or foreign.
+    """
+    physics, options = task_of(task), Options(steps, budget_s, paper, vgg)
+    described = preset(name)
+    given = described.settings.get(physics.name, {})
+    built = KINDS[described.kind].build(name, Parts(name), given, physics, options)
+    return LoadedPrior(built.prior, {part: described.sha256[part] for part in built.parts}, built.settings)
+
+
+def load_restorer(
+    name: str = DEFAULT_PRESET,
+    task: str = "denoising",
+    *,
+    steps: int | None = None,
+    budget_s: float | None = None,
+    paper: bool = False,
+    vgg: Path | str | None = None,
+    frame: str | None = None,
+    rho: float | None = None,
+    device: torch.device | str = "cpu",
+) -> Restorer:
+    """A restorer for pictures of any size.
+
+    A preset without a phi network for ``task`` borrows that of an embedded one of its kind.
+
+    Args:
+        name, task, steps, budget_s, paper, vgg: as for :func:`load_prior`.
+        frame: what to fuse in, a name in :data:`bigprior.frames.FRAMES`; by default what the preset was made for.
+        rho: weight of what is made up, in place of the phi network's.
+        device: where to compute.
+
+    Raises:
+        SettingsError: the preset has no phi network for ``frame``, or ``rho`` is negative.
+        UnknownNameError: no such preset or task.
+        WeightsError: weights are missing or foreign.
+    """
+    physics = task_of(task)
+    if rho is not None and not rho >= 0:
+        raise SettingsError(f"rho is {rho}: expected 0 or more")
+    loaded = load_prior(name, task, steps=steps, budget_s=budget_s, paper=paper, vgg=vgg)
+    lender, own = _lender(name, physics.name)
+    part, network = _phi_for(lender, physics.name, frame, own)
+    weights = loaded.weights | {"phi": preset(lender, own=own).sha256[part]}
+    provenance: dict[str, Any] = {"preset": name, "weights": weights, "settings": loaded.settings}
+    if network.has_knob:
+        provenance["rho"] = network.rho if rho is None else rho
+    prior = for_any_size(loaded.prior, physics.placement)
+    return Restorer(prior, network, rho=rho, provenance=provenance).to(device)
+
+
+def load_phi(path: Path | str) -> PhiNetwork:
+    """A phi network from a file that training wrote, or from one of the paper's released ``.pth`` files.
+
+    Raises:
+        WeightsError: neither.
+    """
+    path = Path(path)
+    if path.suffix == ".safetensors":
+        tensors, header = read_weights(path)
+        if "kind" not in header:
+            raise WeightsError(f"{path} is not a phi network: its header names no kind")
+        try:
+            network = phi_network(header["kind"], **header["network"])
+        except (KeyError, TypeError) as error:
+            raise WeightsError(f"{path} does not say how its phi network is built ({error})") from error
+    else:
+        tensors = {k.removeprefix("module.backbone."): v for k, v in read_tensors(path).items()}
+        if "dncnn.0.weight" not in tensors:
+            raise WeightsError(f"{path} is not one of the released phi networks: it has no tensor 'dncnn.0.weight'")
+        network = phi_network("dncnn", channels_in=tensors["dncnn.0.weight"].shape[1], bounded=False)
+    try:
+        network.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise WeightsError(
+            f"{path} does not fit a {type(network).__name__} ({str(error).splitlines()[-1].strip()})"
+        ) from error
+    return network.eval().requires_grad_(False)
+
+
+def _lender(name: str, task: str) -> tuple[str, bool]:
+    """The preset whose phi networks weigh a preset's prior, and whether it may be the user's own.
+
+    Raises:
+        SettingsError: it has none for the task, and no embedded preset of its kind has.
+    """
+    described = preset(name)
+    if f"phi-{task}" in described.sha256:
+        return name, True
+    # The lender is the package's, even where a preset of the user's has its name.
+    for other in preset_names(own=False):
+        lender = preset(other, own=False)
+        if lender.kind == described.kind and f"phi-{task}" in lender.sha256:
+            return other, False
+    raise SettingsError(
+        f"no phi network weighs {task} of {name}, a preset of kind {described.kind}: train one, `bigprior train phi`"
+    )
+
+
+def _phi_for(name: str, task: str, frame: str | None, own: bool) -> tuple[str, PhiNetwork]:
+    """The part of a preset that weighs a task's prior in a frame, and its network."""
+    frames = dict[str, tuple[str, PhiNetwork]]()
+    for part in preset(name, own=own).sha256:
+        if not part.startswith(f"phi-{task}"):
+            continue
+        network = load_phi(part_path(name, part, own=own))
+        if frame in (None, network.frame):
+            return part, network
+        frames[network.frame] = (part, network)
+    raise SettingsError(f"preset {name} has no {task} network for frame {frame!r}: it has {', '.join(sorted(frames))}")

@@ -1,0 +1,69 @@
+"""Priors made of priors."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from bigprior.degradations import Measurement
+from bigprior.errors import SettingsError
+from bigprior.networks.refiner import Refiner
+from bigprior.priors.base import Prior, Projection
+from bigprior.progress import Progress, part_of
+
+
+class Refined(Prior):
+    """A prior's picture of a noisy one, with a second look at what similar patches say.
+
+    Args:
+        prior: the pilot.
+        refiner: set to evaluation and frozen.
+    """
+
+    def __init__(self, prior: Prior, refiner: Refiner) -> None:
+        super().__init__()
+        self.prior, self.refiner = prior, refiner.eval().requires_grad_(False)
+        self.resolution = prior.resolution
+        self.any_size = prior.any_size & {"tiles"}
+
+    @torch.no_grad()
+    def propose(self, m: Measurement, *, seed: int = 0, progress: Progress | None = None) -> Projection:
+        """The pilot, refined; its ``codes`` are kept.
+
+        Raises:
+            SettingsError: a measurement that is no noisy picture.
+        """
+        if m.noise is None or not m.degradation.identity:
+            raise SettingsError(
+                f"a refiner takes a second look at noise, but {m.degradation.name} has none: leave it out"
+            )
+        pilot = self.prior.propose(m, seed=seed, progress=part_of(progress, 0, 2))
+        image = self.refiner(m.y, pilot.image, m.noise.along_grey, part_of(progress, 1, 2))
+        return replace(pilot, image=image)
+
+
+class Blend(Prior):
+    """Two priors' pictures, mixed after each was made consistent with the measurement.
+
+    Args:
+        first, second: the priors.
+        weight: the second one's share.
+        saturation: factor on how far the mix is from ``g_inv(y)``, since a mean of two answers is paler than either.
+    """
+
+    def __init__(self, first: Prior, second: Prior, *, weight: float = 0.5, saturation: float = 1.0) -> None:
+        super().__init__()
+        self.first, self.second = first, second
+        self.weight, self.saturation = weight, saturation
+        self.resolution = first.resolution or second.resolution
+        self.any_size = first.any_size & second.any_size
+
+    @torch.no_grad()
+    def propose(self, m: Measurement, *, seed: int = 0, progress: Progress | None = None) -> Projection:
+        """The mix; the first one's ``codes`` are kept."""
+        first = self.first.propose(m, seed=seed, progress=part_of(progress, 0, 2))
+        second = self.second.propose(m, seed=seed, progress=part_of(progress, 1, 2))
+        mix: Tensor = torch.lerp(m.consistent(first.image), m.consistent(second.image), self.weight)
+        return replace(first, image=m.fidelity + self.saturation * (mix - m.fidelity))

@@ -1,0 +1,106 @@
+"""How a preset becomes a prior: what a kind of preset has to say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from torch import Tensor, nn
+
+from bigprior.degradations import Degradation
+from bigprior.errors import SettingsError
+from bigprior.priors.base import Prior
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a caller may ask for in place of what a preset says; a kind refuses what says nothing to it.
+
+    Attributes:
+        steps: of the inversion or the sampler.
+        budget_s: seconds that the inversion of one batch of pictures may take.
+        paper: the paper's own settings.
+        vgg: local VGG-16 trunk, for the paper's perceptual loss.
+    """
+
+    steps: int | None = None
+    budget_s: float | None = None
+    paper: bool = False
+    vgg: Path | str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what no prior could do.
+
+        Raises:
+            SettingsError: steps or a budget that are not positive.
+        """
+        if self.steps is not None and self.steps < 1:
+            raise SettingsError(f"steps is {self.steps}: expected at least 1")
+        if self.budget_s is not None and not self.budget_s > 0:
+            raise SettingsError(f"budget is {self.budget_s} s: expected more than 0")
+
+
+@dataclass(frozen=True)
+class Built:
+    """A prior for one task, at its own size.
+
+    Attributes:
+        prior: asks the preset's networks.
+        parts: of the preset, those that it is made of.
+        settings: how they are asked, as values that JSON holds.
+    """
+
+    prior: Prior
+    parts: tuple[str, ...]
+    settings: dict[str, Any] = field(default_factory=dict)
+
+
+class Kind(Protocol):
+    """One kind of preset: a network, with or without others beside it, and the prior that asks them.
+
+    Registered by name in :data:`bigprior.priors.kinds.KINDS`.
+    """
+
+    #: The part that every preset of this kind has, and the names of those that may stand beside it.
+    network: str
+    beside: tuple[str, ...]
+
+    def architectures(self) -> Iterable[str]:
+        """The architectures that :attr:`network` may have, by name."""
+        ...
+
+    def load(self, part: str, architecture: str, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> nn.Module:
+        """A part as a network, frozen.
+
+        Raises:
+            WeightsError: the tensors do not fit.
+        """
+        ...
+
+    def defaults(self, parts: Iterable[str], steps: Mapping[str, int]) -> dict[str, dict[str, Any]]:
+        """Settings by task of a new preset that has these parts, with so many steps where a task is given any."""
+        ...
+
+    def build(
+        self,
+        preset: str,
+        parts: Mapping[str, nn.Module],
+        settings: Mapping[str, Any],
+        physics: type[Degradation],
+        options: Options,
+    ) -> Built:
+        """The prior for one task.
+
+        Args:
+            preset: its name, for errors.
+            parts: the networks, loaded when they are asked for.
+            settings: the preset's for this task.
+            physics: the task.
+            options: the caller's.
+
+        Raises:
+            SettingsError: options that say nothing to this kind, or settings out of range.
+        """
+        ...

@@ -1,0 +1,94 @@
+"""Presets that hold a denoiser: the mean of what it knows, or samples of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import torch
+from pydantic import Field, NonNegativeFloat
+from torch import Tensor, nn
+
+from bigprior.degradations import DEGRADATIONS, Degradation
+from bigprior.errors import SettingsError
+from bigprior.networks.colorizer import ColorizationNetwork
+from bigprior.networks.denoising_unet import DenoisingUNet
+from bigprior.networks.refiner import Refiner
+from bigprior.priors.base import Prior
+from bigprior.priors.compose import Blend, Refined
+from bigprior.priors.diffusion import DiffusionPrior, DiffusionSettings
+from bigprior.priors.feedforward import FeedForwardPrior
+from bigprior.priors.kinds.base import Built, Options
+
+_NETWORKS: dict[str, Any] = {"denoiser": DenoisingUNet, "colorizer": ColorizationNetwork, "refiner": Refiner}
+
+
+class DiffusionKindSettings(DiffusionSettings):
+    """How a preset's networks are asked.
+
+    Attributes:
+        weight: where a colorization network guesses colours too: its share in them; the denoiser has the rest.
+        saturation: the same: factor on the colours.
+    """
+
+    weight: float = Field(default=0.5, ge=0, le=1)
+    saturation: NonNegativeFloat = 1.0
+
+
+class DiffusionKind:
+    """A denoiser, a colorization network that guesses colours beside it, and a refiner that takes a second look."""
+
+    network = "denoiser"
+    beside: tuple[str, ...] = ("colorizer", "refiner")
+
+    def architectures(self) -> Iterable[str]:
+        """That of the denoising U-Net."""
+        return ("denoising-unet",)
+
+    def load(self, part: str, architecture: str, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> nn.Module:
+        """The denoiser, the colorization network or the refiner."""
+        network: nn.Module = _NETWORKS[part].from_state_dict(tensors, header.get("network", {}))
+        network = network.requires_grad_(False).eval()
+        return network.to(memory_format=torch.channels_last) if part == self.network else network
+
+    def defaults(self, parts: Iterable[str], steps: Mapping[str, int]) -> dict[str, dict[str, Any]]:
+        """Two views a picture; one where noise gets a second look, since a refiner learned from single views."""
+        settings: dict[str, dict[str, Any]] = {}
+        for task, physics in DEGRADATIONS.items():
+            views = 1 if physics.identity and "refiner" in parts else 2
+            settings[task] = {"views": views} | ({"steps": steps[task]} if task in steps else {})
+        return settings
+
+    def build(
+        self,
+        preset: str,
+        parts: Mapping[str, nn.Module],
+        settings: Mapping[str, Any],
+        physics: type[Degradation],
+        options: Options,
+    ) -> Built:
+        """The denoiser; refined where noise is removed, mixed with the colorization network where colours are lost."""
+        for name, value, why in (
+            ("paper", options.paper or None, "the paper does not invert"),
+            ("budget", options.budget_s, "inverts nothing"),
+            ("vgg", options.vgg, "no perceptual loss steers"),
+        ):
+            if value is not None:
+                raise SettingsError(f"preset {preset} holds a denoiser, which {why}: leave --{name} out")
+        how = DiffusionKindSettings(**settings)
+        if options.steps is not None:
+            if how.sampler == "mean":
+                raise SettingsError(f"preset {preset} answers {physics.name} in one step: leave --steps out")
+            how = how.model_copy(update={"steps": options.steps})
+        plain = DiffusionSettings(**how.model_dump(include=set(DiffusionSettings.model_fields)))
+        prior: Prior = DiffusionPrior(parts["denoiser"], plain)
+        used = ["denoiser"]
+        if how.sampler == "mean" and physics.identity and "refiner" in parts:
+            refiner: Any = parts["refiner"]
+            prior = Refined(prior, refiner)
+            used.append("refiner")
+        if how.sampler == "mean" and physics.colours and "colorizer" in parts:
+            colours = FeedForwardPrior(parts["colorizer"], views=how.views)
+            prior = Blend(prior, colours, weight=how.weight, saturation=how.saturation)
+            used.append("colorizer")
+        return Built(prior, tuple(used), how.model_dump(mode="json"))
