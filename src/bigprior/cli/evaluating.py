@@ -77,7 +77,7 @@ def results(
     output: Annotated[Path, typer.Option("-o", "--output", help="The page.")] = Path("results.md"),
 ) -> None:
     """Write one Markdown page of all tables, beside the paper's own rows."""
-    from bigprior.evaluation.results import write_results
+    from bigprior.evaluation.protocols.results import write_results
 
     shown = write_results(folder, output)
     OUT.print(f"{', '.join(shown)} -> {output}", soft_wrap=True)

@@ -113,7 +113,7 @@ def demo(
 ) -> None:
     """Denoise, colorize and inpaint a photograph that scikit-image carries (coffee, CC0), and show how it went."""
     with working("loading"):
-        from bigprior.evaluation.demo import run_demo
+        from bigprior.evaluation.protocols.demo import run_demo
     table = Table("task", "mean phi", "dB measured", "dB prior", "dB restored", "seconds", title="bigprior demo")
     for row in run_demo(output, preset=preset, steps=steps, seed=seed, progress=progress_of):
         decibels = [f"{row[k]:.2f}" for k in ("fidelity", "prior", "restored")]

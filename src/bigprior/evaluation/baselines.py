@@ -16,13 +16,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bigprior.degradations import Degradation, Inpainting
+from bigprior.degradations import DEGRADATIONS, Degradation
 from bigprior.io.arrays import as_picture, to_numpy
 from bigprior.io.weights import sha256
 from bigprior.presets.loading import load_prior
 from bigprior.presets.store import embedded, preset
 from bigprior.priors.anysize import for_any_size
 from bigprior.priors.gan import GANPrior, InversionSettings
+from bigprior.registry import Registry
 from bigprior.training.dncnn import load_dncnn, restore_with
 
 #: A measurement (1, C, H, W), its degradation and the noise level, if told, to a picture (1, 3, H, W).
@@ -31,7 +32,10 @@ _Restore = Callable[[Tensor, Degradation, float | None], Tensor]
 _Denoise = Callable[[np.ndarray, float], np.ndarray]
 #: A picture (H, W, 3), 8-bit, and a mask (H, W), 8-bit, 0 = known, to a picture, 8-bit.
 _Fill = Callable[[np.ndarray, np.ndarray], np.ndarray]
-_ALL = ("denoising", "inpainting", "colorization")
+
+
+def _every(physics: type[Degradation]) -> bool:
+    return True
 
 
 @dataclass(frozen=True)
@@ -39,7 +43,7 @@ class Baseline:
     """One method.
 
     Attributes:
-        tasks: the degradations that it treats.
+        treats: whether it treats a degradation.
         package: what has to be installed, by the name that it is imported under.
         restore: the method.
         knows_sigma: whether it knows the noise level, which a blind method does not.
@@ -48,7 +52,7 @@ class Baseline:
         note: what a reader of a table has to know of it.
     """
 
-    tasks: tuple[str, ...]
+    treats: Callable[[type[Degradation]], bool]
     package: str
     restore: _Restore
     knows_sigma: bool = False
@@ -77,7 +81,7 @@ def choose(
     """
     able, unable = dict[str, Baseline](), dict[str, str]()
     for name, one in BASELINES.items():
-        if task not in one.tasks or (one.slow if names is None else name not in names):
+        if not one.treats(DEGRADATIONS[task]) or (one.slow if names is None else name not in names):
             continue
         if one.missing is None:
             able[name] = one
@@ -104,10 +108,16 @@ def _denoiser(one: _Denoise) -> _Restore:
     return restore
 
 
+def _hole(physics: Degradation, y: Tensor) -> Tensor:
+    """Where nothing was measured, (N, 1, H, W)."""
+    hole = physics.measure(y).hole
+    assert hole is not None
+    return hole
+
+
 def _filler(one: _Fill) -> _Restore:
     def restore(y: Tensor, physics: Degradation, sigma: float | None) -> Tensor:
-        assert isinstance(physics, Inpainting) and physics.mask is not None
-        mask = physics.mask
+        mask = 1 - _hole(physics, y)
         filled = one(to_numpy(y), ((1 - mask[0, 0]) * 255).byte().numpy())
         return mask * y + (1 - mask) * as_picture(filled / 255)
 
@@ -156,7 +166,7 @@ def _navier_stokes(picture: np.ndarray, hole: np.ndarray) -> np.ndarray:
 def _trained(task: str, weights: Path) -> Baseline:
     network, recipe = load_dncnn(weights)
     return Baseline(
-        (task,),
+        lambda physics: physics.name == task,
         "deepinv",
         lambda y, physics, sigma: restore_with(network, y, physics),
         depends=lambda task: sha256(weights),
@@ -177,9 +187,7 @@ def _deep_image_prior(y: Tensor, physics: Degradation, sigma: float | None) -> T
         decoder = ConvDecoder((3, *y.shape[2:]), channels=DIP_CHANNELS)
         method = DeepImagePrior(decoder, (DIP_CHANNELS, 4, 4), iterations=DIP_STEPS)
         image: Tensor = method(y, physics).detach().clamp(0, 1)
-    if isinstance(physics, Inpainting) and physics.mask is not None:
-        return physics.mask * y + (1 - physics.mask) * image
-    return image
+    return image if physics.placement != "hole" else torch.lerp(y, image, _hole(physics, y))
 
 
 def _inversion(codes: int | None) -> _Restore:
@@ -207,7 +215,7 @@ def _inverted(task: str, codes: int | None) -> GANPrior:
 def _code_baseline(codes: int | None) -> Baseline:
     """The embedded generator's inversion alone, with so many codes, or as many as its preset has."""
     return Baseline(
-        _ALL,
+        _every,
         "deepinv",
         _inversion(codes),
         slow=True,
@@ -216,24 +224,36 @@ def _code_baseline(codes: int | None) -> Baseline:
     )
 
 
+def _noisy(physics: type[Degradation]) -> bool:
+    return physics.identity
+
+
+def _holes(physics: type[Degradation]) -> bool:
+    return physics.placement == "hole"
+
+
 #: The row of the trained network, which needs its weights and so is not in :data:`BASELINES`.
 DNCNN = "dncnn"
 #: Every other baseline by the name of its row.
-BASELINES: dict[str, Baseline] = {
-    "bm3d": Baseline(("denoising",), "bm3d", _denoiser(_bm3d), knows_sigma=True),
-    "nlm": Baseline(("denoising",), "pywt", _denoiser(_nlm)),
-    "tv": Baseline(("denoising",), "pywt", _denoiser(_tv)),
-    "wavelet": Baseline(("denoising",), "pywt", _denoiser(_wavelet)),
-    "telea": Baseline(("inpainting",), "cv2", _filler(_telea)),
-    "navier-stokes": Baseline(("inpainting",), "cv2", _filler(_navier_stokes)),
-    "deep-image-prior": Baseline(
-        _ALL,
-        "deepinv",
-        _deep_image_prior,
-        slow=True,
-        depends=lambda task: f"{DIP_STEPS}/{DIP_CHANNELS}",
-        note=f"{DIP_STEPS} steps of a decoder of {DIP_CHANNELS} channels",
-    ),
-    "single-code": _code_baseline(1),
-    "multi-code": _code_baseline(None),
-}
+BASELINES: Registry[Baseline] = Registry(
+    "baseline",
+    "bigprior.baselines",
+    {
+        "bm3d": Baseline(_noisy, "bm3d", _denoiser(_bm3d), knows_sigma=True),
+        "nlm": Baseline(_noisy, "pywt", _denoiser(_nlm)),
+        "tv": Baseline(_noisy, "pywt", _denoiser(_tv)),
+        "wavelet": Baseline(_noisy, "pywt", _denoiser(_wavelet)),
+        "telea": Baseline(_holes, "cv2", _filler(_telea)),
+        "navier-stokes": Baseline(_holes, "cv2", _filler(_navier_stokes)),
+        "deep-image-prior": Baseline(
+            _every,
+            "deepinv",
+            _deep_image_prior,
+            slow=True,
+            depends=lambda task: f"{DIP_STEPS}/{DIP_CHANNELS}",
+            note=f"{DIP_STEPS} steps of a decoder of {DIP_CHANNELS} channels",
+        ),
+        "single-code": _code_baseline(1),
+        "multi-code": _code_baseline(None),
+    },
+)

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from bigprior.io.arrays import to_numpy
 from bigprior.ops.perceptual import LPIPS_LEAST_PX, lpips_network
+from bigprior.registry import Registry
 
 #: Thresholds of the colour AuC, as released: 0 to 149 in steps of one.
 AUC_THRESHOLDS = np.arange(150)
@@ -71,7 +72,9 @@ def lpips(image: Tensor, truth: Tensor) -> Tensor:
 
 
 #: Every metric by the name that results carry it under.
-METRICS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"psnr": psnr, "ssim": ssim, "lpips": lpips, "auc": colour_auc}
+METRICS: Registry[Callable[[Tensor, Tensor], Tensor]] = Registry(
+    "metric", "bigprior.metrics", {"psnr": psnr, "ssim": ssim, "lpips": lpips, "auc": colour_auc}
+)
 
 
 def _each(one: Callable[[np.ndarray, np.ndarray], float], image: Tensor, truth: Tensor) -> Tensor:

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bigprior.degradations import Degradation
+from bigprior.degradations import DEGRADATIONS, Degradation
 from bigprior.degradations.simulation import noise_level, simulate
 from bigprior.errors import SettingsError
 from bigprior.evaluation.baselines import Baseline, choose
@@ -82,8 +82,8 @@ class Rows:
 def picture_rows(
     task: str,
     protocol: str,
-    metrics: Sequence[str],
     *,
+    metrics: Sequence[str] | None = None,
     data: Path,
     index: tuple[int, int] | None,
     preset_name: str,
@@ -99,7 +99,7 @@ def picture_rows(
 
     Args:
         task, protocol: the degradation, and how its measurements are made.
-        metrics: names in :data:`bigprior.evaluation.metrics.METRICS`.
+        metrics: names in :data:`bigprior.evaluation.metrics.METRICS`; what the degradation is scored by, by default.
         data, index: the pictures.
         preset_name: whose prior and phi network restore.
         steps: of the prior, in place of the preset's.
@@ -113,6 +113,7 @@ def picture_rows(
         SettingsError: ``prior_dir`` without ``phi``, or with other pictures.
         WeightsError: a file of ``dncnn`` that is none.
     """
+    metrics = metrics or DEGRADATIONS[task].metrics
     files = list_pictures(data, index)
     names = [file.stem for file in files]
     methods, missing = choose(task, baselines, dncnn)

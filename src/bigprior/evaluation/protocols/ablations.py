@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -11,7 +10,9 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from bigprior.errors import SettingsError
 from bigprior.evaluation.metrics import colour_auc, psnr
+from bigprior.evaluation.protocols.request import Request, Results, folder_of
 from bigprior.fusion import fuse_in_frame
 from bigprior.phi import PhiNetwork
 from bigprior.presets.loading import load_phi
@@ -41,34 +42,25 @@ VARIANTS: dict[str, dict[str, Any]] = {
 }
 
 
-def ablation_table(
-    data: Path,
-    prior_dir: Path,
-    index: tuple[int, int],
-    folder: Path,
-    *,
-    steps: int | None = None,
-    progress: Progress,
-) -> dict[str, Any]:
-    """Train every variant of :data:`VARIANTS` for colorization, on the same crops, and score it.
+def ablations(request: Request, progress: Progress) -> Results:
+    """What the phi network's parts are worth: every variant of :data:`VARIANTS` trained for colorization.
 
-    Args:
-        data: folder of pictures of one size.
-        prior_dir: priors computed elsewhere, one of the same name a picture.
-        index: first and last picture to score on; those before are learned from.
-        folder: a run a variant; an interrupted one goes on where it was.
-        steps: of each training; :data:`STEPS` by default.
-        progress: over variants.
+    All on the same crops of the pictures before the request's index, on priors computed elsewhere, and scored on those
+    of the index. In the request's folder, each variant has a run, which goes on where it was interrupted.
 
     Returns:
         ``{variant: {auc, psnr, mean_phi, phi_outside, parameters, gflop, seconds}}``: the share of ``phi`` outside
         [0, 1], and cost for 256x256 pixels; and under ``training`` its ``steps``.
 
     Raises:
-        SettingsError: the folders do not match, or ``folder`` holds runs with other settings.
+        SettingsError: no such priors, index or folder, or the folders do not match, or hold runs with other settings.
     """
+    if request.prior_dir is None or request.index is None or request.index[0] == 0:
+        raise SettingsError("ablations need --prior-dir FOLDER, and --index A-B with A > 0: pictures before A train")
+    data, prior_dir, index, steps = request.data, request.prior_dir, request.index, request.steps
+    folder = folder_of(request, "ablations")
     train, test = (given_triples(data, prior_dir, part) for part in ((0, index[0] - 1), index))
-    results: dict[str, Any] = {}
+    results: Results = {}
     for done, (name, change) in enumerate(VARIANTS.items()):
         settings = PhiSettings(**{"steps": steps or STEPS, "batch": 8, "crop_px": 40, **change})
         network = load_phi(train_phi(folder / _slug(name), settings, train, quiet=True))

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from bigprior import DEFAULT_PRESET
 from bigprior.degradations import DEGRADATIONS
 from bigprior.degradations.simulation import noise_level, simulate
 from bigprior.evaluation.metrics import METRICS
+from bigprior.evaluation.protocols.request import Request, Results
 from bigprior.fusion import Fusion, fuse_in_frame
 from bigprior.io.folders import load_set
 from bigprior.phi import PhiNetwork
@@ -23,13 +24,10 @@ from bigprior.restoration import Restorer
 WEIGHTS = (0.0, 1e-6, 1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1)
 
 
-def frame_figures(data: Path, index: tuple[int, int] | None, preset: str, progress: Progress) -> dict[str, Any]:
-    """Fuse the same prior in pixels and in the task's natural frame, picture by picture.
+def frames(request: Request, progress: Progress) -> Results:
+    """What is made up, and what it buys, in pixels and in each task's natural frame: one prior, two fusions.
 
-    Args:
-        data, index: pictures whose truth is known.
-        preset: whose prior and phi networks fuse; it has a network for pixels and for the natural frame.
-        progress: over pictures.
+    The preset has a network for pixels and for the natural frame.
 
     Returns:
         For blind denoising, under ``pixel`` and ``wavelet``: ``psnr`` in dB, ``share`` of the variance that is made
@@ -40,7 +38,8 @@ def frame_figures(data: Path, index: tuple[int, int] | None, preset: str, progre
     Raises:
         SettingsError: the preset has no network for one of the frames.
     """
-    pictures = load_set(data, index)
+    preset = request.preset or DEFAULT_PRESET
+    pictures = load_set(request.data, request.index)
     denoise, colour = (DEGRADATIONS[task].frame for task in ("denoising", "colorization"))
     restorers = {
         (task, frame): load_restorer(preset, task, frame=frame)
@@ -69,7 +68,7 @@ def frame_figures(data: Path, index: tuple[int, int] | None, preset: str, progre
             colours[frame].append({"auc": float(METRICS["auc"](restored, x)), "inconsistency": off})
         progress(i + 1, len(pictures))
     sigmas = [noise_level("denoising", name) for name in pictures.names]
-    results: dict[str, Any] = {}
+    results: Results = {}
     for frame, scores in rows.items():
         curve = {f"{weight:g}": _summary(points, sigmas) for weight, points in curves[frame].items()}
         results[frame] = _summary(scores, sigmas) | {"curve": curve}

@@ -10,67 +10,9 @@ from matplotlib.figure import Figure
 
 from bigprior.errors import ImageError
 from bigprior.evaluation.plots import frames_figure, scatter_figure, table_figure
+from bigprior.evaluation.protocols.published import PUBLISHED, PUBLISHED_CORRELATIONS
 from bigprior.io.atomic import write_text
 from bigprior.report.folder import save_figure
-
-#: The paper's own rows, Tables II to V: by table and set, method to metrics. Table III is the mean of the three sets.
-PUBLISHED: dict[tuple[str, str], dict[str, dict[str, float]]] = {
-    ("table2", "bedroom"): {
-        "Colorful colorization": {"auc": 88.55},
-        "Deep image prior": {"auc": 84.33},
-        "Feature map opt.": {"auc": 85.41},
-        "mGAN prior": {"auc": 88.52},
-        "BIGPrior": {"auc": 89.27},
-    },
-    ("table2", "church"): {
-        "Colorful colorization": {"auc": 89.13},
-        "Deep image prior": {"auc": 83.31},
-        "Feature map opt.": {"auc": 86.10},
-        "mGAN prior": {"auc": 89.69},
-        "BIGPrior": {"auc": 90.64},
-    },
-    ("table3", "mean"): {
-        "DeepFill v2": {"psnr": 26.56, "ssim": 0.9555, "lpips": 0.0191},
-        "Feature map opt.": {"psnr": 14.75, "ssim": 0.4563},
-        "Deep image prior": {"psnr": 17.92, "ssim": 0.4327},
-        "mGAN prior": {"psnr": 20.55, "ssim": 0.5823, "lpips": 0.2070},
-        "BIGPrior": {"psnr": 25.32, "ssim": 0.9240, "lpips": 0.0376},
-    },
-    ("table4", "bedroom"): {
-        "mGAN prior": {"psnr": 20.34, "ssim": 0.5902, "lpips": 0.2134},
-        "BIGPrior": {"psnr": 23.22, "ssim": 0.8598, "lpips": 0.0775},
-    },
-    ("table4", "church"): {
-        "mGAN prior": {"psnr": 19.33, "ssim": 0.5359, "lpips": 0.2235},
-        "BIGPrior": {"psnr": 21.94, "ssim": 0.8509, "lpips": 0.0855},
-    },
-    ("table4", "conference"): {
-        "mGAN prior": {"psnr": 19.38, "ssim": 0.5641, "lpips": 0.2062},
-        "BIGPrior": {"psnr": 22.20, "ssim": 0.8318, "lpips": 0.0785},
-    },
-    ("table5", "bedroom"): {
-        "DnCNN": {"psnr": 24.96, "ssim": 0.5804, "lpips": 0.1859},
-        "mGAN prior": {"psnr": 22.72, "ssim": 0.6257, "lpips": 0.1978},
-        "BIGPrior": {"psnr": 26.80, "ssim": 0.7279, "lpips": 0.0998},
-    },
-    ("table5", "church"): {
-        "DnCNN": {"psnr": 22.40, "ssim": 0.5166, "lpips": 0.2046},
-        "mGAN prior": {"psnr": 21.12, "ssim": 0.5643, "lpips": 0.2065},
-        "BIGPrior": {"psnr": 23.38, "ssim": 0.5959, "lpips": 0.1435},
-    },
-    ("table5", "conference"): {
-        "DnCNN": {"psnr": 22.81, "ssim": 0.5310, "lpips": 0.2167},
-        "mGAN prior": {"psnr": 21.49, "ssim": 0.5962, "lpips": 0.1968},
-        "BIGPrior": {"psnr": 24.70, "ssim": 0.6578, "lpips": 0.1192},
-    },
-}
-
-#: Figure 7's correlations as published, by set.
-PUBLISHED_CORRELATIONS: dict[str, dict[str, float]] = {
-    "bedroom": {"phi_sigma": 0.83},
-    "church": {"phi_sigma": 0.60, "phi_psnr": 0.56},
-    "conference": {"phi_sigma": 0.81},
-}
 
 _TITLES = {
     "table2": "Colorization (Table II)",

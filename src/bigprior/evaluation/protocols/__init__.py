@@ -1,0 +1,43 @@
+"""What can be measured of a prior and a restorer, by name. Figures come as ``{method: {metric: mean}}``."""
+
+from __future__ import annotations
+
+from bigprior.degradations.simulation import protocols
+from bigprior.evaluation.protocols.ablations import ablations
+from bigprior.evaluation.protocols.frames import frames
+from bigprior.evaluation.protocols.paper import figure7, gallery, table, table2, table3, table4, table5, tasks
+from bigprior.evaluation.protocols.priors import generator, inversion, samplers
+from bigprior.evaluation.protocols.request import Evaluation, Request
+from bigprior.registry import Registry
+
+#: Every evaluation by name.
+EVALUATIONS: Registry[Evaluation] = Registry(
+    "evaluation",
+    "bigprior.evaluations",
+    {
+        "inversion": inversion,
+        "tasks": tasks,
+        "table2": table2,
+        "table3": table3,
+        "table4": table4,
+        "table5": table5,
+        "figure7": figure7,
+        "gallery": gallery,
+        "ablations": ablations,
+        "generator": generator,
+        "samplers": samplers,
+        "frames": frames,
+    },
+)
+
+
+def evaluation(name: str) -> Evaluation:
+    """The evaluation called ``name``, or a table of the protocol of that name: ours and the baselines, on any pictures.
+
+    Raises:
+        UnknownNameError: no such evaluation or protocol.
+    """
+    return EVALUATIONS[name] if name in EVALUATIONS or name not in protocols() else table(name)
+
+
+__all__ = ["EVALUATIONS", "Evaluation", "Request", "evaluation"]

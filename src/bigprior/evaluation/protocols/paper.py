@@ -1,0 +1,105 @@
+"""The paper's own measurements: its three tasks, Tables II to V, Figure 7, and a gallery as its Figures 2 to 6."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from bigprior import DEFAULT_PRESET
+from bigprior.degradations import DEGRADATIONS
+from bigprior.degradations.simulation import simulate
+from bigprior.evaluation.metrics import psnr
+from bigprior.evaluation.plots import gallery_figure
+from bigprior.evaluation.protocols.figure7 import correlations
+from bigprior.evaluation.protocols.request import Evaluation, Request, Results, folder_of, mean_scores
+from bigprior.evaluation.tables import Rows, means, picture_rows
+from bigprior.io.folders import load_set
+from bigprior.presets.loading import load_prior, load_restorer
+from bigprior.presets.store import embedded
+from bigprior.progress import Progress, part_of
+from bigprior.report.folder import save_figure
+
+#: What the gallery shows, by the name of the file: task and protocol.
+_GALLERY = {
+    "denoising": ("denoising", "denoising"),
+    "inpainting-centre": ("inpainting", "inpainting-centre"),
+    "inpainting-boxes": ("inpainting", "inpainting-boxes"),
+    "colorization": ("colorization", "colorization"),
+}
+
+
+def tasks(request: Request, progress: Progress) -> Results:
+    """The three tasks at the generator's own size: the fidelity term, the prior, and their fusion."""
+    protocols = {"denoising": "denoising-25", "inpainting": "inpainting-centre", "colorization": "colorization"}
+    name = request.preset or embedded("gan")
+    side = load_prior(name, "denoising").prior.resolution
+    pictures = load_set(request.data, request.index, side)
+    results: Results = {}
+    for done, (task, protocol) in enumerate(protocols.items()):
+        metrics = DEGRADATIONS[task].metrics
+        restorer = load_restorer(name, task, steps=request.steps)
+        y, physics = simulate(protocol, pictures.images, pictures.names)
+        result = restorer.restore(y, physics, progress=part_of(progress, done, len(protocols)))
+        rows = {"input": result.fidelity, "prior": result.prior, "ours": result.restored}
+        results[task] = {row: mean_scores(image, pictures.images, metrics) for row, image in rows.items()}
+        results[task]["ours"]["mean_phi"] = result.mean_phi
+    return results
+
+
+def _rows(task: str, protocol: str, request: Request, progress: Progress) -> Rows:
+    return picture_rows(
+        task,
+        protocol,
+        data=request.data,
+        index=request.index,
+        preset_name=request.preset or DEFAULT_PRESET,
+        steps=request.steps,
+        prior_dir=request.prior_dir,
+        phi=request.phi,
+        baselines=request.baselines,
+        dncnn=request.dncnn,
+        lines=request.lines,
+        progress=progress,
+    )
+
+
+def table(protocol: str, summary: str | None = None) -> Evaluation:
+    """A table of one protocol: the fidelity term, the prior, ours, and the baselines."""
+    task = next(name for name, physics in DEGRADATIONS.items() if protocol in physics.protocols)
+
+    def measured(request: Request, progress: Progress) -> Results:
+        return means(_rows(task, protocol, request, progress))
+
+    measured.__doc__ = summary or f"Measurements of the protocol {protocol}, restored and scored."
+    return measured
+
+
+table2 = table("colorization", "Table II: colorization.")
+table3 = table("inpainting-centre", "Table III: a hole of 64x64 in the centre.")
+table4 = table("inpainting-boxes", "Table IV: two to four random boxes.")
+table5 = table("denoising", "Table V: blind noise, sigma 5 to 50.")
+
+
+def figure7(request: Request, progress: Progress) -> Results:
+    """Figure 7: how the mean of ``phi`` goes with the noise and with the prior's PSNR, in blind denoising.
+
+    It costs nothing after Table V, with that table's lines.
+    """
+    rows = _rows("denoising", "denoising", replace(request, baselines=()), progress)
+    return correlations(rows, "denoising")
+
+
+def gallery(request: Request, progress: Progress) -> Results:
+    """Figures 2 to 6: a picture a task that shows what was measured, the prior, ``phi``, and what came of it."""
+    folder = folder_of(request, "gallery")
+    pictures, results = load_set(request.data, request.index), dict[str, Any]()
+    for done, (name, (task, protocol)) in enumerate(_GALLERY.items()):
+        restorer, rows = load_restorer(request.preset or DEFAULT_PRESET, task, steps=request.steps), []
+        for i, picture in enumerate(pictures.names):
+            x = pictures.images[i : i + 1]
+            y, physics = simulate(protocol, x, [picture])
+            rows.append((restorer.restore(y, physics), x))
+            progress(done * len(pictures) + i + 1, len(_GALLERY) * len(pictures))
+        save_figure(gallery_figure(rows), folder / f"{name}.png")
+        results[name] = {n: float(psnr(r.restored, x)) for n, (r, x) in zip(pictures.names, rows, strict=True)}
+    return results
