@@ -7,59 +7,151 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from importlib.metadata import version
+from importlib import import_module as _import_module
+from importlib.metadata import version as _version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from bigprior.degradations import Colorization, Denoising, Inpainting
-    from bigprior.fusion import fuse
-    from bigprior.io.pictures import read_mask, read_picture, write_picture
-    from bigprior.presets.loading import load_restorer
+    from bigprior.degradations import (
+        DEGRADATIONS,
+        Colorization,
+        Degradation,
+        Denoising,
+        Inpainting,
+        Measurement,
+        Protocol,
+        as_degradation,
+    )
+    from bigprior.errors import (
+        BigpriorError,
+        ImageError,
+        MaskError,
+        OutputError,
+        SettingsError,
+        UnknownNameError,
+        WeightsError,
+    )
+    from bigprior.evaluation.baselines import BASELINES, Baseline
+    from bigprior.evaluation.metrics import METRICS
+    from bigprior.frames import FRAMES, Band, Frame
+    from bigprior.fusion import Fusion, fuse, terms
+    from bigprior.io.layers import read_layers
+    from bigprior.io.pictures import Picture, read_mask, read_picture, write_picture
+    from bigprior.networks.generators import GENERATORS, Generator
+    from bigprior.noise import Noise
+    from bigprior.phi import PHI_NETWORKS, ConstantPhi, PhiNetwork
+    from bigprior.presets.importing import import_preset
+    from bigprior.presets.loading import load_phi, load_prior, load_restorer
+    from bigprior.presets.store import preset_names
     from bigprior.priors.anysize import AnySize
+    from bigprior.priors.base import Prior, Projection
+    from bigprior.priors.compose import Blend, Refined
     from bigprior.priors.diffusion import DiffusionPrior, DiffusionSettings
+    from bigprior.priors.feedforward import FeedForwardPrior
     from bigprior.priors.gan import GANPrior, InversionSettings
-    from bigprior.restoration import Restoration, Restorer
+    from bigprior.priors.kinds import KINDS
+    from bigprior.priors.precomputed import PrecomputedPrior
+    from bigprior.registry import Registry
+    from bigprior.report.folder import save_restoration as save
+    from bigprior.restoration import Restoration
+    from bigprior.restorer import Restorer
 
-__version__ = version("bigprior")
+__version__ = _version("bigprior")
 
 #: The preset that restores when none is named.
 DEFAULT_PRESET = "rooms-diffusion"
 
-_HOME = {
-    "AnySize": "priors.anysize",
-    "Colorization": "degradations",
-    "Denoising": "degradations",
-    "DiffusionPrior": "priors.diffusion",
-    "DiffusionSettings": "priors.diffusion",
-    "GANPrior": "priors.gan",
-    "Inpainting": "degradations",
-    "InversionSettings": "priors.gan",
-    "Restoration": "restoration",
-    "Restorer": "restoration",
-    "fuse": "fusion",
-    "load_restorer": "presets.loading",
-    "read_mask": "io.pictures",
-    "read_picture": "io.pictures",
-    "write_picture": "io.pictures",
+#: The public face: every name with the module that it lives in. Names that are not here can change without notice.
+_HOMES = {
+    "degradations": "DEGRADATIONS Colorization Degradation Denoising Inpainting Measurement Protocol as_degradation",
+    "errors": "BigpriorError ImageError MaskError OutputError SettingsError UnknownNameError WeightsError",
+    "evaluation.baselines": "BASELINES Baseline",
+    "evaluation.metrics": "METRICS",
+    "frames": "FRAMES Band Frame",
+    "fusion": "Fusion fuse terms",
+    "io.layers": "read_layers",
+    "io.pictures": "Picture read_mask read_picture write_picture",
+    "networks.generators": "GENERATORS Generator",
+    "noise": "Noise",
+    "phi": "PHI_NETWORKS ConstantPhi PhiNetwork",
+    "presets.importing": "import_preset",
+    "presets.loading": "load_phi load_prior load_restorer",
+    "presets.store": "preset_names",
+    "priors.anysize": "AnySize",
+    "priors.base": "Prior Projection",
+    "priors.compose": "Blend Refined",
+    "priors.diffusion": "DiffusionPrior DiffusionSettings",
+    "priors.feedforward": "FeedForwardPrior",
+    "priors.gan": "GANPrior InversionSettings",
+    "priors.kinds": "KINDS",
+    "priors.precomputed": "PrecomputedPrior",
+    "registry": "Registry",
+    "report.folder": "save",
+    "restoration": "Restoration",
+    "restorer": "Restorer",
 }
+_HOME = {name: home for home, names in _HOMES.items() for name in names.split()}
+#: Public names of things that go by a longer one at home.
+_OWN_NAME = {"save": "save_restoration"}
 
 __all__ = [
+    "BASELINES",
     "DEFAULT_PRESET",
+    "DEGRADATIONS",
+    "FRAMES",
+    "GENERATORS",
+    "KINDS",
+    "METRICS",
+    "PHI_NETWORKS",
     "AnySize",
+    "Band",
+    "Baseline",
+    "BigpriorError",
+    "Blend",
     "Colorization",
+    "ConstantPhi",
+    "Degradation",
     "Denoising",
     "DiffusionPrior",
     "DiffusionSettings",
+    "FeedForwardPrior",
+    "Frame",
+    "Fusion",
     "GANPrior",
+    "Generator",
+    "ImageError",
     "Inpainting",
     "InversionSettings",
+    "MaskError",
+    "Measurement",
+    "Noise",
+    "OutputError",
+    "PhiNetwork",
+    "Picture",
+    "PrecomputedPrior",
+    "Prior",
+    "Projection",
+    "Protocol",
+    "Refined",
+    "Registry",
     "Restoration",
     "Restorer",
+    "SettingsError",
+    "UnknownNameError",
+    "WeightsError",
+    "__version__",
+    "as_degradation",
     "fuse",
+    "import_preset",
+    "load_phi",
+    "load_prior",
     "load_restorer",
+    "preset_names",
+    "read_layers",
     "read_mask",
     "read_picture",
+    "save",
+    "terms",
     "write_picture",
 ]
 
@@ -68,4 +160,9 @@ def __getattr__(name: str) -> Any:
     """Import a public name when it is first asked for: importing bigprior itself imports no torch."""
     if name not in _HOME:
         raise AttributeError(f"module 'bigprior' has no attribute {name!r}")
-    return getattr(import_module(f"bigprior.{_HOME[name]}"), name)
+    return getattr(_import_module(f"bigprior.{_HOME[name]}"), _OWN_NAME.get(name, name))
+
+
+def __dir__() -> list[str]:
+    """The public face, and nothing else."""
+    return sorted(__all__)

@@ -1,24 +1,23 @@
-"""The paper in one file: ``x_hat = (1 - phi) * g_inv(y) + phi * G(z*)``, in any orthonormal frame."""
+"""What a restoration gives: the restored picture, and what it is made of."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
-import deepinv as dinv
+import numpy as np
+import numpy.typing as npt
 import torch
-from torch import Tensor, nn
+from PIL import Image
+from torch import Tensor
 
-from bigprior.degradations import Degradation, as_degradation
-from bigprior.errors import SettingsError
-from bigprior.fusion import fuse_in_frame, fuse_pixels
-from bigprior.ops.colour import is_grey
-from bigprior.phi import PhiNetwork
-from bigprior.priors.base import Prior, Projection
-from bigprior.progress import Progress
+from bigprior.io.arrays import to_numpy, to_pil
+from bigprior.io.samples import Array
+from bigprior.priors.base import Projection
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class Restoration:
     """A restored picture, and what it is made of.
 
@@ -54,27 +53,38 @@ class Restoration:
         """How many pictures."""
         return len(self.restored)
 
-    def __getitem__(self, i: int) -> Restoration:
-        """The restoration of picture ``i`` alone.
+    def __getitem__(self, pictures: int | slice) -> Restoration:
+        """The restoration of one of the pictures, or of some, alone.
 
         Raises:
             IndexError: no such picture.
         """
-        i = range(len(self))[i]
-        one = slice(i, i + 1)
+        if isinstance(pictures, int):
+            first = range(len(self))[pictures]
+            pictures = slice(first, first + 1)
         names = ("restored", "fidelity", "prior", "measured", "hallucinated", "phi", "share", "measurement")
-        codes = {name: code[one] for name, code in self.projection.codes.items()}
-        history = None if self.projection.history is None else self.projection.history[:, one]
+        codes = {name: code[pictures] for name, code in self.projection.codes.items()}
+        history = None if self.projection.history is None else self.projection.history[:, pictures]
         provenance = dict(self.provenance)
         if len(provenance.get("sigma", ())) == len(self):
-            provenance["sigma"] = provenance["sigma"][one]
+            provenance["sigma"] = provenance["sigma"][pictures]
         return replace(
             self,
-            **{name: getattr(self, name)[one] for name in names},
-            bands=tuple(band[one] for band in self.bands),
-            projection=Projection(self.projection.image[one], codes, history),
+            **{name: getattr(self, name)[pictures] for name in names},
+            bands=tuple(band[pictures] for band in self.bands),
+            projection=Projection(self.projection.image[pictures], codes, history),
             provenance=provenance,
         )
+
+    def __eq__(self, other: object) -> bool:
+        """Whether both hold the same pictures, made of the same parts in the same way, bit for bit."""
+        if not isinstance(other, Restoration):
+            return NotImplemented
+        names = ("restored", "fidelity", "prior", "measured", "hallucinated", "phi", "share", "measurement")
+        same = all(torch.equal(getattr(self, name), getattr(other, name)) for name in names)
+        return same and (self.task, self.provenance) == (other.task, other.provenance)
+
+    __hash__ = None  # type: ignore[assignment]  # what holds tensors is compared, not looked up
 
     @property
     def mean_phi(self) -> float:
@@ -92,92 +102,35 @@ class Restoration:
         hallucinated = f"{self.mean_share:.0%} of the variance made up"
         return f"<Restoration {size} {self.task}, mean phi {self.mean_phi:.2f}, {hallucinated}>"
 
-
-class Restorer(dinv.models.Reconstructor):
-    """Restores pictures from their measurements with a prior and a phi network; a deepinv ``Reconstructor``.
-
-    Args:
-        prior: projects a measurement on what it believes pictures are.
-        phi: network that predicts ``phi`` in its own frame, or one for each task by the degradation's name.
-        rho: weight of what is made up, for networks that take one: 0 for the most accurate picture, more for more of
-            the measurement; the network's own by default.
-        provenance: kept in every result.
-    """
-
-    def __init__(
-        self,
-        prior: Prior,
-        phi: PhiNetwork | dict[str, PhiNetwork],
-        *,
-        rho: float | None = None,
-        provenance: dict[str, Any] | None = None,
-    ) -> None:
-        super().__init__()
-        self.prior = prior
-        self.phi = nn.ModuleDict(phi) if isinstance(phi, dict) else phi
-        self.rho = rho
-        self.provenance = provenance or {}
-        self.eval()
-
-    def forward(self, y: Tensor, physics: dinv.physics.Physics, **settings: Any) -> Tensor:
-        """Deepinv's signature: the restored picture alone."""
-        return self.restore(y, physics, **settings).restored
-
-    @torch.no_grad()
-    def restore(
-        self, y: Tensor, degradation: dinv.physics.Physics, *, seed: int = 0, progress: Progress | None = None
-    ) -> Restoration:
-        """Restore a batch of measurements of one degradation.
-
-        Args:
-            y: (N, C, H, W), nominally in [0, 1]; C as the degradation says.
-            degradation: how ``y`` came to be: ours, or deepinv's own ``Denoising``, ``Inpainting`` or ``Decolorize``.
-            seed: of the prior's start. The same seed gives the same result.
-            progress: called with (finished, total) units of the prior's work.
+    def to_numpy(self, dtype: npt.DTypeLike = np.uint8) -> Array:
+        """The restored picture as (H, W, 3), RGB: uint8 or uint16, or float32 or float64 as it is.
 
         Raises:
-            ImageError: ``y`` is not a measurement of ``degradation``.
-            MaskError: a mask of another size.
-            SettingsError: no phi network for this task, or a physics without a bijection that is known.
+            ImageError: several pictures, or another ``dtype``.
         """
-        physics = as_degradation(degradation)
-        m = physics.measure(y)
-        network: nn.Module = self.phi
-        known = m.known_phi
-        if known is None and isinstance(network, nn.ModuleDict):
-            if physics.name not in network:
-                raise SettingsError(f"no phi network for {physics.name}: this restorer has {', '.join(network)}")
-            network = network[physics.name]
-        projection = self.prior.project(m, seed=seed, progress=progress)
-        prior = projection.image
-        if not physics.colours and bool((grey := is_grey(m.fidelity)).any()):
-            # A grey picture was measured grey, and stays so; colours are for colorization to make up.
-            prior = torch.where(grey.view(-1, 1, 1, 1), prior.mean(dim=1, keepdim=True), prior)
-        if known is not None:
-            fused = fuse_pixels(m.fidelity, prior, known)
-        else:
-            assert isinstance(network, PhiNetwork)
-            fused = fuse_in_frame(network, m.fidelity, prior, rho=self.rho, measured=physics.measured)
-        record = physics.record(y) | _noise(physics, projection)
-        return Restoration(
-            restored=fused.measured + fused.hallucinated,
-            fidelity=m.fidelity,
-            prior=prior,
-            measured=fused.measured,
-            hallucinated=fused.hallucinated,
-            phi=fused.phi,
-            bands=fused.bands,
-            share=fused.share,
-            measurement=y,
-            projection=projection,
-            task=physics.name,
-            provenance={**self.provenance, "task": physics.name, "seed": seed, "frame": fused.frame, **record},
-        )
+        return to_numpy(self.restored, dtype)
 
+    def to_pil(self) -> Image.Image:
+        """The restored picture as a Pillow image of 8 bits.
 
-def _noise(physics: Degradation, projection: Projection) -> dict[str, Any]:
-    """The noise levels that were known, or that the prior found: in [0, 1], one a picture."""
-    known, found = physics.known_sigma, projection.codes.get("sigma")
-    if known is not None:
-        return {"sigma": known.tolist() if isinstance(known, Tensor) else [known], "noise": "told"}
-    return {} if found is None else {"sigma": [round(level, 6) for level in found.tolist()], "noise": "found"}
+        Raises:
+            ImageError: several pictures.
+        """
+        return to_pil(self.restored)
+
+    def save(self, folder: Path | str, **how: Any) -> dict[str, Path]:
+        """Write it with its layers, ``phi`` and how it was made: :func:`bigprior.report.folder.save_restoration`.
+
+        Raises:
+            ImageError: several pictures.
+            OutputError: the folder cannot be written.
+        """
+        from bigprior.report.folder import save_restoration  # draws, with what takes a second to import
+
+        return save_restoration(self, folder, **how)
+
+    def _repr_html_(self) -> str:
+        """In a notebook: the measurement and the restored picture behind a slider, and what was made up."""
+        from bigprior.report.notebook import slider
+
+        return "".join(slider(self[i]) for i in range(len(self)))

@@ -30,7 +30,7 @@ from bigprior.io.weights import sha256
 from bigprior.presets.loading import load_phi, load_restorer
 from bigprior.priors.precomputed import PrecomputedPrior
 from bigprior.progress import Progress
-from bigprior.restoration import Restorer
+from bigprior.restorer import Restorer
 
 
 class Lines:

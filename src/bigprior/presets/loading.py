@@ -18,7 +18,7 @@ from bigprior.presets.store import Parts, part_path, preset, preset_names
 from bigprior.priors.anysize import for_any_size
 from bigprior.priors.base import Prior
 from bigprior.priors.kinds import KINDS, Options
-from bigprior.restoration import Restorer
+from bigprior.restorer import Restorer
 
 
 @dataclass(frozen=True)

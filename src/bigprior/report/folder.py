@@ -6,7 +6,7 @@ import json
 import platform
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -18,14 +18,39 @@ from bigprior.io.arrays import to_numpy
 from bigprior.io.atomic import replacing, write_text
 from bigprior.io.layers import write_layers
 from bigprior.io.pictures import write_picture
-from bigprior.restoration import Restoration
 
 #: Longest side of a picture inside a panel, in pixels.
 PANEL_PX = 480
 
 
+class Restored(Protocol):
+    """What is shown: a :class:`bigprior.Restoration`."""
+
+    @property
+    def restored(self) -> Tensor: ...  # noqa: D102
+    @property
+    def fidelity(self) -> Tensor: ...  # noqa: D102
+    @property
+    def prior(self) -> Tensor: ...  # noqa: D102
+    @property
+    def phi(self) -> Tensor: ...  # noqa: D102
+    @property
+    def bands(self) -> tuple[Tensor, ...]: ...  # noqa: D102
+    @property
+    def measurement(self) -> Tensor: ...  # noqa: D102
+    @property
+    def task(self) -> str: ...  # noqa: D102
+    @property
+    def provenance(self) -> dict[str, Any]: ...  # noqa: D102
+    @property
+    def mean_phi(self) -> float: ...  # noqa: D102
+    @property
+    def mean_share(self) -> float: ...  # noqa: D102
+    def __len__(self) -> int: ...
+
+
 def save_restoration(
-    restoration: Restoration,
+    restoration: Restored,
     folder: Path | str,
     *,
     bits: int = 8,
@@ -63,7 +88,7 @@ def save_restoration(
     return paths
 
 
-def description(restoration: Restoration) -> dict[str, Any]:
+def description(restoration: Restored) -> dict[str, Any]:
     """What ``restoration.json`` holds: settings, seed, versions, weight hashes, mean phi."""
     height, width = restoration.restored.shape[2:]
     return {
@@ -76,7 +101,7 @@ def description(restoration: Restoration) -> dict[str, Any]:
     }
 
 
-def phi_figure(restoration: Restoration) -> Figure:
+def phi_figure(restoration: Restored) -> Figure:
     """Heat map of the prior's share of each pixel, averaged over colours, with its scale from 0 to 1."""
     values = shrunk(restoration.phi.mean(dim=1, keepdim=True))[0, 0]
     figure = Figure(figsize=(6, 5 * max(0.2, min(2.0, values.shape[0] / values.shape[1])) + 0.4), layout="constrained")
@@ -88,9 +113,9 @@ def phi_figure(restoration: Restoration) -> Figure:
     return figure
 
 
-def panel_figure(restoration: Restoration) -> Figure:
+def panel_figure(restoration: Restored) -> Figure:
     """Measurement, fidelity, prior, phi and restored picture side by side, with the equation that joins them."""
-    measurement = restoration.measurement.expand(-1, 3, -1, -1)
+    measurement = as_picture(restoration)
     shown = {
         "measurement  y": measurement,
         "fidelity  g_inv(y)": restoration.fidelity,
@@ -117,6 +142,12 @@ def panel_figure(restoration: Restoration) -> Figure:
         )
     figure.suptitle(f"{restoration.task}:  restored = {equation}", fontsize=11)
     return figure
+
+
+def as_picture(restoration: Restored) -> Tensor:
+    """The measurement if it is a picture, grey or RGB; else the fidelity term, which loses nothing of it."""
+    y = restoration.measurement
+    return y.expand(-1, 3, -1, -1) if y.ndim == 4 and y.shape[1] in (1, 3) else restoration.fidelity
 
 
 def shrunk(image: Tensor, side: int = PANEL_PX) -> Tensor:

@@ -18,7 +18,7 @@ from bigprior.io.folders import load_set
 from bigprior.phi import PhiNetwork
 from bigprior.presets.loading import load_restorer
 from bigprior.progress import Progress
-from bigprior.restoration import Restorer
+from bigprior.restorer import Restorer
 
 #: Weights that the curves are drawn through, beside each network's own.
 WEIGHTS = (0.0, 1e-6, 1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1)

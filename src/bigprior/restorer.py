@@ -1,0 +1,126 @@
+"""The paper in one file: ``x_hat = (1 - phi) * g_inv(y) + phi * G(z*)``, in any orthonormal frame."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import deepinv as dinv
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from bigprior.degradations import Degradation, as_degradation
+from bigprior.errors import SettingsError
+from bigprior.fusion import fuse_in_frame, fuse_pixels
+from bigprior.io.arrays import as_picture
+from bigprior.io.samples import Array
+from bigprior.ops.colour import is_grey
+from bigprior.phi import PhiNetwork
+from bigprior.priors.base import Prior, Projection
+from bigprior.progress import Progress
+from bigprior.restoration import Restoration
+
+
+class Restorer(dinv.models.Reconstructor):
+    """Restores pictures from their measurements with a prior and a phi network; a deepinv ``Reconstructor``.
+
+    Args:
+        prior: projects a measurement on what it believes pictures are.
+        phi: network that predicts ``phi`` in its own frame, or one for each task by the degradation's name.
+        rho: weight of what is made up, for networks that take one: 0 for the most accurate picture, more for more of
+            the measurement; the network's own by default.
+        provenance: kept in every result.
+    """
+
+    def __init__(
+        self,
+        prior: Prior,
+        phi: PhiNetwork | dict[str, PhiNetwork],
+        *,
+        rho: float | None = None,
+        provenance: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__()
+        self.prior = prior
+        self.phi = nn.ModuleDict(phi) if isinstance(phi, dict) else phi
+        self.rho = rho
+        self.provenance = provenance or {}
+        self.eval()
+
+    def forward(self, y: Tensor, physics: dinv.physics.Physics, **settings: Any) -> Tensor:
+        """Deepinv's signature: the restored picture alone."""
+        return self.restore(y, physics, **settings).restored
+
+    @torch.no_grad()
+    def restore(
+        self,
+        y: Tensor | Array | Image.Image,
+        degradation: dinv.physics.Physics,
+        *,
+        seed: int = 0,
+        progress: Progress | None = None,
+    ) -> Restoration:
+        """Restore a batch of measurements of one degradation.
+
+        Args:
+            y: (N, C, H, W), nominally in [0, 1]; C as the degradation says. Or one picture in any other usual form, see
+                :func:`bigprior.io.arrays.as_picture`.
+            degradation: how ``y`` came to be: ours, or deepinv's own ``Denoising``, ``Inpainting`` or ``Decolorize``.
+            seed: of the prior's start. The same seed gives the same result.
+            progress: called with (finished, total) units of the prior's work.
+
+        Raises:
+            ImageError: ``y`` is not a measurement of ``degradation``.
+            MaskError: a mask of another size.
+            SettingsError: no phi network for this task, or a physics without a bijection that is known.
+        """
+        physics = as_degradation(degradation)
+        y = _measurement(y, physics)
+        m = physics.measure(y)
+        network: nn.Module = self.phi
+        known = m.known_phi
+        if known is None and isinstance(network, nn.ModuleDict):
+            if physics.name not in network:
+                raise SettingsError(f"no phi network for {physics.name}: this restorer has {', '.join(network)}")
+            network = network[physics.name]
+        projection = self.prior.project(m, seed=seed, progress=progress)
+        prior = projection.image
+        if not physics.colours and bool((grey := is_grey(m.fidelity)).any()):
+            # A grey picture was measured grey, and stays so; colours are for colorization to make up.
+            prior = torch.where(grey.view(-1, 1, 1, 1), prior.mean(dim=1, keepdim=True), prior)
+        if known is not None:
+            fused = fuse_pixels(m.fidelity, prior, known)
+        else:
+            assert isinstance(network, PhiNetwork)
+            fused = fuse_in_frame(network, m.fidelity, prior, rho=self.rho, measured=physics.measured)
+        record = physics.record(y) | _noise(physics, projection)
+        return Restoration(
+            restored=fused.measured + fused.hallucinated,
+            fidelity=m.fidelity,
+            prior=prior,
+            measured=fused.measured,
+            hallucinated=fused.hallucinated,
+            phi=fused.phi,
+            bands=fused.bands,
+            share=fused.share,
+            measurement=y,
+            projection=projection,
+            task=physics.name,
+            provenance={**self.provenance, "task": physics.name, "seed": seed, "frame": fused.frame, **record},
+        )
+
+
+def _noise(physics: Degradation, projection: Projection) -> dict[str, Any]:
+    """The noise levels that were known, or that the prior found: in [0, 1], one a picture."""
+    known, found = physics.known_sigma, projection.codes.get("sigma")
+    if known is not None:
+        return {"sigma": known.tolist() if isinstance(known, Tensor) else [known], "noise": "told"}
+    return {} if found is None else {"sigma": [round(level, 6) for level in found.tolist()], "noise": "found"}
+
+
+def _measurement(y: Tensor | Array | Image.Image, physics: Degradation) -> Tensor:
+    """A batch as it is; anything else as a batch of one picture, a grey one in as many channels as are asked for."""
+    if isinstance(y, Tensor) and y.ndim != 3:
+        return y
+    picture = as_picture(y)
+    return picture.expand(-1, physics.channels, -1, -1).contiguous() if picture.shape[1] == 1 else picture
