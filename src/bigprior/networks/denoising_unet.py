@@ -32,15 +32,32 @@ class DenoisingUNet(dinv.models.Denoiser):
         widths: channels from the finest level to the coarsest; each further level halves the side.
         blocks: residual blocks on each side of each level.
         shuffle: the finest level works on blocks of this side, folded into channels.
+        conditional: whether it can be conditioned.
+        noise_channels: of a description of noise that is not white, see :meth:`forward`; 0 if it takes none.
     """
 
     #: Noise levels, in [0, 1] pictures, beyond which more noise makes no difference, and below which there is none.
     sigma_max, sigma_min = 40.0, 0.001
-    condition_channels = CONDITION_CHANNELS
 
-    def __init__(self, widths: Sequence[int] = (64, 128, 192, 256), blocks: int = 2, shuffle: int = 2) -> None:
+    def __init__(
+        self,
+        widths: Sequence[int] = (64, 128, 192, 256),
+        blocks: int = 2,
+        shuffle: int = 2,
+        conditional: bool = True,
+        noise_channels: int = 0,
+    ) -> None:
         super().__init__()
-        self.settings: dict[str, Any] = {"widths": list(widths), "blocks": blocks, "shuffle": shuffle}
+        self.settings: dict[str, Any] = {
+            "widths": list(widths),
+            "blocks": blocks,
+            "shuffle": shuffle,
+            "conditional": conditional,
+            "noise_channels": noise_channels,
+        }
+        #: Channels of what it is conditioned on, and of a description of noise.
+        self.condition_channels = CONDITION_CHANNELS if conditional else 0
+        self.noise_channels = noise_channels
         self.shuffle = shuffle
         self.step = shuffle * 2 ** (len(widths) - 1)
         convolutions = [4 * blocks * 2**i for i in range(len(widths) - 1)] + [2 * blocks * 2 ** (len(widths) - 1), 2]
@@ -52,7 +69,8 @@ class DenoisingUNet(dinv.models.Denoiser):
         def level(width: int) -> nn.Sequential:
             return nn.Sequential(*(_Block(width, noise_width) for _ in range(blocks)))
 
-        self.head = nn.Conv2d((3 + CONDITION_CHANNELS) * shuffle**2, widths[0], 3, padding=1)
+        inputs = 3 + self.condition_channels + noise_channels
+        self.head = nn.Conv2d(inputs * shuffle**2, widths[0], 3, padding=1)
         self.down = nn.ModuleList(level(c) for c in widths[:-1])
         self.shrink = nn.ModuleList(nn.Conv2d(a, b, 2, stride=2) for a, b in pairwise(widths))
         self.middle = level(widths[-1])
@@ -63,22 +81,34 @@ class DenoisingUNet(dinv.models.Denoiser):
             for parameter in self.tail.parameters():
                 parameter.zero_()
 
-    def forward(self, x: Tensor, sigma: float | Tensor, condition: Tensor | None = None, **_: Any) -> Tensor:
+    def forward(
+        self,
+        x: Tensor,
+        sigma: float | Tensor,
+        condition: Tensor | None = None,
+        noise: Tensor | None = None,
+        **_: Any,
+    ) -> Tensor:
         """Remove noise.
 
         Args:
             x: (N, 3, H, W), any size, RGB in [0, 1] with noise.
             sigma: standard deviation of the noise, in units of ``x``: a number, or one a picture (N,).
             condition: what is known exactly, (N, :data:`~bigprior.degradations.CONDITION_CHANNELS`, H, W), or None.
+            noise: how the noise differs from white noise of ``sigma``, (N, ``noise_channels``, H, W): the logarithm of
+                its standard deviation over ``sigma``, in grey and in colours, from the finest scale to the coarsest; or
+                None, where it is white.
 
         Returns:
             The mean clean picture (N, 3, H, W), nominally in [0, 1]; at the most noise with a condition, the
             one-step estimate that was trained by :mod:`bigprior.training.losses`.
         """
-        raw, base, out = self.precondition(x, sigma, condition)
+        raw, base, out = self.precondition(x, sigma, condition, noise)
         return (base + out * raw + 1) / 2
 
-    def precondition(self, x: Tensor, sigma: float | Tensor, condition: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+    def precondition(
+        self, x: Tensor, sigma: float | Tensor, condition: Tensor | None, noise: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """The raw network's answer ``F``, and the ``base`` and ``c_out`` of ``D = base + c_out F``, on [-1, 1].
 
         Deviates: EDM's base is ``c_skip x``, which shrinks towards grey; where something is known it shrinks towards
@@ -87,11 +117,16 @@ class DenoisingUNet(dinv.models.Denoiser):
         level = torch.as_tensor(sigma, dtype=x.dtype, device=x.device).flatten().expand(len(x))
         s = 2 * level.clamp(self.sigma_min, self.sigma_max).view(-1, 1, 1, 1)
         total = (s**2 + _SIGMA_DATA**2).sqrt()
-        if condition is None:
-            condition = x.new_zeros(len(x), CONDITION_CHANNELS, *x.shape[2:])
-        raw = self._network(torch.cat([(2 * x - 1) / total, condition], dim=1), s.log().flatten(1) / 4)
-        base = torch.lerp(condition[:, :3], 2 * x - 1, _SIGMA_DATA**2 / total**2)
-        return raw, base, s * _SIGMA_DATA / total
+        seen, guess = [(2 * x - 1) / total], x.new_zeros(len(x), 3, 1, 1)
+        if self.condition_channels:
+            if condition is None:
+                condition = x.new_zeros(len(x), self.condition_channels, *x.shape[2:])
+            seen.append(condition)
+            guess = condition[:, :3]
+        if self.noise_channels:
+            seen.append(x.new_zeros(len(x), self.noise_channels, *x.shape[2:]) if noise is None else noise)
+        raw = self._network(torch.cat(seen, dim=1), s.log().flatten(1) / 4)
+        return raw, torch.lerp(guess, 2 * x - 1, _SIGMA_DATA**2 / total**2), s * _SIGMA_DATA / total
 
     def _network(self, x: Tensor, noise_level: Tensor) -> Tensor:
         height, width = x.shape[2:]

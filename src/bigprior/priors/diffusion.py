@@ -84,7 +84,7 @@ class DiffusionPrior(Prior):
         self.resolution = resolution
         self.denoiser = denoiser.eval().requires_grad_(False)
         self.settings = settings or DiffusionSettings()
-        self.conditional = isinstance(denoiser, ConditionalDenoiser)
+        self.conditional = isinstance(denoiser, ConditionalDenoiser) and denoiser.condition_channels > 0
         if self.settings.sampler == "posterior" and not self.conditional:
             raise SettingsError(
                 f"sampler is 'posterior' but a {type(denoiser).__name__} cannot be conditioned on what is known: "
