@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from deepinv.models.noise_level_estimation import PatchCovarianceNoiseEstimator
 from torch import Tensor
 
 from bigprior.frames import WaveletFrame
+from bigprior.networks.noise_estimator import PLACE, SCALES, NoiseEstimator
 from bigprior.ops.colour import is_grey
+from bigprior.ops.tiling import in_tiles
 
 #: Noise whose colours are weaker than this share of its grey is taken for the same in all channels. White noise has
 #: as much of both, but for what texture adds to grey; a JPEG of half the colours' resolution has hardly any colour.
@@ -21,6 +23,10 @@ _LEAST_COLOUR = 0.4
 _PATCH, _STRIDE = 4, 1
 #: Least side of a picture that has enough patches, and how much of a large one is enough, and bounds the memory.
 _LEAST, _ENOUGH = 24, 512
+#: Side of the tiles of a large picture, in pixels; a multiple of an estimator's coarsest pixel.
+_TILE = 1024
+#: Root mean square of the logarithm by which noise that is as good as white differs from place to place and by scale.
+_WHITE = 0.25
 #: The median of a normal variable's absolute value.
 _MEDIAN = 0.6745
 
@@ -34,15 +40,34 @@ class Noise:
         along_grey: along grey, (N,), which a denoiser of independent channels has to know: the square root of 3 times
             as much where all channels have the same noise.
         known: it was given, not found.
+        shape: where it is found place by place and scale by scale, the logarithm of its standard deviation there over
+            ``along_grey``, (N, 8, H / 4, W / 4), see :mod:`bigprior.networks.noise_estimator`; None of white noise.
     """
 
     sigma: Tensor
     along_grey: Tensor
     known: bool
+    shape: Tensor | None = None
 
     def __getitem__(self, pictures: slice) -> Noise:
         """That of some of the pictures."""
-        return Noise(self.sigma[pictures], self.along_grey[pictures], self.known)
+        shape = None if self.shape is None else self.shape[pictures]
+        return Noise(self.sigma[pictures], self.along_grey[pictures], self.known, shape)
+
+    def levels(self) -> Noise:
+        """Its levels alone, for a part of the picture."""
+        return replace(self, shape=None)
+
+    def times(self, strength: float) -> Noise:
+        """So many times as much of it."""
+        return replace(self, sigma=strength * self.sigma, along_grey=strength * self.along_grey)
+
+    @property
+    def white(self) -> Tensor:
+        """Which pictures' noise is about the same everywhere and at every scale, (N,), bool."""
+        if self.shape is None:
+            return torch.ones_like(self.sigma, dtype=torch.bool)
+        return self.shape.flatten(1).square().mean(1).sqrt() < _WHITE
 
     @staticmethod
     def join(parts: Sequence[Noise]) -> Noise:
@@ -82,6 +107,20 @@ def noise_of(y: Tensor, known: float | Tensor | None = None) -> Noise:
         levels.append(level)
         along_grey.append(level * math.sqrt(3) if shared else level)
     return Noise(torch.cat(levels), torch.cat(along_grey), known is not None)
+
+
+@torch.no_grad()
+def noise_by(estimator: NoiseEstimator, y: Tensor) -> Noise:
+    """The noise of pictures (N, 3, H, W), any size, as a network finds it: place by place, and scale by scale."""
+    halo = -(-estimator.receptive_radius // estimator.step) * estimator.step
+    log_variance = in_tiles(estimator, y, tile=_TILE, halo=halo, step=PLACE)
+    log_sigma = log_variance / 2
+    level = log_sigma.flatten(1).mean(1)
+    # A scale's details are 3 in 4 of what is left of the pixels; a third of the channels is grey.
+    densities = [3 / 4**scale for scale in range(1, SCALES)] + [3 / 4**SCALES + 1 / 4**SCALES]
+    weights = y.new_tensor([density * share for density in densities for share in (1 / 3, 2 / 3)])
+    sigma = (log_variance.exp().mean((2, 3)) * weights).sum(1).sqrt()
+    return Noise(sigma, level.exp(), False, log_sigma - level.view(-1, 1, 1, 1))
 
 
 def _of_patches(picture: Tensor) -> Tensor:

@@ -14,6 +14,8 @@ from bigprior.errors import SettingsError
 from bigprior.fusion import fuse_in_frame, fuse_pixels
 from bigprior.io.arrays import as_picture
 from bigprior.io.samples import Array
+from bigprior.networks.noise_estimator import NoiseEstimator
+from bigprior.noise import noise_by
 from bigprior.ops.colour import is_grey
 from bigprior.phi import PhiNetwork
 from bigprior.priors.base import Prior, Projection
@@ -29,6 +31,7 @@ class Restorer(dinv.models.Reconstructor):
         phi: network that predicts ``phi`` in its own frame, or one for each task by the degradation's name.
         rho: weight of what is made up, for networks that take one: 0 for the most accurate picture, more for more of
             the measurement; the network's own by default.
+        noise: finds noise that nobody told, place by place and scale by scale; by default it is found as white noise.
         provenance: kept in every result.
     """
 
@@ -38,12 +41,13 @@ class Restorer(dinv.models.Reconstructor):
         phi: PhiNetwork | dict[str, PhiNetwork],
         *,
         rho: float | None = None,
+        noise: NoiseEstimator | None = None,
         provenance: dict[str, Any] | None = None,
     ) -> None:
         super().__init__()
         self.prior = prior
         self.phi = nn.ModuleDict(phi) if isinstance(phi, dict) else phi
-        self.rho = rho
+        self.rho, self.noise = rho, noise
         self.provenance = provenance or {}
         self.eval()
 
@@ -77,6 +81,8 @@ class Restorer(dinv.models.Reconstructor):
         physics = as_degradation(degradation)
         y = _measurement(y, physics)
         m = physics.measure(y)
+        if self.noise is not None and physics.noisy and physics.known_sigma is None:
+            m = m.with_noise(noise_by(self.noise, m.fidelity))
         network: nn.Module = self.phi
         known = m.known_phi
         if known is None and isinstance(network, nn.ModuleDict):

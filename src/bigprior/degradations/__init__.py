@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import deepinv as dinv
 
-from bigprior.degradations.base import CONDITION_CHANNELS, Degradation, Measurement, Protocol
+from bigprior.degradations.base import CONDITION_CHANNELS, Degradation, Measurement
 from bigprior.degradations.colorization import Colorization
 from bigprior.degradations.denoising import Denoising
 from bigprior.degradations.inpainting import Inpainting
+from bigprior.degradations.protocol import Protocol
 from bigprior.errors import SettingsError
 from bigprior.registry import Registry
 

@@ -7,7 +7,7 @@ is lost from the measurement ``y``, so ``g(g_inv(y))`` is ``y`` bit for bit.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar, Literal, Self
@@ -16,26 +16,13 @@ import deepinv as dinv
 import torch
 from torch import Tensor
 
+from bigprior.degradations.protocol import Protocol
 from bigprior.errors import ImageError, SettingsError
 from bigprior.noise import Noise
 from bigprior.ops.resampling import padded, resized
 
 #: Channels of :meth:`Degradation.condition`: RGB, whether the luminance is known, and whether the colour is.
 CONDITION_CHANNELS = 5
-
-
-@dataclass(frozen=True)
-class Protocol:
-    """How pictures that are known are measured, for training and for evaluation.
-
-    Attributes:
-        simulate: one picture (1, 3, H, W) with the given random numbers to its measurement, and the degradation as it
-            truly was.
-        blind: a restorer is not told that degradation's parameters, such as a noise level.
-    """
-
-    simulate: Callable[[Tensor, torch.Generator], tuple[Tensor, Degradation]]
-    blind: bool = False
 
 
 class Degradation(dinv.physics.Physics):
@@ -59,6 +46,8 @@ class Degradation(dinv.physics.Physics):
     measured: ClassVar[tuple[str, ...]] = ()
     #: ``f`` leaves a picture as it is: a measurement is a picture, with noise or without.
     identity: ClassVar[bool] = False
+    #: Whether it adds noise.
+    noisy: ClassVar[bool] = False
     #: Whether the result of a grey picture has colours that it never had.
     colours: ClassVar[bool] = False
     #: What its pictures are scored by: names in :data:`bigprior.evaluation.metrics.METRICS`.
@@ -278,15 +267,19 @@ class Measurement:
         part = self.degradation.select(pictures)
         return Measurement(self.y[pictures], part, self.searching, None if noise is None else noise[pictures])
 
+    def with_noise(self, noise: Noise) -> Measurement:
+        """The same with noise that was found in another way."""
+        return Measurement(self.y, self.degradation, self.searching, noise)
+
     def crop(self, top: int, left: int, height: int, width: int) -> Measurement:
         """A window of the picture, cut at its edges."""
         y, degradation = self.degradation.crop(self.y, top, left, height, width)
-        return Measurement(y, degradation, self.searching, self.noise)
+        return Measurement(y, degradation, self.searching, self._levels())
 
     def padded(self, height: int, width: int) -> Measurement:
         """The picture extended to ``height`` and ``width`` by its last row and column."""
         y, degradation = self.degradation.pad(self.y, height, width)
-        return Measurement(y, degradation, self.searching, self.noise)
+        return Measurement(y, degradation, self.searching, self._levels())
 
     def resized(self, height: int, width: int) -> Measurement:
         """The picture at another size."""
@@ -296,6 +289,9 @@ class Measurement:
     def to(self, device: torch.device | str) -> Measurement:
         """The same on another device."""
         return Measurement(self.y.to(device), self.degradation.to(device), self.searching)
+
+    def _levels(self) -> Noise | None:
+        return None if self.noise is None else self.noise.levels()
 
     def fingerprint(self) -> str:
         """SHA-256 of all that a prior can see of it."""

@@ -8,7 +8,8 @@ import deepinv as dinv
 import torch
 from torch import Tensor
 
-from bigprior.degradations.base import Degradation, Protocol
+from bigprior.degradations.base import Degradation
+from bigprior.degradations.protocol import Protocol
 from bigprior.errors import SettingsError
 from bigprior.ops.colour import LUMINANCE
 

@@ -9,7 +9,8 @@ import deepinv as dinv
 import torch
 from torch import Tensor
 
-from bigprior.degradations.base import Degradation, Protocol
+from bigprior.degradations.base import Degradation
+from bigprior.degradations.protocol import Protocol
 from bigprior.errors import SettingsError
 from bigprior.noise import Noise, noise_of
 
@@ -40,6 +41,7 @@ class Denoising(Degradation, dinv.physics.Denoising):
     placement = "tiles"
     frame = "wavelet"
     identity = True
+    noisy = True
     protocols = {"denoising": Protocol(_blind, blind=True), "denoising-25": Protocol(_of_25)}  # noqa: RUF012
     learning = ("denoising",)
     paper = {"codes": 30, "layer": 4, "steps": 3000, "perceptual": 1e-4}  # noqa: RUF012

@@ -10,7 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from bigprior.degradations.base import Degradation, Measurement, Protocol
+from bigprior.degradations.base import Degradation, Measurement
+from bigprior.degradations.protocol import Protocol
 from bigprior.errors import MaskError, SettingsError
 from bigprior.ops.masks import centre_hole, random_boxes, smooth_fill
 from bigprior.ops.resampling import padded, resized

@@ -45,30 +45,40 @@ def in_tiles(
     *inputs: Tensor,
     tile: int,
     halo: int,
+    step: int = 1,
     progress: Progress | None = None,
 ) -> Tensor:
     """What ``network`` makes of pictures of any size, tile by tile.
 
     Args:
-        network: of one window (N, C, h, w) of each input to (N, C', h, w).
+        network: of one window (N, C, h, w) of each input to (N, C', h, w); or, with a ``step``, of as many times fewer
+            rows and columns, rounded up.
         inputs: (N, C, H, W), of one H and W.
         tile: side of what is kept of a window, in pixels; a multiple of the network's coarsest pixel.
         halo: pixels around a tile that its window also shows; with no less than the network's receptive-field radius,
             and a multiple of its coarsest pixel, the result is what the whole picture would give.
+        step: pixels a side that one value of the result is for; it divides ``tile`` and ``halo``.
         progress: called with (finished, total) tiles.
     """
     height, width = inputs[0].shape[2:]
     walk = list(windows(height, width, tile, halo))
     out: Tensor | None = None
     for done, window in enumerate(walk):
-        part = network(*(x[window.shown] for x in inputs))[window.inner]
+        part = network(*(x[window.shown] for x in inputs))[_places(window.inner, step)]
         if out is None:
-            out = torch.empty(*part.shape[:2], height, width, dtype=part.dtype, device=part.device)
-        out[window.tile] = part
+            size = (-(-height // step), -(-width // step))
+            out = torch.empty(*part.shape[:2], *size, dtype=part.dtype, device=part.device)
+        out[_places(window.tile, step)] = part
         if progress is not None:
             progress(done + 1, len(walk))
     assert out is not None  # a picture has at least one pixel
     return out
+
+
+def _places(index: Index, step: int) -> Index:
+    """The values that an index of pixels covers, where each is for ``step`` pixels a side."""
+    rows, columns = (slice(part.start // step, -(-part.stop // step)) for part in index[1:])
+    return ..., rows, columns
 
 
 def overlapping(length: int, tile: int, overlap: int) -> list[int]:

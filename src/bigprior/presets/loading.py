@@ -13,6 +13,7 @@ from bigprior import DEFAULT_PRESET
 from bigprior.degradations import task_of
 from bigprior.errors import SettingsError, WeightsError
 from bigprior.io.weights import read_tensors, read_weights
+from bigprior.networks.noise_estimator import NoiseEstimator
 from bigprior.phi import PhiNetwork, phi_network
 from bigprior.presets.store import Parts, part_path, preset, preset_names
 from bigprior.priors.anysize import for_any_size
@@ -29,11 +30,13 @@ class LoadedPrior:
         prior: asks the preset's networks.
         weights: SHA-256 of those that it is made of, by part.
         settings: how they are asked.
+        noise: finds noise that nobody told.
     """
 
     prior: Prior
     weights: dict[str, str]
     settings: dict[str, Any]
+    noise: NoiseEstimator | None = None
 
     @property
     def key(self) -> str:
@@ -66,7 +69,7 @@ def load_prior(
     described = preset(name)
     given = described.settings.get(physics.name, {})
     built = KINDS[described.kind].build(name, Parts(name), given, physics, options)
-    return LoadedPrior(built.prior, {part: described.sha256[part] for part in built.parts}, built.settings)
+    return LoadedPrior(built.prior, {part: described.sha256[part] for part in built.parts}, built.settings, built.noise)
 
 
 def load_restorer(
@@ -107,7 +110,7 @@ def load_restorer(
     if network.has_knob:
         provenance["rho"] = network.rho if rho is None else rho
     prior = for_any_size(loaded.prior, physics.placement)
-    return Restorer(prior, network, rho=rho, provenance=provenance).to(device)
+    return Restorer(prior, network, rho=rho, noise=loaded.noise, provenance=provenance).to(device)
 
 
 def load_phi(path: Path | str) -> PhiNetwork:

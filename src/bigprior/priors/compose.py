@@ -30,7 +30,7 @@ class Refined(Prior):
 
     @torch.no_grad()
     def propose(self, m: Measurement, *, seed: int = 0, progress: Progress | None = None) -> Projection:
-        """The pilot, refined; its ``codes`` are kept.
+        """The pilot, refined where the noise is white; its ``codes`` are kept.
 
         Raises:
             SettingsError: a measurement that is no noisy picture.
@@ -40,8 +40,11 @@ class Refined(Prior):
                 f"a refiner takes a second look at noise, but {m.degradation.name} has none: leave it out"
             )
         pilot = self.prior.propose(m, seed=seed, progress=part_of(progress, 0, 2))
+        white = m.noise.white  # a filter of similar patches takes coarse noise for texture
+        if not bool(white.any()):
+            return pilot
         image = self.refiner(m.y, pilot.image, m.noise.along_grey, part_of(progress, 1, 2))
-        return replace(pilot, image=image)
+        return replace(pilot, image=torch.where(white.view(-1, 1, 1, 1), image, pilot.image))
 
 
 class Blend(Prior):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from functools import partial
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import deepinv as dinv
 import torch
+import torch.nn.functional as F
 from pydantic import PositiveInt
 from torch import Tensor, nn
 
@@ -84,6 +84,7 @@ class DiffusionPrior(Prior):
         self.resolution = resolution
         self.denoiser = denoiser.eval().requires_grad_(False)
         self.settings = settings or DiffusionSettings()
+        self.embedded = isinstance(denoiser, ConditionalDenoiser)
         self.conditional = isinstance(denoiser, ConditionalDenoiser) and denoiser.condition_channels > 0
         if self.settings.sampler == "posterior" and not self.conditional:
             raise SettingsError(
@@ -117,20 +118,28 @@ class DiffusionPrior(Prior):
         return Projection(torch.cat(images), ({"spread": torch.cat(spreads)} if spreads else {}) | found)
 
     def _denoised(self, m: Measurement, noise: Noise, progress: Progress | None) -> Tensor:
-        ask, halo = partial(self._ask, sigma=noise.along_grey), getattr(self.denoiser, "receptive_radius", 64)
-        views = VIEWS[: self.settings.views]
+        halo, views = getattr(self.denoiser, "receptive_radius", 64), VIEWS[: self.settings.views]
+        seen = [m.y]
+        if noise.shape is not None and getattr(self.denoiser, "noise_channels", 0) > 0:
+            # In half precision: it has more channels than the picture.
+            seen.append(F.interpolate(noise.shape, size=m.size, mode="bilinear").half())
+
+        def ask(y: Tensor, shape: Tensor | None = None) -> Tensor:
+            return self._ask(y, noise.along_grey, noise=None if shape is None else shape.float())
+
         total = torch.zeros_like(m.y)
         for i, view in enumerate(views):
             part = part_of(progress, i, len(views))
-            total += view.back(in_tiles(ask, view.there(m.y), tile=_TILE, halo=halo, progress=part))
+            total += view.back(in_tiles(ask, *map(view.there, seen), tile=_TILE, halo=halo, progress=part))
         total /= len(views)  # in place: a large picture is not held twice
         return total
 
-    def _ask(self, x: Tensor, sigma: float | Tensor, condition: Tensor | None = None) -> Tensor:
-        if not self.conditional:
+    def _ask(self, x: Tensor, sigma: float | Tensor, **known: Tensor | None) -> Tensor:
+        given = {name: value for name, value in known.items() if value is not None}
+        if not self.embedded:
             return self.denoiser(x, sigma)
         with autocast(self.settings.precision, x.device):
-            return self.denoiser(x, sigma, condition)
+            return self.denoiser(x, sigma, **given)
 
     def _known(self, m: Measurement) -> Tensor:
         """What there is to condition a denoiser on that can be conditioned."""
@@ -149,7 +158,7 @@ class DiffusionPrior(Prior):
         total = condition.new_zeros(len(m), 3, *condition.shape[2:])
         for view in views:
             known = view.there(condition)
-            total += view.back(self._ask(torch.full_like(known[:, :3], 0.5), most, known))
+            total += view.back(self._ask(torch.full_like(known[:, :3], 0.5), most, condition=known))
         return total / len(views)
 
     def _samples(self, m: Measurement, seed: int) -> Tensor:

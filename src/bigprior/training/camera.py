@@ -44,6 +44,8 @@ _MALVAR = (
 )
 #: Luminance, and two colours that are none in a grey picture.
 _LUMA = torch.tensor([list(LUMINANCE), [0.5, -0.5, 0.0], [0.25, 0.25, -0.5]])
+#: Widths of the Gaussians, in pixels, of which a camera's own denoising leaves parts.
+_WIDTHS = (0.0, 0.7, 1.4, 2.8)
 #: Half the width of the largest Gaussian kernel, in pixels.
 _BLUR_PX = 8
 
@@ -69,7 +71,7 @@ def noisy_pairs(x: Tensor, side: int, rng: torch.Generator) -> Pairs:
         return _white(_middle(x, side), rng)
     if kind < 0.8:
         clean, noisy = through_camera(_soft(x, rng) if _uniform(rng) < 0.55 else x, rng)
-        if _uniform(rng) < 0.6:
+        if _uniform(rng) < 0.65:
             noisy = (clean + _smoothed_by_camera(noisy - clean, rng)).clamp(0, 1)
         smaller = 0.35
     elif kind < 0.9:
@@ -170,17 +172,27 @@ def _soft(x: Tensor, rng: torch.Generator) -> Tensor:
 
 
 def _smoothed_by_camera(noise: Tensor, rng: torch.Generator) -> Tensor:
-    """What a camera's own denoising leaves of noise: coarser, coarser yet in its colours, and less of it."""
-    parts = torch.einsum("ij,njhw->nihw", _LUMA, noise)
-    before = parts.flatten(2).std(2) + 1e-6
-    luma = _blurred(parts[:, :1], [1.3 * _uniform(rng) for _ in noise])
-    colours = (
-        _blurred(parts[:, 1:], [0.5 + 3.5 * _uniform(rng) for _ in noise]) if _uniform(rng) < 0.7 else parts[:, 1:]
-    )
-    parts = torch.cat([luma, colours], dim=1)
-    left = torch.rand(len(noise), 3, generator=rng).sqrt()
-    parts = parts * (before * left / (parts.flatten(2).std(2) + 1e-6)).clamp_max(3)[..., None, None]
-    return torch.einsum("ij,njhw->nihw", torch.linalg.inv(_LUMA), parts)
+    """What a camera's own denoising at several scales leaves of noise: coarse parts, in its colours above all."""
+    planes = torch.einsum("ij,njhw->nihw", _LUMA, noise)
+    before = _spread(planes)
+    parts = []
+    for width in _WIDTHS:
+        part = _blurred(planes, [width * (0.7 + 0.6 * _uniform(rng)) for _ in noise])
+        parts.append(part / _spread(part))
+    scale = torch.arange(len(parts)).view(-1, 1, 1)
+    coarseness = torch.rand(1, len(noise), 3, generator=rng) * torch.tensor([1.3, 2.4, 2.4])
+    weights = torch.rand(len(parts), len(noise), 3, generator=rng)
+    weights = weights * (scale * (coarseness - torch.tensor([0.9, 0.4, 0.4]))).exp()
+    mixed = (torch.stack(parts) * weights[..., None, None]).sum(0)
+    left = 0.1 + 0.8 * torch.rand(len(noise), 3, generator=rng)
+    left[:, 1:] *= 0.3 + 0.7 * torch.rand(len(noise), 1, generator=rng)
+    mixed = mixed / _spread(mixed) * before * left[..., None, None]
+    return torch.einsum("ij,njhw->nihw", torch.linalg.inv(_LUMA), mixed)
+
+
+def _spread(planes: Tensor) -> Tensor:
+    """The standard deviation of each plane, (N, C, 1, 1), never 0."""
+    return planes.flatten(2).std(2)[..., None, None] + 1e-6
 
 
 def _processed(clean: Tensor, noisy: Tensor, side: int, smaller: float, rng: torch.Generator) -> tuple[Tensor, Tensor]:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from bigprior.degradations import Degradation
 from bigprior.errors import SettingsError
+from bigprior.networks.noise_estimator import NoiseEstimator
 from bigprior.priors.base import Prior
 
 
@@ -50,11 +51,13 @@ class Built:
         prior: asks the preset's networks.
         parts: of the preset, those that it is made of.
         settings: how they are asked, as values that JSON holds.
+        noise: the part that finds noise, if it has one.
     """
 
     prior: Prior
     parts: tuple[str, ...]
     settings: dict[str, Any] = field(default_factory=dict)
+    noise: NoiseEstimator | None = None
 
 
 class Kind(Protocol):

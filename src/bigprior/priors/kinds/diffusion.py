@@ -13,6 +13,7 @@ from bigprior.degradations import DEGRADATIONS, Degradation
 from bigprior.errors import SettingsError
 from bigprior.networks.colorizer import ColorizationNetwork
 from bigprior.networks.denoising_unet import DenoisingUNet
+from bigprior.networks.noise_estimator import NoiseEstimator
 from bigprior.networks.refiner import Refiner
 from bigprior.priors.base import Prior
 from bigprior.priors.compose import Blend, Refined
@@ -20,7 +21,13 @@ from bigprior.priors.diffusion import DiffusionPrior, DiffusionSettings
 from bigprior.priors.feedforward import FeedForwardPrior
 from bigprior.priors.kinds.base import Built, Options
 
-_NETWORKS: dict[str, Any] = {"denoiser": DenoisingUNet, "colorizer": ColorizationNetwork, "refiner": Refiner}
+_NETWORKS: dict[str, Any] = {
+    "denoiser": DenoisingUNet,
+    "conditional-denoiser": DenoisingUNet,
+    "noise": NoiseEstimator,
+    "colorizer": ColorizationNetwork,
+    "refiner": Refiner,
+}
 
 
 class DiffusionKindSettings(DiffusionSettings):
@@ -36,10 +43,14 @@ class DiffusionKindSettings(DiffusionSettings):
 
 
 class DiffusionKind:
-    """A denoiser, a colorization network that guesses colours beside it, and a refiner that takes a second look."""
+    """A denoiser; beside it, what makes it better at some tasks.
+
+    A ``conditional-denoiser`` takes the denoiser's place where something is known exactly; ``noise`` finds noise; a
+    ``colorizer`` guesses colours too, and a ``refiner`` takes a second look at noise.
+    """
 
     network = "denoiser"
-    beside: tuple[str, ...] = ("colorizer", "refiner")
+    beside: tuple[str, ...] = ("conditional-denoiser", "noise", "colorizer", "refiner")
 
     def architectures(self) -> Iterable[str]:
         """That of the denoising U-Net."""
@@ -49,7 +60,7 @@ class DiffusionKind:
         """The denoiser, the colorization network or the refiner."""
         network: nn.Module = _NETWORKS[part].from_state_dict(tensors, header.get("network", {}))
         network = network.requires_grad_(False).eval()
-        return network.to(memory_format=torch.channels_last) if part == self.network else network
+        return network.to(memory_format=torch.channels_last) if isinstance(network, DenoisingUNet) else network
 
     def defaults(self, parts: Iterable[str], steps: Mapping[str, int]) -> dict[str, dict[str, Any]]:
         """Two views a picture; one where noise gets a second look, since a refiner learned from single views."""
@@ -81,8 +92,9 @@ class DiffusionKind:
                 raise SettingsError(f"preset {preset} answers {physics.name} in one step: leave --steps out")
             how = how.model_copy(update={"steps": options.steps})
         plain = DiffusionSettings(**how.model_dump(include=set(DiffusionSettings.model_fields)))
-        prior: Prior = DiffusionPrior(parts["denoiser"], plain)
-        used = ["denoiser"]
+        network = "conditional-denoiser" if "conditional-denoiser" in parts and not physics.identity else "denoiser"
+        prior: Prior = DiffusionPrior(parts[network], plain)
+        used = [network]
         if how.sampler == "mean" and physics.identity and "refiner" in parts:
             refiner: Any = parts["refiner"]
             prior = Refined(prior, refiner)
@@ -91,4 +103,7 @@ class DiffusionKind:
             colours = FeedForwardPrior(parts["colorizer"], views=how.views)
             prior = Blend(prior, colours, weight=how.weight, saturation=how.saturation)
             used.append("colorizer")
-        return Built(prior, tuple(used), how.model_dump(mode="json"))
+        finder: Any = parts["noise"] if physics.noisy and "noise" in parts else None
+        if finder is not None:
+            used.append("noise")
+        return Built(prior, tuple(used), how.model_dump(mode="json"), finder)
