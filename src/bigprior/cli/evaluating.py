@@ -40,6 +40,8 @@ def evaluate(
     lines: Annotated[
         Path | None, typer.Option(help="Scores of single pictures, kept and used again; by default beside --json.")
     ] = None,
+    sigma: Annotated[float | None, typer.Option(help="Of awgn: the noise level on the 0..255 scale.")] = None,
+    quality: Annotated[int | None, typer.Option(help="Of jpeg: the quality, 1 to 100.")] = None,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="Folder for pictures or trainings; by default beside --json.")
     ] = None,
@@ -60,6 +62,8 @@ def evaluate(
             vgg=vgg,
             baselines=None if baselines is None else _baselines(baselines),
             dncnn=dncnn,
+            sigma=sigma,
+            quality=quality,
             lines=lines or (json_file.with_suffix(".jsonl") if json_file is not None else None),
             folder=output or (json_file.with_suffix("") if json_file is not None else None),
         )

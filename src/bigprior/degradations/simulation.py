@@ -47,7 +47,7 @@ def simulate(protocol: str, truth: Tensor, names: Sequence[str], draw: int = 0) 
         UnknownNameError: no such protocol.
     """
     one = _protocol(protocol)
-    pairs = [one.simulate(x, _rng(protocol, name, draw)) for x, name in zip(truth.split(1), names, strict=True)]
+    pairs = [one.simulate(x, rng_of(protocol, name, draw)) for x, name in zip(truth.split(1), names, strict=True)]
     physics = [p for _, p in pairs]
     joined = physics[0].blind() if one.blind else type(physics[0]).join(physics)
     return torch.cat([y for y, _ in pairs]), joined
@@ -59,7 +59,7 @@ def noise_level(protocol: str, name: str, draw: int = 0) -> float:
     Raises:
         UnknownNameError: no such protocol, or one without noise.
     """
-    physics = _protocol(protocol).simulate(torch.zeros(1, 3, 8, 8), _rng(protocol, name, draw))[1]
+    physics = _protocol(protocol).simulate(torch.zeros(1, 3, 8, 8), rng_of(protocol, name, draw))[1]
     sigma = physics.known_sigma
     if sigma is None:
         noisy = [n for c in DEGRADATIONS.values() if c.identity for n in c.protocols]
@@ -74,6 +74,7 @@ def _protocol(name: str) -> Protocol:
     return known[name]
 
 
-def _rng(protocol: str, name: str, draw: int) -> torch.Generator:
+def rng_of(protocol: str, name: str, draw: int = 0) -> torch.Generator:
+    """The random numbers of one picture's measurement."""
     digest = hashlib.sha256(f"{protocol}/{name}/{draw}".encode()).digest()
     return torch.Generator().manual_seed(int.from_bytes(digest[:7], "big"))

@@ -18,10 +18,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bigprior.degradations import DEGRADATIONS, Degradation
-from bigprior.degradations.simulation import noise_level, simulate
+from bigprior.degradations import DEGRADATIONS
 from bigprior.errors import SettingsError
 from bigprior.evaluation.baselines import Baseline, choose
+from bigprior.evaluation.cases import Case, Cases, digest_of
 from bigprior.evaluation.metrics import METRICS
 from bigprior.io.atomic import append_line, write_text
 from bigprior.io.folders import list_pictures
@@ -31,6 +31,9 @@ from bigprior.presets.loading import load_phi, load_restorer
 from bigprior.priors.precomputed import PrecomputedPrior
 from bigprior.progress import Progress
 from bigprior.restorer import Restorer
+
+#: Scores of a picture (1, 3, H, W) beside its truth.
+_Scored = Callable[[Tensor], dict[str, float]]
 
 
 class Lines:
@@ -81,11 +84,9 @@ class Rows:
 
 def picture_rows(
     task: str,
-    protocol: str,
+    cases: Cases,
     *,
     metrics: Sequence[str] | None = None,
-    data: Path,
-    index: tuple[int, int] | None,
     preset_name: str,
     steps: int | None = None,
     prior_dir: Path | None = None,
@@ -98,12 +99,13 @@ def picture_rows(
     """Measure, restore and score each picture by itself: what was measured, the prior, ours, and the baselines.
 
     Args:
-        task, protocol: the degradation, and how its measurements are made.
+        task: the degradation.
+        cases: the pictures, and how they are measured.
         metrics: names in :data:`bigprior.evaluation.metrics.METRICS`; what the degradation is scored by, by default.
-        data, index: the pictures.
         preset_name: whose prior and phi network restore.
         steps: of the prior, in place of the preset's.
-        prior_dir, phi: priors computed elsewhere, and the network that weighs them, in place of the preset's.
+        prior_dir, phi: priors computed elsewhere, of the pictures' names, and the network that weighs them, in place of
+            the preset's.
         baselines: which of the task's to run; all that are installed and not slow by default.
         dncnn: folder of trained networks, see :func:`bigprior.evaluation.baselines.choose`.
         lines: file of one JSON line a picture and method; makes the evaluation resumable.
@@ -114,34 +116,35 @@ def picture_rows(
         WeightsError: a file of ``dncnn`` that is none.
     """
     metrics = metrics or DEGRADATIONS[task].metrics
-    files = list_pictures(data, index)
-    names = [file.stem for file in files]
     methods, missing = choose(task, baselines, dncnn)
-    restorers = _restorers(task, names, index, preset_name, steps, prior_dir, phi)
+    restorers = _restorers(task, cases.names, preset_name, steps, prior_dir, phi)
     done, scores = Lines(lines), dict[str, list[dict[str, float]]]()
     rows, others = ["ours", *methods], {name: method.depends(task) for name, method in methods.items()}
-    for i, (file, name) in enumerate(zip(files, names, strict=True)):
-        x = read_picture(file).image
-        pixels = hashlib.sha256(x.numpy().tobytes()).hexdigest()
-        restorer, made_of = restorers(i)
+    for i, name in enumerate(cases.names):
+        case = cases[i]
+        pixels, (restorer, made_of) = digest_of(case), restorers(i)
+
+        def scored(image: Tensor, truth: Tensor = case.truth) -> dict[str, float]:
+            image = (image.clamp(0, 1) * 255).round() / 255 if cases.eight_bits else image
+            return {metric: float(METRICS[metric](image, truth)) for metric in metrics}
+
         for j, row in enumerate(rows):
             parts = ("input", "prior", "ours") if row == "ours" else (row,)
             depends = made_of if row == "ours" else others[row]
-            settings = json.dumps([protocol, name, pixels, metrics, depends])
+            settings = json.dumps([cases.protocol, name, pixels, metrics, depends])
             keys = {part: hashlib.sha256(f"{part}/{settings}".encode()).hexdigest()[:24] for part in parts}
             if not done.known.keys() >= set(keys.values()):
-                y, physics = simulate(protocol, x, [name])
                 if row == "ours":
-                    new = _our_scores(restorer, y, physics, x, metrics)
+                    new = _our_scores(restorer, case, scored)
                 else:
-                    new = {row: _baseline_scores(methods[row], y, physics, protocol, name, x, metrics)}
+                    new = {row: _baseline_scores(methods[row], case, scored)}
                 for part, values in new.items():
                     done.add(keys[part], part, name, values)
             for part, key in keys.items():
                 scores.setdefault(part, []).append(done.known[key])
-            progress(i * len(rows) + j + 1, len(files) * len(rows))
+            progress(i * len(rows) + j + 1, len(cases) * len(rows))
     notes = {name: method.note for name, method in methods.items() if method.note}
-    return Rows(names, scores, missing, notes)
+    return Rows(list(cases.names), scores, missing, notes)
 
 
 def means(rows: Rows) -> dict[str, Any]:
@@ -157,24 +160,21 @@ def means(rows: Rows) -> dict[str, Any]:
     return table | {name: said for name, said in (("missing", rows.missing), ("notes", rows.notes)) if said}
 
 
-def _our_scores(
-    restorer: Restorer, y: Tensor, physics: Degradation, x: Tensor, metrics: Sequence[str]
-) -> dict[str, dict[str, float]]:
+def _our_scores(restorer: Restorer, case: Case, scored: _Scored) -> dict[str, dict[str, float]]:
     began = time.perf_counter()
-    result = restorer.restore(y, physics)
+    result = restorer.restore(case.y, case.physics)
     more = {"seconds": time.perf_counter() - began, "mean_phi": result.mean_phi}
     outside = [((band < 0) | (band > 1)).double().mean() for band in result.bands]
     more |= {"phi_outside": float(torch.stack(outside).mean()), "share": result.mean_share}
-    more["mse"] = float((result.restored - x).double().square().mean())
+    more["mse"] = float((result.restored - case.truth).double().square().mean())
     parts = {"input": result.fidelity, "prior": result.prior, "ours": result.restored}
-    scores = {part: _scores(image, x, metrics) for part, image in parts.items()}
+    scores = {part: scored(image) for part, image in parts.items()}
     return scores | {"ours": scores["ours"] | more}
 
 
 def _restorers(
     task: str,
     names: Sequence[str],
-    index: tuple[int, int] | None,
     preset_name: str,
     steps: int | None,
     prior_dir: Path | None,
@@ -190,28 +190,21 @@ def _restorers(
         return lambda i: (restorer, made_of)
     if phi is None:
         raise SettingsError("priors computed elsewhere need a network that weighs them: pass --phi FILE")
-    network, hashed, priors = load_phi(phi), sha256(phi), list_pictures(prior_dir, index)
-    if [file.stem for file in priors] != names:
+    network, hashed = load_phi(phi), sha256(phi)
+    found = {file.stem: file for file in list_pictures(prior_dir)}
+    if not found.keys() >= set(names):
         raise SettingsError(f"{prior_dir} does not hold a prior of the same name for each picture")
 
     def around(i: int) -> tuple[Restorer, dict[str, Any]]:
-        image = read_picture(priors[i]).image
+        image = read_picture(found[names[i]]).image
         pixels = hashlib.sha256(image.numpy().tobytes()).hexdigest()
         return Restorer(PrecomputedPrior(image), network), {"prior": pixels, "phi": hashed}
 
     return around
 
 
-def _baseline_scores(
-    method: Baseline, y: Tensor, physics: Degradation, protocol: str, name: str, x: Tensor, metrics: Sequence[str]
-) -> dict[str, float]:
-    sigma = noise_level(protocol, name) if method.knows_sigma else None
+def _baseline_scores(method: Baseline, case: Case, scored: _Scored) -> dict[str, float]:
     began = time.perf_counter()
-    image = method.restore(y, physics, sigma)
+    image = method.restore(case.y, case.physics, case.sigma if method.knows_sigma else None)
     seconds = time.perf_counter() - began
-    return _scores(image, x, metrics) | {"seconds": seconds}
-
-
-@torch.no_grad()
-def _scores(image: Tensor, truth: Tensor, metrics: Sequence[str]) -> dict[str, float]:
-    return {name: float(METRICS[name](image, truth)) for name in metrics}
+    return scored(image) | {"seconds": seconds}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bigprior.degradations.simulation import protocols
 from bigprior.evaluation.protocols.ablations import ablations
+from bigprior.evaluation.protocols.field import awgn, jpeg, real
 from bigprior.evaluation.protocols.frames import frames
 from bigprior.evaluation.protocols.paper import figure7, gallery, table, table2, table3, table4, table5, tasks
 from bigprior.evaluation.protocols.priors import generator, inversion, samplers
@@ -27,6 +28,9 @@ EVALUATIONS: Registry[Evaluation] = Registry(
         "generator": generator,
         "samplers": samplers,
         "frames": frames,
+        "awgn": awgn,
+        "real": real,
+        "jpeg": jpeg,
     },
 )
 

@@ -8,6 +8,7 @@ from typing import Any
 from bigprior import DEFAULT_PRESET
 from bigprior.degradations import DEGRADATIONS
 from bigprior.degradations.simulation import simulate
+from bigprior.evaluation.cases import Cases, simulated
 from bigprior.evaluation.metrics import psnr
 from bigprior.evaluation.plots import gallery_figure
 from bigprior.evaluation.protocols.figure7 import correlations
@@ -46,12 +47,16 @@ def tasks(request: Request, progress: Progress) -> Results:
     return results
 
 
-def _rows(task: str, protocol: str, request: Request, progress: Progress) -> Rows:
+def _rows(protocol: str, request: Request, progress: Progress) -> Rows:
+    task = next(name for name, physics in DEGRADATIONS.items() if protocol in physics.protocols)
+    return rows_of(task, simulated(protocol, request.data, request.index), request, progress)
+
+
+def rows_of(task: str, cases: Cases, request: Request, progress: Progress) -> Rows:
+    """A table's rows as a request asks for them."""
     return picture_rows(
         task,
-        protocol,
-        data=request.data,
-        index=request.index,
+        cases,
         preset_name=request.preset or DEFAULT_PRESET,
         steps=request.steps,
         prior_dir=request.prior_dir,
@@ -65,10 +70,9 @@ def _rows(task: str, protocol: str, request: Request, progress: Progress) -> Row
 
 def table(protocol: str, summary: str | None = None) -> Evaluation:
     """A table of one protocol: the fidelity term, the prior, ours, and the baselines."""
-    task = next(name for name, physics in DEGRADATIONS.items() if protocol in physics.protocols)
 
     def measured(request: Request, progress: Progress) -> Results:
-        return means(_rows(task, protocol, request, progress))
+        return means(_rows(protocol, request, progress))
 
     measured.__doc__ = summary or f"Measurements of the protocol {protocol}, restored and scored."
     return measured
@@ -85,7 +89,7 @@ def figure7(request: Request, progress: Progress) -> Results:
 
     It costs nothing after Table V, with that table's lines.
     """
-    rows = _rows("denoising", "denoising", replace(request, baselines=()), progress)
+    rows = _rows("denoising", replace(request, baselines=()), progress)
     return correlations(rows, "denoising")
 
 

@@ -33,6 +33,8 @@ class Request:
         baselines: which to run in a table; all that are installed and not slow by default.
         dncnn: folder of trained networks, ``dncnn-TASK.safetensors``, for a table's row of that name.
         lines: where a table keeps one JSON line a picture and method, from which it can go on.
+        sigma: noise level on the 0..255 scale, of white noise.
+        quality: of JPEG files.
         folder: where files go that a measurement makes: the gallery's pictures, the ablations' trainings.
     """
 
@@ -47,6 +49,8 @@ class Request:
     dncnn: Path | None = None
     lines: Path | None = None
     folder: Path | None = None
+    sigma: float | None = None
+    quality: int | None = None
 
 
 Evaluation = Callable[[Request, Progress], Results]

@@ -1,0 +1,144 @@
+"""What a table is measured on: known pictures with a measurement each, read or made one at a time."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from bigprior.degradations import Degradation
+from bigprior.degradations.simulation import noise_level, protocols, rng_of, simulate
+from bigprior.errors import ImageError
+from bigprior.io.arrays import as_picture, to_pil
+from bigprior.io.folders import list_pictures
+from bigprior.io.pictures import read_picture
+
+
+@dataclass(frozen=True)
+class Case:
+    """A known picture and its measurement.
+
+    Attributes:
+        truth: (1, 3, H, W), RGB in [0, 1].
+        y: its measurement.
+        physics: how that came to be, as a restorer knows it.
+        sigma: the noise level in [0, 1], for methods that know it; None where there is none.
+    """
+
+    truth: Tensor
+    y: Tensor
+    physics: Degradation
+    sigma: float | None = None
+
+
+@dataclass(frozen=True)
+class Cases:
+    """Pictures and what is done to each.
+
+    Attributes:
+        protocol: a name of what is done, that no other has.
+        files: of the pictures.
+        names: of the pictures: they seed what is random.
+        make: a file and its name to a case.
+        eight_bits: results are rounded to 8 bits before they are scored, as they would be saved.
+    """
+
+    protocol: str
+    files: Sequence[Path]
+    names: Sequence[str]
+    make: Callable[[Path, str], Case]
+    eight_bits: bool = False
+
+    def __len__(self) -> int:
+        """How many pictures."""
+        return len(self.files)
+
+    def __getitem__(self, i: int) -> Case:
+        """The case of picture ``i``."""
+        return self.make(self.files[i], self.names[i])
+
+
+def simulated(protocol: str, data: Path, index: tuple[int, int] | None = None) -> Cases:
+    """Pictures measured by a degradation's protocol.
+
+    Raises:
+        ImageError: no pictures.
+        UnknownNameError: no such protocol.
+    """
+    files = list_pictures(data, index)
+
+    def make(file: Path, name: str) -> Case:
+        x = read_picture(file).image
+        y, physics = simulate(protocol, x, [name])
+        return Case(x, y, physics, noise_level(protocol, name) if physics.noisy else None)
+
+    assert protocol in protocols()
+    return Cases(protocol, files, [file.stem for file in files], make)
+
+
+def white_noise(physics: Degradation, sigma: float, data: Path, index: tuple[int, int] | None = None) -> Cases:
+    """White Gaussian noise of one level that is not clipped, of which a restorer is not told: the field's protocol.
+
+    Args:
+        physics: noise, as a restorer knows it.
+        sigma: in [0, 1].
+        data, index: the pictures.
+    """
+    files = list_pictures(data, index)
+
+    def make(file: Path, name: str) -> Case:
+        x = read_picture(file).image
+        noise = torch.randn(x.shape, generator=rng_of(f"awgn-{255 * sigma:g}", name))
+        return Case(x, x + sigma * noise, physics, sigma)
+
+    return Cases(f"awgn-{255 * sigma:g}", files, [file.stem for file in files], make, eight_bits=True)
+
+
+def real_pairs(physics: Degradation, data: Path, index: tuple[int, int] | None = None) -> Cases:
+    """Pairs of files that a camera made: ``NAME_real`` with its noise, and ``NAME_mean``, the mean of many shots.
+
+    Raises:
+        ImageError: no such pairs, or one without its other half.
+    """
+    files = list_pictures(data)
+    means = {file.stem.removesuffix("_mean"): file for file in files if file.stem.endswith("_mean")}
+    noisy = [file for file in files if file.stem.endswith("_real")]
+    if not noisy:
+        raise ImageError(f"{data} holds no pairs: expected NAME_real and NAME_mean pictures")
+    noisy = noisy if index is None else noisy[index[0] : index[1] + 1]
+    names = [file.stem.removesuffix("_real") for file in noisy]
+    lost = next((name for name in names if name not in means), None)
+    if lost is not None:
+        raise ImageError(f"{data} holds {lost}_real but no {lost}_mean: expected both")
+
+    def make(file: Path, name: str) -> Case:
+        x, y = read_picture(means[name]).image, read_picture(file).image
+        return Case(x, y, physics, float((y - x).square().mean().sqrt()))
+
+    return Cases("real", noisy, names, make, eight_bits=True)
+
+
+def jpeg(physics: Degradation, quality: int, data: Path, index: tuple[int, int] | None = None) -> Cases:
+    """Pictures through a JPEG file of a quality, 4:2:0, decoded; what it did to them is not told."""
+    files = list_pictures(data, index)
+
+    def make(file: Path, name: str) -> Case:
+        x, stored = read_picture(file).image, io.BytesIO()
+        to_pil(x).save(stored, "JPEG", quality=quality)
+        y = as_picture(Image.open(stored).convert("RGB"))
+        return Case(x, y, physics, float((y - x).square().mean().sqrt()))
+
+    return Cases(f"jpeg-{quality}", files, [file.stem for file in files], make, eight_bits=True)
+
+
+def digest_of(case: Case) -> str:
+    """SHA-256 of the known picture and its measurement."""
+    digest = hashlib.sha256(case.truth.numpy().tobytes())
+    digest.update(case.y.contiguous().numpy().tobytes())
+    return digest.hexdigest()
