@@ -10,7 +10,7 @@ from skimage.data import astronaut
 from torch import Tensor
 
 from bigprior.io.arrays import as_picture, to_pil
-from bigprior.noise import noise_levels
+from bigprior.noise import Noise, noise_of
 
 CLEAN = as_picture(astronaut()[:256, :256] / 255)
 
@@ -25,20 +25,22 @@ def as_jpeg(image: Tensor, quality: int, subsampling: int) -> Tensor:
 @pytest.mark.parametrize("side", [48, 100, 256])
 def test_white_noise_is_found(sigma: float, side: int) -> None:
     clean = CLEAN[:, :, 100 : 100 + side, :side]
-    level, along_grey = noise_levels(clean + sigma * torch.randn_like(clean))
-    assert level.item() == pytest.approx(sigma, rel=0.06)
-    assert torch.equal(along_grey, level)
+    found = noise_of(clean + sigma * torch.randn_like(clean))
+    assert found.sigma.item() == pytest.approx(sigma, rel=0.06)
+    assert torch.equal(found.along_grey, found.sigma)
+    assert not found.known
 
 
 @pytest.mark.parametrize("sigma", [0.06, 0.1, 0.2])
 def test_noise_of_grey_pictures_is_found(sigma: float) -> None:
     grey = CLEAN.mean(dim=1, keepdim=True)
     y = (grey + sigma * torch.randn_like(grey)).expand(-1, 3, -1, -1)
-    level, along_grey = noise_levels(y)
-    assert level.item() == pytest.approx(sigma, rel=0.1)
-    assert along_grey.item() == pytest.approx(3**0.5 * level.item())
-    told, along_grey = noise_levels(y, sigma)
-    assert told.item() == pytest.approx(sigma) and along_grey.item() == pytest.approx(3**0.5 * sigma)
+    found = noise_of(y)
+    assert found.sigma.item() == pytest.approx(sigma, rel=0.1)
+    assert found.along_grey.item() == pytest.approx(3**0.5 * found.sigma.item())
+    known = noise_of(y, sigma)
+    assert known.known
+    assert known.sigma.item() == pytest.approx(sigma) and known.along_grey.item() == pytest.approx(3**0.5 * sigma)
 
 
 @pytest.mark.parametrize("quality", [75, 85, 95])
@@ -46,20 +48,43 @@ def test_noise_is_found_where_colours_were_kept_at_half_the_resolution(quality: 
     sigma = 25 / 255
     y = as_jpeg(CLEAN + sigma * torch.randn_like(CLEAN), quality, subsampling=2)
     left = float((y - CLEAN).mean(dim=1).std())
-    level, along_grey = noise_levels(y)
-    assert level.item() == pytest.approx(left, rel=0.15)
-    assert along_grey.item() == pytest.approx(3**0.5 * level.item())
-    assert noise_levels(y, sigma)[1].item() == pytest.approx(sigma)  # what a person says is not corrected
+    found = noise_of(y)
+    assert found.sigma.item() == pytest.approx(left, rel=0.15)
+    assert found.along_grey.item() == pytest.approx(3**0.5 * found.sigma.item())
+    assert noise_of(y, sigma).along_grey.item() == pytest.approx(sigma)  # what a person says is not corrected
 
 
 def test_hardly_any_noise_is_found_in_clean_pictures() -> None:
     for y in (CLEAN, as_jpeg(CLEAN, 90, subsampling=2), CLEAN.mean(dim=1, keepdim=True).expand(-1, 3, -1, -1)):
-        assert noise_levels(y)[1].item() < 4 / 255
+        assert noise_of(y).along_grey.item() < 4 / 255
 
 
 def test_pictures_are_looked_at_one_by_one() -> None:
     white = CLEAN + 0.1 * torch.randn_like(CLEAN)
     grey = white[:, :1].expand(-1, 3, -1, -1)
-    both = noise_levels(torch.cat([white, grey]))
-    for together, alone in zip(both, zip(noise_levels(white), noise_levels(grey), strict=True), strict=True):
-        assert together.tolist() == pytest.approx([float(level) for level in alone])
+    both, alone = noise_of(torch.cat([white, grey])), Noise.join([noise_of(white), noise_of(grey)])
+    for level in ("sigma", "along_grey"):
+        assert getattr(both, level).tolist() == pytest.approx(getattr(alone, level).tolist())
+        assert torch.equal(getattr(both[1:], level), getattr(both, level)[1:])
+
+
+def test_a_level_that_is_known_is_of_all_pictures_or_of_each() -> None:
+    y = torch.cat([CLEAN, CLEAN[:, :1].expand(-1, 3, -1, -1)])
+    for levels in (0.1, torch.tensor(0.1), torch.tensor([0.1]), torch.tensor([0.1, 0.1])):
+        assert noise_of(y, levels).sigma.tolist() == pytest.approx([0.1, 0.1])
+    each = noise_of(y, torch.tensor([0.1, 0.2]))
+    assert each.sigma.tolist() == pytest.approx([0.1, 0.2])
+    assert each.along_grey.tolist() == pytest.approx([0.1, 3**0.5 * 0.2])
+
+
+def test_of_several_batches_the_noise_is_known_if_it_is_of_all() -> None:
+    known, found = noise_of(CLEAN, 0.1), noise_of(CLEAN)
+    assert Noise.join([known, known]).known
+    assert not Noise.join([known, found]).known
+    assert known.to("meta").sigma.device.type == known.to("meta").along_grey.device.type == "meta"
+    assert known.to("meta").known
+
+
+def test_a_picture_that_is_too_small_to_say_is_taken_to_have_none() -> None:
+    assert noise_of(torch.rand(2, 3, 23, 40)).along_grey.tolist() == [0, 0]
+    assert noise_of(torch.rand(1, 3, 24, 40)).along_grey.item() > 0

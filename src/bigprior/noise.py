@@ -69,6 +69,10 @@ class Noise:
             return torch.ones_like(self.sigma, dtype=torch.bool)
         return self.shape.flatten(1).square().mean(1).sqrt() < _WHITE
 
+    def to(self, device: torch.device | str) -> Noise:
+        """The same on another device."""
+        return Noise(self.sigma.to(device), self.along_grey.to(device), self.known)
+
     @staticmethod
     def join(parts: Sequence[Noise]) -> Noise:
         """That of several batches, as one."""

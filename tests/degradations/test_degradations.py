@@ -8,8 +8,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from bigprior.degradations import DEGRADATIONS, Colorization, Degradation, Denoising, Inpainting, degradation
+from bigprior.degradations import DEGRADATIONS, Colorization, Degradation, Denoising, Inpainting, degradation, task_of
 from bigprior.errors import ImageError, MaskError, SettingsError, UnknownNameError
+from bigprior.evaluation.metrics import METRICS
+from bigprior.phi import PHI_NETWORKS
+from bigprior.priors.gan import InversionSettings
 
 #: Independent formula of each ``f``, in double precision numpy; a new degradation needs a line here.
 FORMULAS = {
@@ -66,6 +69,13 @@ def test_it_is_a_deepinv_physics_and_its_measurements_pass_its_own_check(name: s
     y = physics(torch.rand(2, 3, 5, 7))
     assert y.shape == (2, physics.channels, 5, 7)
     assert physics.check(y) is y
+    assert physics.measure(y).y is y
+
+
+@every
+def test_what_we_ask_of_a_degradation_hides_nothing_of_deepinvs(name: str) -> None:
+    ours, theirs = vars(Degradation), dir(DEGRADATIONS[name].stock or dinv.physics.LinearPhysics)
+    assert {attribute for attribute in ours if not attribute.startswith("_")}.isdisjoint(theirs)
 
 
 @every
@@ -80,8 +90,9 @@ def test_the_adjoint_is_the_adjoint(name: str) -> None:
 def test_values_that_are_no_numbers_are_refused(name: str, bad: float) -> None:
     y = torch.rand(2, DEGRADATIONS[name].channels, 5, 7)
     y[1, -1, 4, 6] = bad
-    with pytest.raises(ImageError, match="NaN or infinity"):
-        made(name).check(y)
+    for asked in (made(name).check, made(name).measure):
+        with pytest.raises(ImageError, match="NaN or infinity"):
+            asked(y)
 
 
 @every
@@ -115,9 +126,27 @@ def test_the_class_says_how_it_meets_any_size(name: str) -> None:
     assert DEGRADATIONS[name].name == name
 
 
+@every
+def test_the_name_and_the_verb_are_both_understood(name: str) -> None:
+    assert task_of(name) is task_of(DEGRADATIONS[name].verb) is DEGRADATIONS[name]
+    assert type(degradation(DEGRADATIONS[name].verb)) is DEGRADATIONS[name]
+    verbs = [physics.verb for physics in DEGRADATIONS.values()]
+    assert len({*verbs, *DEGRADATIONS}) == 2 * len(DEGRADATIONS)
+
+
+@every
+def test_what_the_class_names_is_registered(name: str) -> None:
+    physics = DEGRADATIONS[name]
+    assert physics.phi in PHI_NETWORKS
+    assert set(physics.learning) <= set(physics.protocols)
+    assert set(physics.paper) <= set(InversionSettings.model_fields)
+    assert set(physics.metrics) <= set(METRICS)
+
+
 def test_an_unknown_degradation_is_told_the_known_ones() -> None:
-    with pytest.raises(UnknownNameError, match="colorization, denoising, inpainting"):
-        degradation("deblurring")
+    for asked in (degradation, task_of):
+        with pytest.raises(UnknownNameError, match="colorization, denoising, inpainting"):
+            asked("deblurring")
 
 
 # Colorization
@@ -226,18 +255,21 @@ def test_without_a_mask_the_exactly_black_pixels_are_the_hole() -> None:
     y[1, 0, 0, 0] = 0  # one dark channel is no hole
     wanted = torch.ones(2, 1, 4, 5)
     wanted[0, 0, 1, 2] = wanted[1, 0, 3, 0] = wanted[1, 0, 3, 1] = 0
-    assert torch.equal(Inpainting().for_measurement(y).mask, wanted)
+    m = Inpainting().measure(y)
+    assert torch.equal(m.degradation.mask, wanted)
+    assert torch.equal(m.hole, 1 - wanted)
+    assert m.known_phi is None  # it is a guess
 
 
 def test_a_given_mask_is_not_looked_for() -> None:
     physics = made("inpainting")
-    assert physics.for_measurement(torch.zeros(1, 3, 5, 7)) is physics
+    assert physics.measure(torch.zeros(1, 3, 5, 7)).degradation is physics
 
 
 @pytest.mark.parametrize("y", [torch.full((1, 3, 4, 4), 0.5), torch.zeros(1, 3, 4, 4)], ids=["no black", "all black"])
 def test_without_a_mask_and_without_a_hole_it_says_so(y: Tensor) -> None:
     with pytest.raises(MaskError, match=r"no mask was given .* pass a mask"):
-        Inpainting().for_measurement(y)
+        Inpainting().measure(y)
 
 
 def test_without_a_mask_a_picture_cannot_be_degraded() -> None:
@@ -253,6 +285,7 @@ def test_the_noise_is_that_of_sigma() -> None:
     assert Denoising(0.2)(x).std().item() == pytest.approx(0.2, rel=0.01)
     assert torch.equal(Denoising()(x), x)
     assert (Denoising().sigma, Denoising(0.0).sigma, Denoising(0.2).sigma) == (None, 0.0, 0.2)
+    assert (Denoising().known_sigma, Denoising(0.2).known_sigma) == (None, 0.2)
 
 
 @pytest.mark.parametrize("sigma", [-0.01, 1.01, 25, float("nan")])

@@ -7,12 +7,12 @@ import torch
 from torch import Tensor
 
 from bigprior.degradations import DEGRADATIONS, Inpainting
-from bigprior.degradations.simulation import PROTOCOLS, simulate
+from bigprior.degradations.simulation import learning_protocols, noise_level, protocols, simulate
 from bigprior.errors import UnknownNameError
 
 NAMES = ["bedroom/000", "bedroom/001", "church/000"]
 RANDOM = {"denoising", "denoising-25", "inpainting-boxes"}
-every = pytest.mark.parametrize("protocol", sorted(PROTOCOLS))
+every = pytest.mark.parametrize("protocol", sorted(protocols()))
 
 
 @pytest.fixture
@@ -82,6 +82,7 @@ def test_blind_noise_has_a_whole_sigma_of_5_to_50() -> None:
     assert y.min() < 0  # not clipped
     assert y.max() > 1
     assert physics.sigma is None  # blind: nobody is told
+    assert sigma.tolist() == pytest.approx([noise_level("denoising", name) * 255 for name in names], rel=0.05)
 
 
 def test_noise_of_25_says_so() -> None:
@@ -105,6 +106,29 @@ def test_boxes_differ_from_picture_to_picture(truth: Tensor) -> None:
     assert physics.mask.shape == (3, 1, 64, 64)
     assert not torch.equal(physics.mask[0], physics.mask[1])
     assert torch.equal(y, truth * physics.mask)
+
+
+def test_a_protocol_without_noise_has_no_level() -> None:
+    assert noise_level("denoising-25", "a") == 25 / 255
+    for protocol in ("colorization", "inpainting-boxes", "blur"):
+        with pytest.raises(UnknownNameError, match="noisy protocol .* denoising, denoising-25"):
+            noise_level(protocol, "a")
+
+
+def test_every_protocol_belongs_to_one_task(any_task: str) -> None:
+    own = set(DEGRADATIONS[any_task].protocols)
+    others = [set(physics.protocols) for name, physics in DEGRADATIONS.items() if name != any_task]
+    assert own.isdisjoint(set().union(*others))
+    assert own <= set(protocols())
+    assert set(learning_protocols(any_task)) <= own
+
+
+def test_networks_learn_from_the_protocols_that_are_meant_for_it() -> None:
+    assert learning_protocols("denoising") == ("denoising",)  # not of one level alone
+    assert learning_protocols("colorization") == ("colorization",)
+    assert set(learning_protocols("inpainting")) == {"inpainting-boxes", "inpainting-centre"}
+    with pytest.raises(UnknownNameError, match="deblurring"):
+        learning_protocols("deblurring")
 
 
 def test_an_unknown_protocol_is_told_the_known_ones(truth: Tensor) -> None:

@@ -6,6 +6,7 @@ is lost from the measurement ``y``, so ``g(g_inv(y))`` is ``y`` bit for bit.
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -92,7 +93,7 @@ class Degradation(dinv.physics.Physics):
         """
         return None
 
-    def noise(self, y: Tensor) -> Noise | None:
+    def noise_in(self, y: Tensor) -> Noise | None:
         """How much noise ``y`` has, known or found; None if this degradation adds none."""
         return None
 
@@ -241,7 +242,7 @@ class Measurement:
     @cached_property
     def noise(self) -> Noise | None:
         """What is known of the noise, or found; of a window, what the whole picture says. None if there is none."""
-        return self.degradation.noise(self.y) if self._noise is None else self._noise
+        return self.degradation.noise_in(self.y) if self._noise is None else self._noise
 
     @property
     def known_phi(self) -> Tensor | None:
@@ -263,9 +264,8 @@ class Measurement:
 
     def __getitem__(self, pictures: slice) -> Measurement:
         """Some of the pictures."""
-        noise: Noise | None = self.__dict__.get("noise", self._noise)  # it is found again only if it was not yet
-        part = self.degradation.select(pictures)
-        return Measurement(self.y[pictures], part, self.searching, None if noise is None else noise[pictures])
+        noise = None if self._noise is None else self._noise[pictures]
+        return Measurement(self.y[pictures], self.degradation.select(pictures), self.searching, noise)
 
     def with_noise(self, noise: Noise) -> Measurement:
         """The same with noise that was found in another way."""
@@ -287,17 +287,20 @@ class Measurement:
         return Measurement(y, degradation, self.searching)
 
     def to(self, device: torch.device | str) -> Measurement:
-        """The same on another device."""
-        return Measurement(self.y.to(device), self.degradation.to(device), self.searching)
+        """The same on another device; the degradation, which others may hold, stays where it is."""
+        noise = None if self._noise is None else self._noise.to(device)
+        return Measurement(self.y.to(device), copy.deepcopy(self.degradation).to(device), self.searching, noise)
 
     def _levels(self) -> Noise | None:
         return None if self.noise is None else self.noise.levels()
 
     def fingerprint(self) -> str:
         """SHA-256 of all that a prior can see of it."""
-        said = (self.degradation.name, tuple(self.y.shape), self.searching, self.degradation.known_sigma is None)
+        unknown = self.degradation.known_sigma is None
+        said = (self.degradation.name, tuple(self.y.shape), self.searching, unknown, self._noise is None)
         digest = hashlib.sha256(repr(said).encode())
-        for tensor in (self.y, *self.degradation.state_dict().values()):
+        noise = () if self._noise is None else (self._noise.sigma, self._noise.along_grey)
+        for tensor in (self.y, *noise, *self.degradation.state_dict().values()):
             digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
         return digest.hexdigest()
 
@@ -306,7 +309,9 @@ class Measurement:
         """One batch of measurements of one size and degradation."""
         if len(parts) == 1:
             return parts[0]
-        degradation = type(parts[0].degradation).join([part.degradation for part in parts])
-        noises = [part._noise for part in parts if part._noise is not None]
-        noise = Noise.join(noises) if len(noises) == len(parts) else None
-        return Measurement(torch.cat([part.y for part in parts]), degradation, parts[0].searching, noise)
+        # Picture by picture, since what a part says once, such as a mask, may be that of several.
+        ones = [part.degradation.select(slice(i, i + 1)) for part in parts for i in range(len(part))]
+        noises = [part.noise for part in parts] if any(part._noise is not None for part in parts) else []
+        noise = Noise.join([found for found in noises if found is not None]) if noises else None
+        y = torch.cat([part.y for part in parts])
+        return Measurement(y, type(ones[0]).join(ones), parts[0].searching, noise)

@@ -59,7 +59,7 @@ class Denoising(Degradation, dinv.physics.Denoising):
         super().__init__(noise_model=dinv.physics.GaussianNoise(levels if levels.ndim else float(levels)), **kwargs)
         self.sigma = sigma
 
-    def noise(self, y: Tensor) -> Noise:
+    def noise_in(self, y: Tensor) -> Noise:
         """Known, or found in ``y``."""
         return noise_of(y, self.sigma)
 

@@ -154,8 +154,10 @@ class Inpainting(Degradation, dinv.physics.Inpainting):
     def of_physics(cls, physics: dinv.physics.Physics) -> Self:
         """Of deepinv's ``Inpainting`` without noise, whose mask is the same for all channels."""
         cls.refuse_noise(physics)
+        if physics.mask is None:
+            raise MaskError(f"this Inpainting has no mask: give it one, or pass bigprior's {cls.__name__}() to find it")
         mask = physics.mask
-        if mask.ndim == 3:
+        while mask.ndim < 4:
             mask = mask[None]
         if not bool((mask == mask[:, :1]).all()):
             raise SettingsError("this mask differs from channel to channel: expected one hole for all of them")

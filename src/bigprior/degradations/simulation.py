@@ -59,10 +59,11 @@ def noise_level(protocol: str, name: str, draw: int = 0) -> float:
     Raises:
         UnknownNameError: no such protocol, or one without noise.
     """
-    physics = _protocol(protocol).simulate(torch.zeros(1, 3, 8, 8), rng_of(protocol, name, draw))[1]
-    sigma = physics.known_sigma
+    noisy = [one for physics in DEGRADATIONS.values() if physics.identity for one in physics.protocols]
+    if protocol not in noisy:
+        raise UnknownNameError("noisy protocol", protocol, noisy)
+    sigma = _protocol(protocol).simulate(torch.zeros(1, 3, 8, 8), rng_of(protocol, name, draw))[1].known_sigma
     if sigma is None:
-        noisy = [n for c in DEGRADATIONS.values() if c.identity for n in c.protocols]
         raise UnknownNameError("noisy protocol", protocol, noisy)
     return float(sigma)
 

@@ -174,7 +174,8 @@ class GANPrior(Prior):
         history = y.new_zeros(s.steps, len(y))
         # The discrepancy principle: a residual as large as known noise is all there is to explain.
         sigma = m.degradation.known_sigma
-        enough = None if sigma is None or not bool((torch.as_tensor(sigma) > 0).all()) else torch.as_tensor(sigma) ** 2
+        levels = torch.zeros(1) if sigma is None else torch.as_tensor(sigma, dtype=torch.float64)
+        enough = torch.where(levels > 0, levels**2, -1) if bool((levels > 0).any()) else None
         kept = {"z": z.detach().clone(), "alpha": alpha.detach().clone()}
         running = torch.ones(len(y), dtype=torch.bool)
 
