@@ -68,7 +68,7 @@ def noisy_pairs(x: Tensor, side: int, rng: torch.Generator) -> Pairs:
     """
     kind = _uniform(rng)
     if kind < 0.36:
-        return _white(_middle(x, side), rng)
+        return _independent(_middle(x, side), rng)
     if kind < 0.8:
         clean, noisy = through_camera(_soft(x, rng) if _uniform(rng) < 0.55 else x, rng)
         if _uniform(rng) < 0.65:
@@ -131,16 +131,27 @@ def demosaiced(x: Tensor, *, bilinear: bool) -> Tensor:
     )
 
 
-def _white(x: Tensor, rng: torch.Generator) -> Pairs:
+def _independent(x: Tensor, rng: torch.Generator) -> Pairs:
+    """Gaussian noise of every pixel by itself: white, or of another level in each channel or place, or in a JPEG."""
     sigma = torch.rand(len(x), generator=rng) * 75 / 255
     if _uniform(rng) < 0.3:  # little is common, and its mistakes are seen
         sigma = 0.35 * sigma
     if _uniform(rng) < 0.05:
         sigma = torch.zeros_like(sigma)
-    noisy = x + sigma.view(-1, 1, 1, 1) * torch.randn(x.shape, generator=rng)
+    noise = sigma.view(-1, 1, 1, 1) * torch.randn(x.shape, generator=rng)
+    unknown, kind = torch.full_like(sigma, torch.nan), _uniform(rng)
+    if kind < 0.12:  # a level a channel
+        noise = noise * (2 * torch.rand(len(x), 3, 1, 1, generator=rng)).clamp(0.15, 1.6)
+    elif kind < 0.2:  # a level a place
+        mode = "bilinear" if _uniform(rng) < 0.6 else "nearest"
+        noise = 2 * noise * F.interpolate(torch.rand(len(x), 1, 3, 3, generator=rng), size=x.shape[2:], mode=mode)
+    elif kind < 0.42:
+        files = [_jpeg(y, int(35 + 60 * _uniform(rng)), _uniform(rng) < 0.7) for y in x + noise]
+        return Pairs(x, torch.stack(files), unknown)
+    noisy = x + noise
     if _uniform(rng) < 0.35:
         noisy = (noisy.clamp(0, 1) * 255).round() / 255
-    return Pairs(x, noisy, sigma)
+    return Pairs(x, noisy, unknown if kind < 0.2 else sigma)
 
 
 def _coarse(x: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
