@@ -32,7 +32,11 @@ class Restorer(dinv.models.Reconstructor):
         rho: weight of what is made up, for networks that take one: 0 for the most accurate picture, more for more of
             the measurement; the network's own by default.
         noise: finds noise that nobody told, place by place and scale by scale; by default it is found as white noise.
+        strength: noise is taken for so many times as much as it was told or found to be: more removes more, 0 nothing.
         provenance: kept in every result.
+
+    Raises:
+        SettingsError: a strength outside 0 to 2.
     """
 
     def __init__(
@@ -42,12 +46,15 @@ class Restorer(dinv.models.Reconstructor):
         *,
         rho: float | None = None,
         noise: NoiseEstimator | None = None,
+        strength: float = 1.0,
         provenance: dict[str, Any] | None = None,
     ) -> None:
         super().__init__()
         self.prior = prior
         self.phi = nn.ModuleDict(phi) if isinstance(phi, dict) else phi
-        self.rho, self.noise = rho, noise
+        if not 0 <= strength <= 2:
+            raise SettingsError(f"strength is {strength}: expected 0 to 2; 1 takes noise as it was found")
+        self.rho, self.noise, self.strength = rho, noise, strength
         self.provenance = provenance or {}
         self.eval()
 
@@ -83,6 +90,8 @@ class Restorer(dinv.models.Reconstructor):
         m = physics.measure(y)
         if self.noise is not None and physics.noisy and physics.known_sigma is None:
             m = m.with_noise(noise_by(self.noise, m.fidelity))
+        if m.noise is not None and self.strength != 1:
+            m = m.with_noise(m.noise.times(self.strength))
         network: nn.Module = self.phi
         known = m.known_phi
         if known is None and isinstance(network, nn.ModuleDict):
@@ -99,7 +108,7 @@ class Restorer(dinv.models.Reconstructor):
         else:
             assert isinstance(network, PhiNetwork)
             fused = fuse_in_frame(network, m.fidelity, prior, rho=self.rho, measured=physics.measured)
-        record = physics.record(y) | _noise(physics, projection)
+        record = physics.record(y) | self._noise(physics, projection)
         return Restoration(
             restored=fused.measured + fused.hallucinated,
             fidelity=m.fidelity,
@@ -115,13 +124,16 @@ class Restorer(dinv.models.Reconstructor):
             provenance={**self.provenance, "task": physics.name, "seed": seed, "frame": fused.frame, **record},
         )
 
-
-def _noise(physics: Degradation, projection: Projection) -> dict[str, Any]:
-    """The noise levels that were known, or that the prior found: in [0, 1], one a picture."""
-    known, found = physics.known_sigma, projection.codes.get("sigma")
-    if known is not None:
-        return {"sigma": known.tolist() if isinstance(known, Tensor) else [known], "noise": "told"}
-    return {} if found is None else {"sigma": [round(level, 6) for level in found.tolist()], "noise": "found"}
+    def _noise(self, physics: Degradation, projection: Projection) -> dict[str, Any]:
+        """The noise levels that were known, or that the prior found: in [0, 1], one a picture."""
+        known, found = physics.known_sigma, projection.codes.get("sigma")
+        strength = {} if self.strength == 1 else {"strength": self.strength}
+        if known is not None:
+            return {"sigma": known.tolist() if isinstance(known, Tensor) else [known], "noise": "told"} | strength
+        if found is None:
+            return {}
+        found = found / self.strength if self.strength else found
+        return {"sigma": [round(level, 6) for level in found.tolist()], "noise": "found"} | strength
 
 
 def _measurement(y: Tensor | Array | Image.Image, physics: Degradation) -> Tensor:

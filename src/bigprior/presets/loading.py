@@ -82,6 +82,7 @@ def load_restorer(
     vgg: Path | str | None = None,
     frame: str | None = None,
     rho: float | None = None,
+    strength: float = 1.0,
     device: torch.device | str = "cpu",
 ) -> Restorer:
     """A restorer for pictures of any size.
@@ -92,6 +93,7 @@ def load_restorer(
         name, task, steps, budget_s, paper, vgg: as for :func:`load_prior`.
         frame: what to fuse in, a name in :data:`bigprior.frames.FRAMES`; by default what the preset was made for.
         rho: weight of what is made up, in place of the phi network's.
+        strength: noise is taken for so many times as much as it was told or found to be.
         device: where to compute.
 
     Raises:
@@ -110,7 +112,7 @@ def load_restorer(
     if network.has_knob:
         provenance["rho"] = network.rho if rho is None else rho
     prior = for_any_size(loaded.prior, physics.placement)
-    return Restorer(prior, network, rho=rho, noise=loaded.noise, provenance=provenance).to(device)
+    return Restorer(prior, network, rho=rho, noise=loaded.noise, strength=strength, provenance=provenance).to(device)
 
 
 def load_phi(path: Path | str) -> PhiNetwork:
