@@ -18,7 +18,7 @@ from bigprior.networks.noise_estimator import NoiseEstimator
 from bigprior.noise import noise_by
 from bigprior.ops.colour import is_grey
 from bigprior.phi import PhiNetwork
-from bigprior.priors.base import Prior, Projection
+from bigprior.priors.base import Prior
 from bigprior.progress import Progress
 from bigprior.restoration import Restoration
 
@@ -90,8 +90,9 @@ class Restorer(dinv.models.Reconstructor):
         m = physics.measure(y)
         if self.noise is not None and physics.noisy and physics.known_sigma is None:
             m = m.with_noise(noise_by(self.noise, m.fidelity))
-        if m.noise is not None and self.strength != 1:
-            m = m.with_noise(m.noise.times(self.strength))
+        found = None  # what it was before it was scaled
+        if self.strength != 1 and m.noise is not None:
+            found, m = m.noise.sigma, m.with_noise(m.noise.times(self.strength))
         network: nn.Module = self.phi
         known = m.known_phi
         if known is None and isinstance(network, nn.ModuleDict):
@@ -108,7 +109,7 @@ class Restorer(dinv.models.Reconstructor):
         else:
             assert isinstance(network, PhiNetwork)
             fused = fuse_in_frame(network, m.fidelity, prior, rho=self.rho, measured=physics.measured)
-        record = physics.record(y) | self._noise(physics, projection)
+        record = physics.record(y) | self._noise(physics, projection.codes.get("sigma") if found is None else found)
         return Restoration(
             restored=fused.measured + fused.hallucinated,
             fidelity=m.fidelity,
@@ -124,15 +125,14 @@ class Restorer(dinv.models.Reconstructor):
             provenance={**self.provenance, "task": physics.name, "seed": seed, "frame": fused.frame, **record},
         )
 
-    def _noise(self, physics: Degradation, projection: Projection) -> dict[str, Any]:
+    def _noise(self, physics: Degradation, found: Tensor | None) -> dict[str, Any]:
         """The noise levels that were known, or that the prior found: in [0, 1], one a picture."""
-        known, found = physics.known_sigma, projection.codes.get("sigma")
+        known = physics.known_sigma
         strength = {} if self.strength == 1 else {"strength": self.strength}
         if known is not None:
             return {"sigma": known.tolist() if isinstance(known, Tensor) else [known], "noise": "told"} | strength
         if found is None:
             return {}
-        found = found / self.strength if self.strength else found
         return {"sigma": [round(level, 6) for level in found.tolist()], "noise": "found"} | strength
 
 
