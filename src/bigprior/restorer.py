@@ -23,7 +23,7 @@ from bigprior.progress import Progress
 from bigprior.restoration import Restoration
 
 
-class Restorer(dinv.models.Reconstructor):
+class Restorer(dinv.models.Reconstructor):  # type: ignore[misc]  # deepinv publishes no types
     """Restores pictures from their measurements with a prior and a phi network; a deepinv ``Reconstructor``.
 
     Args:

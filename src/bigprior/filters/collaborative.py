@@ -11,7 +11,7 @@ show it other things: where it finds more than noise leaves, the pilot is moved 
 from __future__ import annotations
 
 import math
-from functools import cache
+from functools import cache, reduce
 from itertools import product
 
 import numpy as np
@@ -166,9 +166,9 @@ def _places(guide: Tensor, variance: float) -> Tensor:
     for i in range(span):
         error = (padded[i : i + height].unfold(1, width, 1) - guide[:, None]).square_()  # (h, span, w)
         for dim in (0, 2):
-            error = sum(error.unflatten(dim, (-1, _STRIDE)).unbind(dim + 1))
+            error = reduce(torch.add, error.unflatten(dim, (-1, _STRIDE)).unbind(dim + 1))
             blocks = error.shape[dim] - _SIDE // _STRIDE + 1
-            error = sum(error.narrow(dim, k, blocks) for k in range(_SIDE // _STRIDE))
+            error = reduce(torch.add, (error.narrow(dim, k, blocks) for k in range(_SIDE // _STRIDE)))
         penalty = _SHARED * variance * shared[i] * shared
         unlike[i] = (error / _SIDE**2 + penalty[:, None]).permute(1, 0, 2)
     unlike.masked_fill_(~(inside_rows[:, None, :, None] & inside_columns[None, :, None, :]), math.inf)

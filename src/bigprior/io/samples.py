@@ -65,7 +65,8 @@ def scaled(samples: Array, peak: int) -> Array:
 
 def upright(values: Array, orientation: int) -> Array:
     """(H, W, C) turned as an orientation tag says; an unknown value, and 1, turn nothing."""
-    return _TURNS.get(orientation, np.asarray)(values)
+    turned: Array = _TURNS.get(orientation, np.asarray)(values)
+    return turned
 
 
 def check_size(path: Path | str, width: int, height: int) -> None:

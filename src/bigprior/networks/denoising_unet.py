@@ -38,6 +38,7 @@ class DenoisingUNet(dinv.models.Denoiser):
 
     #: Noise levels, in [0, 1] pictures, beyond which more noise makes no difference, and below which there is none.
     sigma_max, sigma_min = 40.0, 0.001
+    condition_channels = CONDITION_CHANNELS
 
     def __init__(
         self,

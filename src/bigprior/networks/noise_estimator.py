@@ -77,7 +77,8 @@ class NoiseEstimator(nn.Module):
         x = self.middle(x)
         for blocks, grow, skip in zip(reversed(self.up), reversed(self.grow), reversed(skips), strict=True):
             x = blocks(grow(x) + skip)
-        return self.tail(x).float().clamp(-14, 2)[:, :, : -(-height // PLACE), : -(-width // PLACE)]
+        levels: Tensor = self.tail(x).float().clamp(-14, 2)
+        return levels[:, :, : -(-height // PLACE), : -(-width // PLACE)]
 
     @classmethod
     def from_state_dict(cls, state: Mapping[str, Tensor], settings: Mapping[str, Any]) -> NoiseEstimator:
@@ -98,7 +99,8 @@ class _Block(nn.Module):
             self.second.weight.mul_(0.3)
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.second(F.relu(self.first(x)))
+        change: Tensor = self.second(F.relu(self.first(x)))
+        return x + change
 
 
 def noise_likelihood(log_variance: Tensor, noise: Tensor) -> Tensor:

@@ -75,7 +75,8 @@ class Refiner(nn.Module):
         for block in self.blocks:
             x = x + block(x)
         weight, correction = self.tail(x).chunk(2, dim=1)
-        return middle + 2 * weight * difference + _CORRECTION * s * correction
+        merged: Tensor = middle + 2 * weight * difference + _CORRECTION * s * correction
+        return merged
 
     @classmethod
     def from_state_dict(cls, state: Mapping[str, Tensor], settings: Mapping[str, Any]) -> Refiner:

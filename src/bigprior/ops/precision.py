@@ -18,6 +18,6 @@ def autocast(precision: Precision, device: torch.device) -> torch.autocast:
 
 def _multiplies_bf16(device: torch.device) -> bool:
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported()
+        return bool(torch.cuda.is_bf16_supported())
     supported = getattr(torch.cpu, "_is_amx_tile_supported", None)  # torch has no public name for it yet
     return device.type == "cpu" and supported is not None and bool(supported())

@@ -167,7 +167,7 @@ def _overlapped(values: Tensor, n: int, h: int, w: int) -> Tensor:
 
 def _scattered(maps: Tensor) -> Tensor:
     """Maps (N, C, h, w) to every tile's 4x4 values, (16, tiles * C)."""
-    tiles = maps.permute(0, 2, 3, 1).unflatten(2, (-1, _TILE)).unflatten(1, (-1, _TILE))
+    tiles: Tensor = maps.permute(0, 2, 3, 1).unflatten(2, (-1, _TILE)).unflatten(1, (-1, _TILE))
     return tiles.permute(2, 4, 0, 1, 3, 5).reshape(_TILE**2, -1)
 
 
