@@ -8,22 +8,28 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from bigprior.errors import UnknownNameError
-from bigprior.frames import FRAMES, frame
-from bigprior.fusion import centre, fuse, fuse_in_frame, fuse_pixels, phi_bands, variance
-from bigprior.phi import PHI_NETWORKS, BandPhi, ConstantPhi, DnCNNPhi, UNetPhi, phi_network
+from bigprior.frames import FRAMES, Bands, Frame, frame
+from bigprior.fusion import centre, fuse, fuse_in_frame, fuse_pixels, terms, variance
+from bigprior.phi import PHI_NETWORKS, BandPhi, ConstantPhi, DnCNNPhi, PhiNetwork, UNetPhi, phi_network
 
 every = pytest.mark.parametrize("kind", sorted(PHI_NETWORKS))
 
 
-def made(kind: str) -> nn.Module:
+def made(kind: str) -> PhiNetwork:
     torch.manual_seed(7)
     return phi_network(kind).eval()
 
 
-@torch.no_grad()
-def bands(network: nn.Module, y: Tensor, prior: Tensor, rho: float = 1e-3) -> list[Tensor]:
+def bands(network: PhiNetwork, y: Tensor, prior: Tensor, rho: float = 1e-3) -> Bands:
     """``phi`` of any network, band by band."""
-    return phi_bands(network, frame(network.frame), y, prior, centre(prior), rho / variance(prior))  # type: ignore[arg-type]
+    phi: Bands = network(y, prior, frame(network.frame), mean=centre(prior), weight=rho / variance(prior))
+    return phi
+
+
+def pixels(network: PhiNetwork, y: Tensor, prior: Tensor) -> Tensor:
+    """``phi`` of a network of pixels."""
+    (phi,) = bands(network, y, prior)
+    return phi
 
 
 # fuse
@@ -58,6 +64,13 @@ def test_a_share_in_0_to_1_never_leaves_the_two_pictures(phi: float, a: float, b
     assert out.max() <= max(a, b) + 1e-7
 
 
+def test_both_terms_are_added_as_they_are() -> None:
+    fidelity, prior, phi = torch.rand(2, 3, 4, 5), torch.rand(2, 3, 4, 5), torch.rand(2, 3, 4, 5)
+    measured, hallucinated = terms(fidelity, prior, phi)
+    assert torch.equal(measured, (1 - phi) * fidelity) and torch.equal(hallucinated, phi * prior)
+    assert torch.equal(measured + hallucinated, fuse(fidelity, prior, phi))
+
+
 # Every network
 
 
@@ -68,7 +81,7 @@ def test_a_share_in_0_to_1_never_leaves_the_two_pictures(phi: float, a: float, b
 @example(height=1, width=19, batch=1)
 def test_phi_is_a_share_of_each_coefficient_at_any_size(kind: str, height: int, width: int, batch: int) -> None:
     network, y = made(kind), torch.rand(batch, 3, height, width)
-    coefficients = frame(network.frame).analyse(y)  # type: ignore[arg-type]
+    coefficients = frame(network.frame).analyse(y)
     for phi, band in zip(bands(network, y, torch.rand_like(y)), coefficients, strict=True):
         assert phi.shape in [(batch, c, *band.shape[2:]) for c in (1, band.shape[1])]
         assert phi.min() >= 0
@@ -89,7 +102,7 @@ def test_phi_is_a_share_whatever_comes_in(kind: str, fidelity: float | str, prio
 @every
 def test_a_network_is_built_again_from_its_settings(kind: str) -> None:
     network = made(kind)
-    again = phi_network(kind, **network.settings)  # type: ignore[arg-type]
+    again = phi_network(kind, **network.settings)
     again.load_state_dict(network.state_dict())
     y, prior = torch.rand(2, 1, 3, 8, 8)
     for one, other in zip(bands(again.eval(), y, prior), bands(network, y, prior), strict=True):
@@ -131,7 +144,7 @@ def test_tiles_leave_no_seam_however_deep_the_network(widths: tuple[int, ...], s
         parameter.data.mul_(3)  # so that a seam would show
     y, prior = torch.rand(2, 1, 3, 200, 150)
     with torch.no_grad():
-        whole = network(y, prior)
+        whole = pixels(network, y, prior)
     assert whole.std() > 0.01
     torch.testing.assert_close(fuse_in_frame(network, y, prior, tile=64).phi, whole, atol=1e-5, rtol=0)
 
@@ -139,15 +152,15 @@ def test_tiles_leave_no_seam_however_deep_the_network(widths: tuple[int, ...], s
 def test_tiling_asks_for_bounded_windows_and_no_gradient() -> None:
     sizes = []
 
-    class Watching(nn.Module):
-        receptive_radius = 8
-
-        def forward(self, fidelity: Tensor, prior: Tensor) -> Tensor:
+    class Watching(PhiNetwork):
+        def forward(self, fidelity: Tensor, prior: Tensor, frame: Frame, *, mean: Tensor, weight: Tensor) -> Bands:
             sizes.append(tuple(fidelity.shape[2:]))
-            return fidelity[:, :1]
+            torch.testing.assert_close(mean, y.mean(dim=(2, 3), keepdim=True))  # of the whole picture
+            torch.testing.assert_close(weight, 0.1 / y.sub(mean).square().mean(dim=(1, 2, 3)))
+            return [fidelity[:, :1]]
 
     y = torch.rand(1, 3, 100, 90, requires_grad=True)
-    phi = fuse_in_frame(Watching(), y, y, tile=32).phi
+    phi = fuse_in_frame(Watching("pixel", 8, {}), y, y, rho=0.1, tile=32).phi
     assert torch.equal(phi, y[:, :1])
     assert not phi.requires_grad
     assert len(sizes) == 4 * 3
@@ -260,7 +273,7 @@ def test_an_unknown_kind_is_told_the_known_ones() -> None:
 
 def test_the_unet_judges_the_prior() -> None:
     network, y = made("unet"), torch.rand(1, 3, 8, 8)
-    assert not torch.equal(network(y, y), network(y, 1 - y))
+    assert not torch.equal(pixels(network, y, y), pixels(network, y, 1 - y))
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -268,7 +281,7 @@ def test_the_unet_judges_the_prior() -> None:
 @pytest.mark.parametrize(("height", "width"), [(6, 6), (1, 1), (7, 13)])
 def test_a_share_a_pixel_or_a_share_a_colour(channels: int, shuffle: int, height: int, width: int) -> None:
     network = UNetPhi((4, 4), channels, shuffle)
-    assert network(*torch.rand(2, 1, 3, height, width)).shape == (1, channels, height, width)
+    assert pixels(network, *torch.rand(2, 1, 3, height, width)).shape == (1, channels, height, width)
     again = phi_network("unet", **network.settings)
     again.load_state_dict(network.state_dict())
 
@@ -297,11 +310,11 @@ def test_the_papers_network_is_17_layers_of_dncnn(channels_in: int) -> None:
             x = x.clamp_min(0)
     assert convolutions == 17
     with torch.no_grad():
-        phi = network(y, prior)
+        phi = pixels(network, y, prior)
         torch.testing.assert_close(phi, start - x, atol=1e-5, rtol=1e-4)
-        assert torch.equal(phi, network(y, 1 - prior))
+        assert torch.equal(phi, pixels(network, y, 1 - prior))
         network.bounded = True
-        torch.testing.assert_close(network(y, prior), torch.sigmoid(phi))
+        torch.testing.assert_close(pixels(network, y, prior), torch.sigmoid(phi))
 
 
 @pytest.mark.parametrize("value", [0.0, 0.25, 1.0])
@@ -316,7 +329,7 @@ def test_a_share_near_one_still_learns_in_half_precision() -> None:
     with torch.no_grad():
         network.head.bias.fill_(9.0)
     with torch.autocast("cpu", torch.bfloat16):
-        phi = network(torch.rand(1, 3, 8, 8), torch.rand(1, 3, 8, 8))
+        phi = pixels(network, torch.rand(1, 3, 8, 8), torch.rand(1, 3, 8, 8))
     assert phi.dtype == torch.float32 and phi.max().item() < 1
     phi.sum().backward()
     assert network.head.bias.grad.abs().sum().item() > 0

@@ -85,6 +85,15 @@ def test_of_several_batches_the_noise_is_known_if_it_is_of_all() -> None:
     assert known.to("meta").known
 
 
+def test_its_shape_goes_where_it_goes() -> None:
+    whole = Noise(torch.rand(3), torch.rand(3), False, torch.rand(3, 8, 4, 5))
+    again = Noise.join([whole[:1], whole[1:]])
+    assert again.shape is not None and torch.equal(again.shape, whole.shape)
+    assert whole.to("meta").shape.device.type == "meta" and whole.times(2).shape is whole.shape
+    assert whole.levels().shape is None and torch.equal(whole.levels().sigma, whole.sigma)
+    assert Noise.join([whole, whole.levels()]).shape is None  # white, where one of them is taken for that
+
+
 def test_a_picture_that_is_too_small_to_say_is_taken_to_have_none() -> None:
     assert noise_of(torch.rand(2, 3, 23, 40)).along_grey.tolist() == [0, 0]
     assert noise_of(torch.rand(1, 3, 24, 40)).along_grey.item() > 0

@@ -71,13 +71,16 @@ class Noise:
 
     def to(self, device: torch.device | str) -> Noise:
         """The same on another device."""
-        return Noise(self.sigma.to(device), self.along_grey.to(device), self.known)
+        shape = None if self.shape is None else self.shape.to(device)
+        return Noise(self.sigma.to(device), self.along_grey.to(device), self.known, shape)
 
     @staticmethod
     def join(parts: Sequence[Noise]) -> Noise:
-        """That of several batches, as one."""
+        """That of several batches, as one; white where that of one is."""
         sigma, along_grey = (torch.cat([getattr(part, name) for part in parts]) for name in ("sigma", "along_grey"))
-        return Noise(sigma, along_grey, all(part.known for part in parts))
+        shapes = [part.shape for part in parts if part.shape is not None]
+        shape = torch.cat(shapes) if len(shapes) == len(parts) else None
+        return Noise(sigma, along_grey, all(part.known for part in parts), shape)
 
 
 def noise_of(y: Tensor, known: float | Tensor | None = None) -> Noise:

@@ -1,6 +1,7 @@
 """What priors and fusion are given, whole and in parts."""
 
 import dataclasses
+from dataclasses import replace
 
 import pytest
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor
 
 from bigprior.degradations import CONDITION_CHANNELS, DEGRADATIONS, Colorization, Denoising, Inpainting, Measurement
 from bigprior.errors import BigpriorError, ImageError, MaskError, SettingsError
-from bigprior.noise import noise_of
+from bigprior.noise import Noise, noise_of
 from bigprior.ops.masks import smooth_fill
 
 
@@ -134,6 +135,17 @@ def test_a_window_has_the_noise_of_the_whole_picture() -> None:
     assert torch.equal(joined.noise.sigma, m.noise.sigma[[2, 0, 1]])
 
 
+def test_noise_that_was_found_in_another_way_is_kept_by_pictures_and_its_levels_by_windows() -> None:
+    y = torch.rand(3, 3, 16, 20)
+    found = Noise(torch.rand(3), torch.rand(3), False, torch.rand(3, 8, 4, 5))
+    m = Denoising().measure(y).with_noise(found)
+    assert m.noise is found
+    assert torch.equal(Measurement.join([m[:1], m[1:]]).noise.shape, found.shape)
+    assert torch.equal(m.to("cpu").noise.shape, found.shape)
+    for window in (m.crop(0, 0, 8, 8), m.padded(20, 20)):
+        assert window.noise.shape is None and torch.equal(window.noise.sigma, found.sigma)
+
+
 def test_a_window_joined_with_a_whole_picture_keeps_its_noise() -> None:
     y = torch.rand(2, 3, 48, 48)
     m, small = Denoising().measure(y), Denoising().measure(torch.rand(1, 3, 8, 8))
@@ -248,7 +260,7 @@ def test_the_fingerprint_differs_wherever_anything_differs() -> None:
     mask, y = masks(1), torch.rand(1, 3, 12, 15) + 0.1
     changed, holed = y.clone(), y * masks(1)
     changed[0, 2, 11, 14] = torch.nextafter(changed[0, 2, 11, 14], torch.tensor(2.0))  # one bit
-    textured = torch.rand(1, 3, 48, 48)
+    textured, found = torch.rand(1, 3, 48, 48), Noise(torch.tensor([0.1]), torch.tensor([0.1]), False)
     doubled = textured.clone()
     doubled[..., 12:, :] *= 2
     different = {
@@ -265,6 +277,10 @@ def test_the_fingerprint_differs_wherever_anything_differs() -> None:
         "with a hole to be found": Inpainting().measure(holed),
         "another mask": Inpainting(masks(2)).measure(holed),
         "its noise": Denoising().measure(holed),
+        "noise that somebody found": Denoising().measure(y).with_noise(found),
+        "other noise that somebody found": Denoising().measure(y).with_noise(found.times(2)),
+        "of a shape": Denoising().measure(y).with_noise(replace(found, shape=torch.zeros(1, 8, 3, 4))),
+        "of another shape": Denoising().measure(y).with_noise(replace(found, shape=torch.ones(1, 8, 3, 4))),
         "a window": Denoising().measure(textured).crop(0, 0, 12, 12),
         "the same window of another picture": Denoising().measure(doubled).crop(0, 0, 12, 12),
         "a picture like that window": Denoising().measure(textured[..., :12, :12]),

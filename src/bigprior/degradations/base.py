@@ -299,9 +299,10 @@ class Measurement:
         unknown = self.degradation.known_sigma is None
         said = (self.degradation.name, tuple(self.y.shape), self.searching, unknown, self._noise is None)
         digest = hashlib.sha256(repr(said).encode())
-        noise = () if self._noise is None else (self._noise.sigma, self._noise.along_grey)
-        for tensor in (self.y, *noise, *self.degradation.state_dict().values()):
-            digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+        noise = {} if self._noise is None else vars(self._noise)
+        for value in (self.y, *noise.values(), *self.degradation.state_dict().values()):
+            if isinstance(value, Tensor):
+                digest.update(value.detach().cpu().contiguous().numpy().tobytes())
         return digest.hexdigest()
 
     @staticmethod
