@@ -97,7 +97,7 @@ def gauss_newton(
     With ``codes`` on codes and weights; else on weights alone, whose maps are computed once.
     """
     z, alpha = (t.detach().clone() for t in start_of(prior, y, physics))
-    features = None if codes else prior._features(z).detach()
+    features = None if codes else prior.generated.states(z).map(Tensor.detach)
     sizes = [z[0].numel(), alpha[0].numel()] if codes else [alpha[0].numel()]
     point = torch.cat([z.flatten(1), alpha.flatten(1)], 1) if codes else alpha.flatten(1)
 
@@ -105,7 +105,7 @@ def gauss_newton(
         parts = p.split(sizes, 1)
         if features is None:
             return prior.compose(parts[0].view_as(z), parts[1].view_as(alpha))
-        return prior._composed(features, parts[0].view_as(alpha))
+        return prior.generated.picture(features, parts[0].view_as(alpha))
 
     def residual(p: Tensor) -> Tensor:
         return (physics.f(picture(p)) - y).flatten(1)

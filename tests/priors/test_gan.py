@@ -10,10 +10,11 @@ from torch import Tensor
 from bigprior.degradations import Colorization, Denoising, Inpainting
 from bigprior.errors import BigpriorError, ImageError, MaskError, SettingsError
 from bigprior.networks.encoder import CodeEncoder
-from bigprior.networks.generators import PGGAN
+from bigprior.networks.generators import PGGAN, State
 from bigprior.priors.anysize import AnySize
 from bigprior.priors.base import Prior
-from bigprior.priors.gan import OPTIMIZERS, GANPrior, InversionSettings, paper_settings
+from bigprior.priors.gan import GANPrior, paper_settings
+from bigprior.priors.inversion import OPTIMIZERS, InversionSettings
 
 QUICK = InversionSettings(codes=3, layer=2, steps=6, lr=0.1, code_every=1, precision="fp32")
 
@@ -113,8 +114,9 @@ def test_composition_is_equation_13_divided_by_the_number_of_codes(tiny_generato
     z, alpha = torch.randn(2, 3, 16), torch.randn(2, 3, tiny_generator.channels_at(layer))
     with torch.no_grad():
         for b in range(2):
-            maps = [tiny_generator.first(z[b, n : n + 1], layer) * alpha[b, n].view(1, -1, 1, 1) for n in range(3)]
-            wanted = tiny_generator.second(sum(maps) / 3, layer)
+            states = [tiny_generator.first(z[b, n : n + 1], layer) for n in range(3)]
+            maps = [state.features * weights.view(1, -1, 1, 1) for state, weights in zip(states, alpha[b], strict=True)]
+            wanted = tiny_generator.second(State(sum(maps) / 3), layer)
             torch.testing.assert_close(prior.compose(z, alpha)[b : b + 1], wanted, atol=1e-5, rtol=1e-4)
 
 
@@ -135,8 +137,8 @@ def test_one_step_is_plain_gradient_descent_from_the_papers_start(tiny_generator
     codes = GANPrior(tiny_generator, settings).project(y, Colorization(), seed=8).codes
     z = torch.randn(1, 2, 16, generator=torch.Generator().manual_seed(8)).requires_grad_()
     alpha = torch.full((1, 2, 16), 0.5, requires_grad=True)
-    maps = tiny_generator.first(z[0], 2) * alpha[0][:, :, None, None]
-    x = tiny_generator.second(maps.mean(0, keepdim=True), 2)
+    maps = tiny_generator.first(z[0], 2).features * alpha[0][:, :, None, None]
+    x = tiny_generator.second(State(maps.mean(0, keepdim=True)), 2)
     residual = 0.299 * x[:, :1] + 0.587 * x[:, 1:2] + 0.114 * x[:, 2:] - y
     (residual.square().mean() + 0.3 * residual.abs().mean()).backward()
     torch.testing.assert_close(codes["z"], (z - 0.5 * z.grad).detach(), atol=1e-5, rtol=1e-4)
@@ -168,18 +170,17 @@ def test_it_optimises_where_gradients_are_off(tiny_generator: PGGAN) -> None:
     assert torch.equal(off, prior.project(y, Denoising()).image)
 
 
-class Counting:
+class Counting(PGGAN):
     """A generator that notes how many codes pass its first layers at once."""
 
     def __init__(self, generator: PGGAN) -> None:
-        self.generator, self.calls = generator, list[int]()
+        super().__init__(**generator.settings)
+        self.load_state_dict(generator.state_dict())
+        self.calls = list[int]()
 
-    def __getattr__(self, name: str) -> object:
-        return getattr(self.generator, name)
-
-    def first(self, z: torch.Tensor, layer: int) -> torch.Tensor:
+    def first(self, z: Tensor, layer: int) -> State:
         self.calls.append(len(z))
-        return self.generator.first(z, layer)
+        return super().first(z, layer)
 
 
 def test_codes_move_once_in_a_few_steps(tiny_generator: PGGAN) -> None:

@@ -55,50 +55,6 @@ def reference(state: dict[str, Tensor], z: Tensor) -> Tensor:
     return convolved(pixel_norm(x), f"output{layers // 2 - 1}", 1, 0)
 
 
-# Every registered generator
-
-
-def test_it_can_be_split_at_every_layer(any_generator: PGGAN) -> None:
-    z = torch.randn(2, any_generator.z_dim)
-    with torch.no_grad():
-        whole = any_generator(z)
-        assert whole.shape == (2, 3, any_generator.resolution, any_generator.resolution)
-        for layer in range(any_generator.layers + 1):
-            features = any_generator.first(z, layer)
-            assert features.shape[:2] == (2, any_generator.channels_at(layer))
-            assert torch.equal(any_generator.second(features, layer), whole)
-
-
-@pytest.mark.parametrize("off", [-1, 1])
-def test_a_layer_that_is_not_there_is_refused(any_generator: PGGAN, off: int) -> None:
-    layer = -1 if off < 0 else any_generator.layers + 1
-    for ask in (
-        lambda: any_generator.channels_at(layer),
-        lambda: any_generator.first(torch.zeros(1, any_generator.z_dim), layer),
-        lambda: any_generator.second(torch.zeros(1, 1, 4, 4), layer),
-    ):
-        with pytest.raises(SettingsError, match=f"layer is {layer}: .* 0 to {any_generator.layers}"):
-            ask()
-
-
-def test_it_is_built_again_from_its_settings_and_from_its_tensors(any_generator: PGGAN) -> None:
-    z, state = torch.randn(2, any_generator.z_dim), any_generator.state_dict()
-    again = type(any_generator)(**any_generator.settings)
-    again.load_state_dict(state)
-    with torch.no_grad():
-        assert torch.equal(again(z), any_generator(z))
-        assert torch.equal(type(any_generator).from_state_dict(state)(z), any_generator(z))
-
-
-def test_a_picture_does_not_depend_on_its_batch(any_generator: PGGAN) -> None:
-    z = torch.randn(3, any_generator.z_dim)
-    with torch.no_grad():
-        torch.testing.assert_close(any_generator(z), torch.cat([any_generator(c[None]) for c in z]), atol=1e-5, rtol=0)
-
-
-# Progressive GAN
-
-
 @pytest.mark.parametrize("resolution", [8, 16, 64, 256])
 def test_the_released_naming_loads_and_computes_the_released_forward_pass(resolution: int) -> None:
     state = released_state(resolution)
@@ -118,10 +74,10 @@ def test_a_released_file_of_full_size_loads_and_samples() -> None:
     assert network.settings == {"resolution": 256, "z_dim": 512, "fmap_base": 16384, "fmap_max": 512}
     assert network.settings == PGGAN().settings  # the defaults are the released network
     with torch.no_grad():
-        features = network.first(torch.randn(1, 512), 4)
-        assert features.shape == (1, 512, 8, 8)
-        assert network.first(torch.randn(1, 512), 6).shape == (1, 512, 16, 16)
-        image = network.second(features, 4)
+        state = network.first(torch.randn(1, 512), 4)
+        assert state.features.shape == (1, 512, 8, 8)
+        assert network.first(torch.randn(1, 512), 6).features.shape == (1, 512, 16, 16)
+        image = network.second(state, 4)
     assert image.shape == (1, 3, 256, 256)
     assert image.isfinite().all()
 
@@ -133,9 +89,10 @@ def test_the_released_naming_splits_at_every_layer() -> None:
     with torch.no_grad():
         whole = network(z)
         for layer, side in enumerate(sides):
-            features = network.first(z, layer)
-            assert features.shape == (1, network.channels_at(layer), side, side)
-            assert torch.equal(network.second(features, layer), whole)
+            state = network.first(z, layer)
+            assert state.style is None
+            assert state.features.shape == (1, network.channels_at(layer), side, side)
+            assert torch.equal(network.second(state, layer), whole)
 
 
 def test_a_file_on_disk_and_the_prefix_of_parallel_training(tmp_path: Path) -> None:

@@ -2,34 +2,102 @@
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, Self
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
+
+from bigprior.errors import SettingsError
 
 
-@runtime_checkable
-class Generator(Protocol):
+class State(NamedTuple):
+    """All that enters a layer of a generator. Of several codes, both tensors have one more axis after the first.
+
+    Attributes:
+        features: the maps, (N, C, h, w); whatever has a place in the picture is among their channels.
+        style: what later layers are told beside them, (N, ...); None where nothing is.
+    """
+
+    features: Tensor
+    style: Tensor | None = None
+
+    def map(self, change: Callable[[Tensor], Tensor]) -> State:
+        """The same change made to both."""
+        return State(change(self.features), None if self.style is None else change(self.style))
+
+
+class Generator(nn.Module, ABC):
     """A generative network that can be split: ``second(first(z, l), l) == G(z)`` for every ``l`` in ``0..layers``.
 
-    Any ``torch.nn.Module`` with these members can serve as a prior.
+    A subclass is final, and names its numbers, its halves and how it is built; splitting at layer 0 must be possible.
+    What is registered in :data:`bigprior.networks.generators.GENERATORS` meets the tests of all.
     """
 
     resolution: int  #: side of the square pictures that it makes, in pixels
     z_dim: int  #: length of one code
     layers: int  #: number of layers at whose inputs it can be split
 
-    def __call__(self, z: Tensor) -> Tensor:
-        """Codes (N, z_dim), drawn from a standard normal, to pictures (N, 3, H, W), RGB, nominally in [0, 1]."""
-        ...
+    @property
+    @abstractmethod
+    def settings(self) -> dict[str, Any]:
+        """The arguments that build this network again."""
 
-    def first(self, z: Tensor, layer: int) -> Tensor:
-        """``G_1^(l)``: codes (N, z_dim) to the feature maps (N, C, h, w) that enter ``layer``."""
-        ...
+    @classmethod
+    @abstractmethod
+    def from_state_dict(cls, state: Mapping[str, Tensor]) -> Self:
+        """Build the network that ``state`` fits.
 
-    def second(self, features: Tensor, layer: int) -> Tensor:
-        """``G_2^(l)``: the feature maps that enter ``layer`` to pictures (N, 3, H, W)."""
-        ...
+        Raises:
+            WeightsError: a tensor is missing, has another shape, or is not one of this architecture.
+        """
 
+    @abstractmethod
     def channels_at(self, layer: int) -> int:
         """Channels ``C`` of the feature maps that enter ``layer``: the length of one ``alpha``."""
-        ...
+
+    @abstractmethod
+    def first(self, z: Tensor, layer: int) -> State:
+        """``G_1^(l)``: codes (N, z_dim) to what enters ``layer``."""
+
+    @abstractmethod
+    def second(self, state: State, layer: int) -> Tensor:
+        """``G_2^(l)``: what enters ``layer`` to pictures (N, 3, R, R), RGB, nominally in [0, 1]."""
+
+    def forward(self, z: Tensor) -> Tensor:
+        """Codes (N, z_dim) to pictures (N, 3, R, R), RGB, nominally in [0, 1]."""
+        return self.second(self.first(z, 0), 0)
+
+    def draw(self, count: int, rng: torch.Generator) -> Tensor:
+        """Codes (count, z_dim) of random pictures; here from a standard normal."""
+        return torch.randn(count, self.z_dim, generator=rng)
+
+    def compose(self, states: State, alpha: Tensor, layer: int) -> State:
+        """What enters ``layer`` of N codes at once (Eq. 13).
+
+        Deviates: the sum over codes is divided by N, as in the released code; the paper's equation is the sum alone.
+        A style has no channels of the maps, and is weighted by the mean of its code's weights.
+
+        Args:
+            states: of each code: features (B, N, C, h, w), style (B, N, ...).
+            alpha: channel weights (B, N, C).
+            layer: where the generator is split.
+        """
+        weighted = (states.features * alpha.to(states.features.dtype)[..., None, None]).sum(dim=1) / alpha.shape[1]
+        features = weighted.contiguous(memory_format=torch.channels_last)
+        if states.style is None:
+            return State(features)
+        weights = alpha.mean(dim=2).to(states.style.dtype)
+        style = (states.style * weights.view(*weights.shape, *[1] * (states.style.ndim - 2))).sum(dim=1)
+        return State(features, style / alpha.shape[1])
+
+    def checked(self, layer: int) -> int:
+        """The layer, if there is one of that number.
+
+        Raises:
+            SettingsError: there is not.
+        """
+        if not 0 <= layer <= self.layers:
+            raise SettingsError(f"layer is {layer}: this generator splits at 0 to {self.layers}")
+        return layer

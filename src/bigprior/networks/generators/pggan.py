@@ -15,13 +15,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bigprior.errors import SettingsError, WeightsError
+from bigprior.networks.generators.base import Generator, State
 from bigprior.ops import winograd
 
 _SLOPE = 0.2
 _EPSILON = 1e-8
 
 
-class PGGAN(nn.Module):
+class PGGAN(Generator):
     """Progressive GAN's generator: pixel norm, equalised learning rate, nearest upsampling, leaky ReLU 0.2.
 
     Layers count convolutions from 0: layers 0 and 1 work at 4x4 and each later pair doubles the side, so that
@@ -72,30 +73,22 @@ class PGGAN(nn.Module):
 
     def channels_at(self, layer: int) -> int:
         """Channels of the feature maps that enter ``layer`` (``z_dim`` at layer 0)."""
-        return self.widths[self._checked(layer)]
+        return self.widths[self.checked(layer)]
 
-    def first(self, z: Tensor, layer: int) -> Tensor:
+    def first(self, z: Tensor, layer: int) -> State:
         """``G_1^(l)``: codes (N, z_dim) to the feature maps (N, C, h, w) that enter ``layer``."""
         x = z[:, :, None, None]
-        for i in range(self._checked(layer)):
+        for i in range(self.checked(layer)):
             x = getattr(self, f"layer{i}")(x)
-        return x
+        return State(x)
 
-    def second(self, features: Tensor, layer: int) -> Tensor:
-        """``G_2^(l)``: the feature maps that enter ``layer`` to pictures (N, 3, H, W), RGB, nominally in [0, 1]."""
-        for i in range(self._checked(layer), self.layers):
-            features = getattr(self, f"layer{i}")(features)
+    def second(self, state: State, layer: int) -> Tensor:
+        """``G_2^(l)``: maps that enter ``layer`` to pictures (N, 3, R, R), a linear output: values can leave [0, 1]."""
+        x = state.features
+        for i in range(self.checked(layer), self.layers):
+            x = getattr(self, f"layer{i}")(x)
         # The network's own range is [-1, 1].
-        return (getattr(self, self._output)(features) + 1) / 2
-
-    def forward(self, z: Tensor) -> Tensor:
-        """Codes (N, z_dim) to pictures (N, 3, H, W), RGB; linear output, so values can leave [0, 1] a little."""
-        return self.second(self.first(z, 0), 0)
-
-    def _checked(self, layer: int) -> int:
-        if not 0 <= layer <= self.layers:
-            raise SettingsError(f"layer is {layer}: this generator splits at 0 to {self.layers}")
-        return layer
+        return (getattr(self, self._output)(x) + 1) / 2
 
     @classmethod
     def from_state_dict(cls, state: Mapping[str, Tensor]) -> PGGAN:
