@@ -11,7 +11,7 @@ from torch import Tensor
 
 from bigprior.degradations import DEGRADATIONS, Degradation, Inpainting
 from bigprior.io.weights import save_weights
-from bigprior.networks.generators import GENERATORS
+from bigprior.networks.generators import GENERATORS, Generator
 from bigprior.networks.generators.pggan import PGGAN
 from bigprior.phi import DnCNNPhi, UNetPhi
 
@@ -53,12 +53,22 @@ def tiny_generator() -> PGGAN:
     return PGGAN(**TINY["pggan"])
 
 
+@pytest.fixture
+def small() -> Callable[[str], Generator]:
+    """``small(name)``: a small network of a registered architecture, ready to make pictures."""
+
+    def build(name: str) -> Generator:
+        torch.manual_seed(2)
+        assert name in TINY, f"give {name} small settings in tests/conftest.py"
+        return GENERATORS[name](**TINY[name]).eval()
+
+    return build
+
+
 @pytest.fixture(params=sorted(GENERATORS))
-def any_generator(request: pytest.FixtureRequest) -> torch.nn.Module:
+def any_generator(request: pytest.FixtureRequest, small: Callable[[str], Generator]) -> Generator:
     """A small network of each registered architecture."""
-    torch.manual_seed(2)
-    assert request.param in TINY, f"give {request.param} small settings in tests/conftest.py"
-    return GENERATORS[request.param](**TINY[request.param])
+    return small(request.param)
 
 
 @pytest.fixture(params=sorted(DEGRADATIONS))
