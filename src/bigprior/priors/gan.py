@@ -26,7 +26,6 @@ from bigprior.priors.losses import InversionLoss, PerceptualTerm, PyramidTerm, V
 from bigprior.priors.multicode import MultiCode
 from bigprior.progress import Progress
 
-
 #: Of every task, the paper's own settings (Section IV): plain gradient descent at a learning rate of 1.
 _PAPER: dict[str, Any] = {
     "optimizer": "sgd",

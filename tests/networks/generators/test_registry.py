@@ -202,7 +202,7 @@ def test_its_own_sample_is_found_again(generator: Generator) -> None:
     with torch.no_grad():
         y = generator(codes_of(generator))
     settings = InversionSettings(codes=4, layer=2, steps=300, code_every=1, alpha_lr=0.02, precision="fp32")
-    result = GANPrior(generator, settings).project(y, Denoising())
+    result = GANPrior(generator, settings).project(Denoising().measure(y))
     assert psnr(result.image, y.clamp(0, 1)).min() >= 30
 
 
@@ -212,7 +212,7 @@ def test_feature_maps_that_are_kept_between_steps_lead_on(generator: Generator) 
     for every in (0, 3):
         settings = InversionSettings(codes=2, layer=1, steps=12, code_every=every, precision="fp32")
         prior = GANPrior(generator, settings)
-        result = prior.project(y, Colorization())
+        result = prior.project(Colorization().measure(y))
         assert result.history is not None and (result.history[-1] < result.history[0]).all()
         with torch.no_grad():
             assert torch.equal(prior.compose(**result.codes).clamp(0, 1), result.image)
