@@ -26,6 +26,8 @@ from bigprior.priors.losses import InversionLoss, PerceptualTerm, PyramidTerm, V
 from bigprior.priors.multicode import MultiCode
 from bigprior.progress import Progress
 
+__all__ = ["GANPrior", "InversionSettings", "paper_settings"]
+
 #: Of every task, the paper's own settings (Section IV): plain gradient descent at a learning rate of 1.
 _PAPER: dict[str, Any] = {
     "optimizer": "sgd",
