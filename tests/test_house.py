@@ -32,7 +32,7 @@ FLOORS = (
 )
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 #: What the public face itself holds; all else in it is imported from elsewhere.
-FACE = {"bigprior.DEFAULT_PRESET", "bigprior.__version__"}
+FACE = {"bigprior.DEFAULT_PRESET", "bigprior.DEFAULT_TASK", "bigprior.__version__"}
 
 #: Where concrete degradations and tasks are named.
 TASKS_ARE_NAMED_IN = (
@@ -54,14 +54,9 @@ UNFINISHED: dict[str, set[str]] = {
     "circles": set(),
     "modules": {"training/denoiser.py"},
     "functions": {
-        "cli/evaluating.py: evaluate",
         "cli/restoring.py: restore",
         "cli/training.py: train_phi",
         "cli/training.py: train_prior",
-        "evaluation/tables.py: picture_rows",
-        "presets/importing.py: import_preset",
-        "priors/gan.py: propose",
-        "restorer.py: restore",
     },
     "tasks": {
         "cli/options.py: colorization",
@@ -71,7 +66,6 @@ UNFINISHED: dict[str, set[str]] = {
         "cli/options.py: inpaint",
         "cli/options.py: inpainting",
         "cli/restoring.py: colorization",
-        "presets/loading.py: denoising",
         "training/colorizer.py: Colorization",
         "training/denoiser.py: Colorization",
         "training/denoiser.py: Inpainting",

@@ -60,6 +60,8 @@ __version__ = _version("bigprior")
 
 #: The preset that restores when none is named.
 DEFAULT_PRESET = "rooms-diffusion"
+#: What a restorer is made for when no task is named.
+DEFAULT_TASK = "denoising"
 
 #: The public face: every name with the module that it lives in. Names that are not here can change without notice.
 _HOMES = {
@@ -97,6 +99,7 @@ _OWN_NAME = {"save": "save_restoration"}
 __all__ = [
     "BASELINES",
     "DEFAULT_PRESET",
+    "DEFAULT_TASK",
     "DEGRADATIONS",
     "FRAMES",
     "GENERATORS",

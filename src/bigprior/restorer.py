@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from bigprior.degradations import Degradation, as_degradation
+from bigprior.degradations import Degradation, Measurement, as_degradation
 from bigprior.errors import SettingsError
 from bigprior.fusion import fuse_in_frame, fuse_pixels
 from bigprior.io.arrays import as_picture
@@ -86,30 +86,17 @@ class Restorer(dinv.models.Reconstructor):  # type: ignore[misc]  # deepinv publ
             SettingsError: no phi network for this task, or a physics without a bijection that is known.
         """
         physics = as_degradation(degradation)
-        y = _measurement(y, physics)
-        m = physics.measure(y)
-        if self.noise is not None and physics.noisy and physics.known_sigma is None:
-            m = m.with_noise(noise_by(self.noise, m.fidelity))
-        found = None  # what it was before it was scaled
-        if self.strength != 1 and m.noise is not None:
-            found, m = m.noise.sigma, m.with_noise(m.noise.times(self.strength))
-        network: nn.Module = self.phi
-        known = m.known_phi
-        if known is None and isinstance(network, nn.ModuleDict):
-            if physics.name not in network:
-                raise SettingsError(f"no phi network for {physics.name}: this restorer has {', '.join(network)}")
-            network = network[physics.name]
+        m, found = self._measured(y, physics)
         projection = self.prior.project(m, seed=seed, progress=progress)
         prior = projection.image
         if not physics.colours and bool((grey := is_grey(m.fidelity)).any()):
             # A grey picture was measured grey, and stays so; colours are for colorization to make up.
             prior = torch.where(grey.view(-1, 1, 1, 1), prior.mean(dim=1, keepdim=True), prior)
-        if known is not None:
-            fused = fuse_pixels(m.fidelity, prior, known)
+        if m.known_phi is not None:
+            fused = fuse_pixels(m.fidelity, prior, m.known_phi)
         else:
-            assert isinstance(network, PhiNetwork)
-            fused = fuse_in_frame(network, m.fidelity, prior, rho=self.rho, measured=physics.measured)
-        record = physics.record(y) | self._noise(physics, projection.codes.get("sigma") if found is None else found)
+            fused = fuse_in_frame(self._weigher(physics), m.fidelity, prior, rho=self.rho, measured=physics.measured)
+        record = physics.record(m.y) | self._noise(physics, projection.codes.get("sigma") if found is None else found)
         return Restoration(
             restored=fused.measured + fused.hallucinated,
             fidelity=m.fidelity,
@@ -119,11 +106,29 @@ class Restorer(dinv.models.Reconstructor):  # type: ignore[misc]  # deepinv publ
             phi=fused.phi,
             bands=fused.bands,
             share=fused.share,
-            measurement=y,
+            measurement=m.y,
             projection=projection,
             task=physics.name,
             provenance={**self.provenance, "task": physics.name, "seed": seed, "frame": fused.frame, **record},
         )
+
+    def _measured(self, y: Tensor | Array | Image.Image, physics: Degradation) -> tuple[Measurement, Tensor | None]:
+        """The measurement, and its noise level as it was before it was scaled, if it was."""
+        m = physics.measure(_batch(y, physics))
+        if self.noise is not None and physics.noisy and physics.known_sigma is None:
+            m = m.with_noise(noise_by(self.noise, m.fidelity))
+        if self.strength == 1 or m.noise is None:
+            return m, None
+        return m.with_noise(m.noise.times(self.strength)), m.noise.sigma
+
+    def _weigher(self, physics: Degradation) -> PhiNetwork:
+        network: nn.Module = self.phi
+        if isinstance(network, nn.ModuleDict):
+            if physics.name not in network:
+                raise SettingsError(f"no phi network for {physics.name}: this restorer has {', '.join(network)}")
+            network = network[physics.name]
+        assert isinstance(network, PhiNetwork)
+        return network
 
     def _noise(self, physics: Degradation, found: Tensor | None) -> dict[str, Any]:
         """The noise levels that were known, or that the prior found: in [0, 1], one a picture."""
@@ -136,7 +141,7 @@ class Restorer(dinv.models.Reconstructor):  # type: ignore[misc]  # deepinv publ
         return {"sigma": [round(level, 6) for level in found.tolist()], "noise": "found"} | strength
 
 
-def _measurement(y: Tensor | Array | Image.Image, physics: Degradation) -> Tensor:
+def _batch(y: Tensor | Array | Image.Image, physics: Degradation) -> Tensor:
     """A batch as it is; anything else as a batch of one picture, a grey one in as many channels as are asked for."""
     if isinstance(y, Tensor) and y.ndim != 3:
         return y

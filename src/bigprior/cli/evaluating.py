@@ -47,6 +47,7 @@ def evaluate(
     ] = None,
 ) -> None:
     """Measure a prior and a restorer on pictures whose truth is known."""
+    # Long for its options alone: they are what a person sees of the command.
     with working("loading"):
         from bigprior.evaluation.protocols import Request, evaluation
         from bigprior.io.atomic import write_text

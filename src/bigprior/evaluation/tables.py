@@ -11,6 +11,7 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ from bigprior.progress import Progress
 from bigprior.restorer import Restorer
 
 #: Scores of a picture (1, 3, H, W) beside its truth.
-_Scored = Callable[[Tensor], dict[str, float]]
+_Score = Callable[[Tensor], dict[str, float]]
 
 
 class Lines:
@@ -121,23 +122,16 @@ def picture_rows(
     done, scores = Lines(lines), dict[str, list[dict[str, float]]]()
     rows, others = ["ours", *methods], {name: method.depends(task) for name, method in methods.items()}
     for i, name in enumerate(cases.names):
-        case = cases[i]
-        pixels, (restorer, made_of) = digest_of(case), restorers(i)
-
-        def scored(image: Tensor, truth: Tensor = case.truth) -> dict[str, float]:
-            image = (image.clamp(0, 1) * 255).round() / 255 if cases.eight_bits else image
-            return {metric: float(METRICS[metric](image, truth)) for metric in metrics}
-
+        case, (restorer, made_of) = cases[i], restorers(i)
+        seen = [cases.protocol, name, digest_of(case), metrics]
+        score = partial(_scores, truth=case.truth, metrics=metrics, eight_bits=cases.eight_bits)
         for j, row in enumerate(rows):
             parts = ("input", "prior", "ours") if row == "ours" else (row,)
-            depends = made_of if row == "ours" else others[row]
-            settings = json.dumps([cases.protocol, name, pixels, metrics, depends])
+            settings = json.dumps([*seen, made_of if row == "ours" else others[row]])
             keys = {part: hashlib.sha256(f"{part}/{settings}".encode()).hexdigest()[:24] for part in parts}
             if not done.known.keys() >= set(keys.values()):
-                if row == "ours":
-                    new = _our_scores(restorer, case, scored)
-                else:
-                    new = {row: _baseline_scores(methods[row], case, scored)}
+                ours = row == "ours"
+                new = _our_scores(restorer, case, score) if ours else {row: _baseline_scores(methods[row], case, score)}
                 for part, values in new.items():
                     done.add(keys[part], part, name, values)
             for part, key in keys.items():
@@ -160,7 +154,7 @@ def means(rows: Rows) -> dict[str, Any]:
     return table | {name: said for name, said in (("missing", rows.missing), ("notes", rows.notes)) if said}
 
 
-def _our_scores(restorer: Restorer, case: Case, scored: _Scored) -> dict[str, dict[str, float]]:
+def _our_scores(restorer: Restorer, case: Case, score: _Score) -> dict[str, dict[str, float]]:
     began = time.perf_counter()
     result = restorer.restore(case.y, case.physics)
     more = {"seconds": time.perf_counter() - began, "mean_phi": result.mean_phi}
@@ -168,7 +162,7 @@ def _our_scores(restorer: Restorer, case: Case, scored: _Scored) -> dict[str, di
     more |= {"phi_outside": float(torch.stack(outside).mean()), "share": result.mean_share}
     more["mse"] = float((result.restored - case.truth).double().square().mean())
     parts = {"input": result.fidelity, "prior": result.prior, "ours": result.restored}
-    scores = {part: scored(image) for part, image in parts.items()}
+    scores = {part: score(image) for part, image in parts.items()}
     return scores | {"ours": scores["ours"] | more}
 
 
@@ -203,8 +197,14 @@ def _restorers(
     return around
 
 
-def _baseline_scores(method: Baseline, case: Case, scored: _Scored) -> dict[str, float]:
+def _baseline_scores(method: Baseline, case: Case, score: _Score) -> dict[str, float]:
     began = time.perf_counter()
     image = method.restore(case.y, case.physics, case.sigma if method.knows_sigma else None)
     seconds = time.perf_counter() - began
-    return scored(image) | {"seconds": seconds}
+    return score(image) | {"seconds": seconds}
+
+
+@torch.no_grad()
+def _scores(image: Tensor, *, truth: Tensor, metrics: Sequence[str], eight_bits: bool) -> dict[str, float]:
+    image = (image.clamp(0, 1) * 255).round() / 255 if eight_bits else image
+    return {metric: float(METRICS[metric](image, truth)) for metric in metrics}

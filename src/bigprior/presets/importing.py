@@ -58,27 +58,17 @@ def import_preset(
     if not name.replace("-", "").replace("_", "").isalnum():
         raise SettingsError(f"preset name is {name!r}: expected letters, digits, - and _")
     # Everything is read before anything is written.
-    header = _header(network)
-    architecture = architecture or str(header.get("architecture", next(iter(GENERATORS))))
-    kind_name, kind = _kind_of(architecture)
-    sources = {kind.network: network, **(beside or {})}
-    parts: dict[str, tuple[nn.Module, dict[str, Any]]] = {}
-    for part, source in sources.items():
-        if part not in (kind.network, *kind.beside):
-            raise SettingsError(f"a {kind_name} preset has no {part}: it can have {', '.join(kind.beside)}")
-        tensors, said = (read_tensors(source), header) if part == kind.network else read_weights(source)
-        parts[part] = kind.load(part, architecture, tensors, said), said
-    parts[kind.network][1].setdefault("architecture", architecture)
+    kind, architecture, parts = _read(network, beside or {}, architecture)
     weighers = _weighers(phi or {})
     counts = {task_of(task).name: count for task, count in (steps or {}).items()}
     fields: dict[str, Any] = {
         "summary": f"imported from {Path(network).name}",
         "licence": "unknown",
         "trained_on": "unknown",
-        "images_seen": header.get("images", 0),
-        "settings": kind.defaults(parts, counts),
+        "images_seen": parts[KINDS[kind].network][1].get("images", 0),
+        "settings": KINDS[kind].defaults(parts, counts),
     }
-    described = Preset(name=name, kind=kind_name, architecture=architecture, sha256={}, **(fields | description))
+    described = Preset(name=name, kind=kind, architecture=architecture, sha256={}, **(fields | description))
 
     folder = Path(into or home()) / name
     for part, (built, how) in parts.items():
@@ -89,6 +79,27 @@ def import_preset(
     described = described.model_copy(update={"sha256": hashes})
     write_text(folder / "preset.json", described.model_dump_json(indent=2) + "\n")
     return folder
+
+
+#: A network, and what its file says of it.
+_Part = tuple[nn.Module, dict[str, Any]]
+
+
+def _read(
+    network: Path | str, beside: Mapping[str, Path | str], architecture: str | None
+) -> tuple[str, str, dict[str, _Part]]:
+    """The kind of preset, the network's architecture, and every part, read and built."""
+    header = _header(network)
+    architecture = architecture or str(header.get("architecture", next(iter(GENERATORS))))
+    name, kind = _kind_of(architecture)
+    parts: dict[str, _Part] = {}
+    for part, source in {kind.network: network, **beside}.items():
+        if part not in (kind.network, *kind.beside):
+            raise SettingsError(f"a {name} preset has no {part}: it can have {', '.join(kind.beside)}")
+        tensors, said = (read_tensors(source), header) if part == kind.network else read_weights(source)
+        parts[part] = kind.load(part, architecture, tensors, said), said
+    header.setdefault("architecture", architecture)
+    return name, architecture, parts
 
 
 def _header(path: Path | str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from bigprior import DEFAULT_PRESET
+from bigprior import DEFAULT_PRESET, DEFAULT_TASK
 from bigprior.degradations import task_of
 from bigprior.errors import SettingsError, WeightsError
 from bigprior.io.weights import read_tensors, read_weights
@@ -74,7 +74,7 @@ def load_prior(
 
 def load_restorer(
     name: str = DEFAULT_PRESET,
-    task: str = "denoising",
+    task: str = DEFAULT_TASK,
     *,
     steps: int | None = None,
     budget_s: float | None = None,
