@@ -36,7 +36,7 @@ class Restorer(dinv.models.Reconstructor):  # type: ignore[misc]  # deepinv publ
         provenance: kept in every result.
 
     Raises:
-        SettingsError: a strength outside 0 to 2.
+        SettingsError: a strength outside 0 to 2, or a ``phi`` that is none.
     """
 
     def __init__(
@@ -50,6 +50,9 @@ class Restorer(dinv.models.Reconstructor):  # type: ignore[misc]  # deepinv publ
         provenance: dict[str, Any] | None = None,
     ) -> None:
         super().__init__()
+        for network in phi.values() if isinstance(phi, dict) else [phi]:
+            if not isinstance(network, PhiNetwork):
+                raise SettingsError(f"phi is a {type(network).__name__}: expected a PhiNetwork, or one for each task")
         self.prior = prior
         self.phi = nn.ModuleDict(phi) if isinstance(phi, dict) else phi
         if not 0 <= strength <= 2:
@@ -87,6 +90,7 @@ class Restorer(dinv.models.Reconstructor):  # type: ignore[misc]  # deepinv publ
         """
         physics = as_degradation(degradation)
         m, found = self._measured(y, physics)
+        weigher = None if m.known_phi is not None else self._weigher(physics)
         projection = self.prior.project(m, seed=seed, progress=progress)
         prior = projection.image
         if not physics.colours and bool((grey := is_grey(m.fidelity)).any()):
@@ -95,7 +99,8 @@ class Restorer(dinv.models.Reconstructor):  # type: ignore[misc]  # deepinv publ
         if m.known_phi is not None:
             fused = fuse_pixels(m.fidelity, prior, m.known_phi)
         else:
-            fused = fuse_in_frame(self._weigher(physics), m.fidelity, prior, rho=self.rho, measured=physics.measured)
+            assert weigher is not None
+            fused = fuse_in_frame(weigher, m.fidelity, prior, rho=self.rho, measured=physics.measured)
         record = physics.record(m.y) | self._noise(physics, projection.codes.get("sigma") if found is None else found)
         return Restoration(
             restored=fused.measured + fused.hallucinated,
@@ -127,7 +132,7 @@ class Restorer(dinv.models.Reconstructor):  # type: ignore[misc]  # deepinv publ
             if physics.name not in network:
                 raise SettingsError(f"no phi network for {physics.name}: this restorer has {', '.join(network)}")
             network = network[physics.name]
-        assert isinstance(network, PhiNetwork)
+        assert isinstance(network, PhiNetwork)  # __init__ took no other
         return network
 
     def _noise(self, physics: Degradation, found: Tensor | None) -> dict[str, Any]:
@@ -135,7 +140,8 @@ class Restorer(dinv.models.Reconstructor):  # type: ignore[misc]  # deepinv publ
         known = physics.known_sigma
         strength = {} if self.strength == 1 else {"strength": self.strength}
         if known is not None:
-            return {"sigma": known.tolist() if isinstance(known, Tensor) else [known], "noise": "told"} | strength
+            levels = [round(level, 6) for level in known.tolist()] if isinstance(known, Tensor) else [known]
+            return {"sigma": levels, "noise": "told"} | strength
         if found is None:
             return {}
         return {"sigma": [round(level, 6) for level in found.tolist()], "noise": "found"} | strength

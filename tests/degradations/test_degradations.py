@@ -267,9 +267,13 @@ def test_a_given_mask_is_not_looked_for() -> None:
 
 
 @pytest.mark.parametrize("y", [torch.full((1, 3, 4, 4), 0.5), torch.zeros(1, 3, 4, 4)], ids=["no black", "all black"])
-def test_without_a_mask_and_without_a_hole_it_says_so(y: Tensor) -> None:
-    with pytest.raises(MaskError, match=r"no mask was given .* pass a mask"):
-        Inpainting().measure(y)
+def test_without_a_mask_and_without_a_hole_it_says_so_to_whom_has_to_know(y: Tensor) -> None:
+    m = Inpainting().measure(y)
+    assert m.searching and m.known_phi is None  # phi may find it
+    asked = (lambda: m.f(y), lambda: m.hole, lambda: m.condition, lambda: m.degradation.decomposable())
+    for ask in (*asked, lambda: m[:1].crop(0, 0, 2, 2).padded(4, 4).resized(3, 3).hole):
+        with pytest.raises(MaskError, match=r"no mask was given .* pass a mask"):
+            ask()
 
 
 def test_without_a_mask_a_picture_cannot_be_degraded() -> None:

@@ -111,7 +111,7 @@ def test_boxes_differ_from_picture_to_picture(truth: Tensor) -> None:
 def test_a_protocol_without_noise_has_no_level() -> None:
     assert noise_level("denoising-25", "a") == 25 / 255
     for protocol in ("colorization", "inpainting-boxes", "blur"):
-        with pytest.raises(UnknownNameError, match="noisy protocol .* denoising, denoising-25"):
+        with pytest.raises(UnknownNameError, match=r"noisy protocol .* denoising, denoising-25"):
             noise_level(protocol, "a")
 
 

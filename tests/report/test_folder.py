@@ -10,7 +10,7 @@ from bigprior.io.pictures import read_picture
 from bigprior.phi import ConstantPhi
 from bigprior.priors.precomputed import PrecomputedPrior
 from bigprior.report.folder import description, panel_figure, phi_figure, save_restoration
-from bigprior.restoration import Restorer
+from bigprior.restorer import Restorer
 
 
 def restoration(height=20, width=30, phi=0.25):

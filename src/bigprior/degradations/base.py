@@ -84,6 +84,10 @@ class Degradation(dinv.physics.Physics):
         """``phi`` (N, 1, H, W) where it is explicitly known (Table I), else None."""
         return None
 
+    def hole(self, y: Tensor) -> Tensor | None:
+        """Where nothing at all was measured, (N, 1, H, W), 1 = hole; None if there is no such place."""
+        return None
+
     def condition(self, y: Tensor) -> Tensor | None:
         """What ``y`` says exactly, pixel by pixel, for a network that is conditioned on it; None if it says nothing.
 
@@ -207,8 +211,7 @@ class Measurement:
     Attributes:
         y: as measured; (N, C, H, W) of the picture's size, or of another, as the degradation has it.
         degradation: how it came to be.
-        searching: nobody knows where the degradation struck, and the degradation here is a guess at that: ``phi`` has
-            to find it by itself.
+        searching: nobody knows where the degradation struck: its place here is a guess, and ``phi`` has to find it.
     """
 
     y: Tensor
@@ -251,8 +254,8 @@ class Measurement:
 
     @property
     def hole(self) -> Tensor | None:
-        """Where nothing at all was measured: (N, 1, H, W), 1 = hole, 0 = known; None if there is no such place."""
-        return self.degradation.known_phi(self.y)
+        """Where nothing at all was measured, see :meth:`Degradation.hole`."""
+        return self.degradation.hole(self.y)
 
     def f(self, x: Tensor) -> Tensor:
         """The degradation of a picture (N, 3, H, W), without noise."""
@@ -296,8 +299,7 @@ class Measurement:
 
     def fingerprint(self) -> str:
         """SHA-256 of all that a prior can see of it."""
-        unknown = self.degradation.known_sigma is None
-        said = (self.degradation.name, tuple(self.y.shape), self.searching, unknown, self._noise is None)
+        said = (self.degradation.name, tuple(self.y.shape), self.searching, self.degradation.known_sigma is None)
         digest = hashlib.sha256(repr(said).encode())
         noise = {} if self._noise is None else vars(self._noise)
         for value in (self.y, *noise.values(), *self.degradation.state_dict().values()):
@@ -312,7 +314,7 @@ class Measurement:
             return parts[0]
         # Picture by picture, since what a part says once, such as a mask, may be that of several.
         ones = [part.degradation.select(slice(i, i + 1)) for part in parts for i in range(len(part))]
-        noises = [part.noise for part in parts] if any(part._noise is not None for part in parts) else []
-        noise = Noise.join([found for found in noises if found is not None]) if noises else None
+        given = any(part._noise is not None for part in parts)
+        noise = Noise.join([part.noise for part in parts if part.noise is not None]) if given else None
         y = torch.cat([part.y for part in parts])
         return Measurement(y, type(ones[0]).join(ones), parts[0].searching, noise)

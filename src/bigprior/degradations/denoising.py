@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Self
 
 import deepinv as dinv
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -51,7 +52,8 @@ class Denoising(Degradation, dinv.physics.Denoising):
         if isinstance(sigma, Tensor):
             if sigma.ndim > 1:
                 raise SettingsError(f"sigma is {tuple(sigma.shape)}: expected one number, or one a picture (N,)")
-            sigma = float(sigma) if sigma.numel() == 1 else sigma.float()
+            # 0.1, as somebody wrote it, not what is nearest to it in single precision.
+            sigma = float(str(np.float32(float(sigma)))) if sigma.numel() == 1 else sigma.float()
         levels = torch.as_tensor(0.0 if sigma is None else sigma)
         if not bool(((levels >= 0) & (levels <= 1)).all()):
             came = sigma if isinstance(sigma, float | int) else [round(level, 4) for level in levels.tolist()]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, Self
 
 import deepinv as dinv
@@ -64,28 +65,30 @@ class Inpainting(Degradation, dinv.physics.Inpainting):
     def measure(self, y: Tensor) -> Measurement:
         """Without a mask, the exactly black pixels of ``y`` are the guess that priors are given.
 
+        If there are none, or nothing else, a prior that has to know the hole raises :class:`MaskError`.
+
         Raises:
             ImageError: not pictures.
-            MaskError: a mask of another size; or no mask was given and ``y`` has no black pixel, or nothing else.
+            MaskError: a mask of another size.
         """
         self.check(y)
         if self.mask is not None:
             return Measurement(y, self)
-        try:
-            found = Inpainting((y != 0).any(dim=1, keepdim=True))
-        except MaskError:
-            raise MaskError("no mask was given and the picture has no black hole to find: pass a mask") from None
-        return Measurement(y, found, searching=True)
+        with suppress(MaskError):
+            return Measurement(y, Inpainting((y != 0).any(dim=1, keepdim=True)), searching=True)
+        return Measurement(y, self, searching=True)
 
     def A(self, x: Tensor, mask: Tensor | None = None, **kwargs: object) -> Tensor:  # noqa: N802
         """Deepinv's name for :meth:`f`."""
-        if self.mask is None and mask is None:
-            raise MaskError("this inpainting has no mask: pass one, or use measure to find the black pixels")
-        return super().A(x, mask=mask, **kwargs)
+        return super().A(x, mask=self._known() if mask is None else mask, **kwargs)
 
     def known_phi(self, y: Tensor) -> Tensor | None:
         """1 in the hole and 0 elsewhere, if a mask was given: known pixels come back bit for bit."""
-        return None if self.mask is None else (1 - self.mask).expand(len(y), -1, -1, -1)
+        return None if self.mask is None else self.hole(y)
+
+    def hole(self, y: Tensor) -> Tensor:
+        """Where the mask is 0; raises MaskError where nobody knows it."""
+        return (1 - self._known()).expand(len(y), -1, -1, -1)
 
     def condition(self, y: Tensor) -> Tensor:
         """Luminance and colour of the known pixels; the guess is :func:`~bigprior.ops.masks.smooth_fill`.
@@ -93,14 +96,12 @@ class Inpainting(Degradation, dinv.physics.Inpainting):
         Raises:
             MaskError: without a mask nobody knows which those are; see :meth:`measure`.
         """
-        if self.mask is None:
-            raise MaskError("this inpainting has no mask: use measure to find the black pixels")
-        mask = self.mask.expand(len(y), -1, -1, -1)
+        mask = self._known().expand(len(y), -1, -1, -1)
         return torch.cat([2 * smooth_fill(y, mask) - 1, mask, mask], dim=1)
 
     def decomposable(self) -> dinv.physics.Physics:
         """With a mask for every channel, as deepinv's DDRM wants it."""
-        mask = self.mask.expand(-1, 3, -1, -1)
+        mask = self._known().expand(-1, 3, -1, -1)
         return dinv.physics.Inpainting(tuple(mask.shape[1:]), mask=mask)
 
     def record(self, y: Tensor) -> dict[str, Any]:
@@ -148,7 +149,7 @@ class Inpainting(Degradation, dinv.physics.Inpainting):
     @classmethod
     def join(cls, parts: Sequence[Self]) -> Self:
         """With the mask of each part."""
-        return cls(torch.cat([part.mask for part in parts]), window=True)
+        return cls(torch.cat([part._known() for part in parts]), window=True)
 
     @classmethod
     def of_physics(cls, physics: dinv.physics.Physics) -> Self:
@@ -162,6 +163,11 @@ class Inpainting(Degradation, dinv.physics.Inpainting):
         if not bool((mask == mask[:, :1]).all()):
             raise SettingsError("this mask differs from channel to channel: expected one hole for all of them")
         return cls(mask[:, :1])
+
+    def _known(self) -> Tensor:
+        if self.mask is None:
+            raise MaskError("no mask was given and no black hole was found: pass a mask, or a picture with such a hole")
+        return self.mask
 
     def _with(self, mask: Tensor) -> Self:
         return type(self)(mask, window=True)

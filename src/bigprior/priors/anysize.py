@@ -127,9 +127,11 @@ class AnySize(Prior):
 
     def _holes(self, m: Measurement, seed: int, progress: Progress | None) -> Tensor:
         """Outside the squares around holes, the prior is the measurement itself: nothing needs to be made up."""
-        assert m.hole is not None
+        holes = m.hole
+        if holes is None:
+            raise SettingsError(f"{m.degradation.name} is placed by its holes, but says of none: give it a hole()")
         size, fidelity = self.resolution, m.fidelity
-        squares = [(n, *square) for n, hole in enumerate(m.hole) for square in _squares(hole, size)]
+        squares = [(n, *square) for n, hole in enumerate(holes) for square in _squares(hole, size)]
         seen = [m[n : n + 1].crop(t, l, s, s).padded(s, s).resized(size, size) for n, t, l, s in squares]
         blend = Blend(fidelity)
         for image, (n, top, left, side) in zip(self._in_batches(seen, seed, progress).image, squares, strict=True):
