@@ -12,8 +12,10 @@ from bigprior.networks.colorizer import ColorizationNetwork
 from bigprior.networks.denoising_unet import DenoisingUNet
 from bigprior.ops.masks import centre_hole
 from bigprior.presets.importing import import_preset
-from bigprior.presets.store import load_prior, load_restorer
-from bigprior.priors.diffusion import DiffusionPrior, DiffusionSettings
+from bigprior.presets.loading import load_prior, load_restorer
+from bigprior.priors.compose import Blend
+from bigprior.priors.diffusion import DiffusionPrior
+from bigprior.priors.feedforward import FeedForwardPrior
 
 
 @pytest.fixture
@@ -43,41 +45,62 @@ def test_a_pictures_colours_do_not_depend_on_its_neighbours(colorizer: Colorizat
 
 def test_two_answers_share_the_colours(colorizer: ColorizationNetwork, denoiser: DenoisingUNet) -> None:
     y, physics = torch.rand(1, 1, 64, 64, generator=torch.Generator().manual_seed(2)) * 0.4 + 0.3, Colorization()
+    m, both = physics.measure(y), (DiffusionPrior(denoiser), FeedForwardPrior(colorizer))
 
     def chroma(**settings: float) -> torch.Tensor:
-        return (
-            DiffusionPrior(denoiser, DiffusionSettings(**settings), colorizer=colorizer).project(y, physics).image - y
-        )
+        return Blend(*both, **settings).project(m).image - y
 
-    alone = DiffusionPrior(denoiser).project(y, physics).image - y
-    torch.testing.assert_close(chroma(guess=0), alone, atol=1e-5, rtol=0)
-    torch.testing.assert_close(chroma(guess=1), physics.consistent(colorizer(y), y) - y, atol=1e-5, rtol=0)
-    torch.testing.assert_close(chroma(guess=0.25), 0.75 * chroma(guess=0) + 0.25 * chroma(guess=1), atol=1e-5, rtol=0)
+    alone = m.consistent(both[0].project(m).image) - y
+    torch.testing.assert_close(chroma(weight=0), alone, atol=1e-5, rtol=0)
+    torch.testing.assert_close(chroma(weight=1), physics.consistent(colorizer(y), y) - y, atol=1e-5, rtol=0)
+    mix = 0.75 * chroma(weight=0) + 0.25 * chroma(weight=1)
+    torch.testing.assert_close(chroma(weight=0.25), mix, atol=1e-5, rtol=0)
     torch.testing.assert_close(chroma(saturation=1.2), 1.2 * chroma(), atol=1e-5, rtol=0)
 
 
-def test_it_guesses_colours_alone(colorizer: ColorizationNetwork, denoiser: DenoisingUNet) -> None:
+@pytest.mark.usefixtures("home")
+def test_it_guesses_colours_alone(colorizer: ColorizationNetwork, denoiser: DenoisingUNet, tmp_path: Path) -> None:
     y, physics = torch.rand(1, 3, 64, 64), Inpainting(centre_hole(64, 64))
-    with_it = DiffusionPrior(denoiser, colorizer=colorizer).project(physics.f(y), physics).image
-    assert torch.equal(with_it, DiffusionPrior(denoiser).project(physics.f(y), physics).image)
+    m = physics.measure(physics.f(y))
+    imported(tmp_path, colorizer, denoiser)
+    with_it, without = (load_prior(name, "inpainting") for name in ("with", "without"))
+    assert isinstance(with_it.prior, DiffusionPrior) and with_it.key == without.key
+    assert torch.equal(with_it.prior.project(m).image, without.prior.project(m).image)
+
+
+def imported(folder: Path, colorizer: ColorizationNetwork, denoiser: DenoisingUNet) -> Path:
+    """Presets of the denoiser: ``without`` the colorization network, and ``with`` it; the file of the denoiser."""
+    header = {"architecture": "denoising-unet", "network": denoiser.settings}
+    save_weights(folder / "d.safetensors", denoiser.state_dict(), header)
+    save_weights(folder / "c.safetensors", colorizer.state_dict(), {"network": colorizer.settings})
+    import_preset("without", folder / "d.safetensors")
+    import_preset("with", folder / "d.safetensors", beside={"colorizer": folder / "c.safetensors"})
+    return folder / "d.safetensors"
 
 
 @pytest.mark.usefixtures("home")
 def test_a_preset_takes_one(colorizer: ColorizationNetwork, denoiser: DenoisingUNet, tmp_path: Path) -> None:
-    save_weights(
-        tmp_path / "d.safetensors",
-        denoiser.state_dict(),
-        {"architecture": "denoising-unet", "network": denoiser.settings},
-    )
-    save_weights(tmp_path / "c.safetensors", colorizer.state_dict(), {"network": colorizer.settings})
-    import_preset("without", tmp_path / "d.safetensors")
-    import_preset("with", tmp_path / "d.safetensors", colorizer=tmp_path / "c.safetensors")
-    (plain, plain_key), (coloured, coloured_key) = (load_prior(n, "colorization") for n in ("without", "with"))
-    assert plain_key != coloured_key
-    assert isinstance(coloured, DiffusionPrior) and coloured.colorizer is not None
-    assert isinstance(plain, DiffusionPrior) and plain.colorizer is None
-    assert load_prior("with", "denoising")[1] == load_prior("without", "denoising")[1]
+    file = imported(tmp_path, colorizer, denoiser)
+    plain, coloured = (load_prior(name, "colorization") for name in ("without", "with"))
+    assert plain.key != coloured.key
+    assert isinstance(coloured.prior, Blend) and isinstance(coloured.prior.second, FeedForwardPrior)
+    assert isinstance(coloured.prior.second.network, ColorizationNetwork)
+    assert isinstance(plain.prior, DiffusionPrior)
+    assert load_prior("with", "denoising").key == load_prior("without", "denoising").key
     assert "colorizer" in load_restorer("with", "colorization").provenance["weights"]
     assert "colorizer" not in load_restorer("with", "inpainting").provenance["weights"]
     with pytest.raises(WeightsError, match="not the weights of a colorizer"):
-        import_preset("wrong", tmp_path / "d.safetensors", colorizer=tmp_path / "d.safetensors")
+        import_preset("wrong", file, beside={"colorizer": file})
+
+
+@pytest.mark.usefixtures("home")
+def test_a_preset_says_how_much_it_is_listened_to(
+    colorizer: ColorizationNetwork, denoiser: DenoisingUNet, tmp_path: Path
+) -> None:
+    file = imported(tmp_path, colorizer, denoiser)
+    how = {"colorization": {"weight": 0.3, "saturation": 1.4, "views": 4}}
+    import_preset("tuned", file, beside={"colorizer": tmp_path / "c.safetensors"}, settings=how)
+    tuned, usual = load_prior("tuned", "colorization"), load_prior("with", "colorization")
+    assert (tuned.prior.weight, tuned.prior.saturation, tuned.prior.second.views) == (0.3, 1.4, 4)
+    assert (usual.prior.weight, usual.prior.saturation) == (0.5, 1.0)
+    assert tuned.key != usual.key and tuned.settings["weight"] == 0.3

@@ -14,7 +14,8 @@ from bigprior.networks import refiner as refiners
 from bigprior.networks.denoising_unet import DenoisingUNet
 from bigprior.networks.refiner import Refiner
 from bigprior.presets.importing import import_preset
-from bigprior.presets.store import load_prior, load_restorer
+from bigprior.presets.loading import load_prior, load_restorer
+from bigprior.priors.compose import Refined
 from bigprior.priors.diffusion import DiffusionPrior
 
 
@@ -53,32 +54,46 @@ def test_tiles_have_no_seams(refiner: Refiner, monkeypatch: pytest.MonkeyPatch) 
     assert seen[-1] == (32, 32)
 
 
-def test_the_prior_refines_noise_alone_and_counts_it_as_a_view(refiner: Refiner, denoiser: DenoisingUNet) -> None:
+@pytest.mark.usefixtures("home")
+def test_the_prior_refines_noise_alone_and_counts_it_as_a_view(
+    refiner: Refiner, denoiser: DenoisingUNet, tmp_path: Path
+) -> None:
     y, _, sigma = pair(40, 40)
-    plain, refined = DiffusionPrior(denoiser), DiffusionPrior(denoiser, refiner=refiner)
+    m = Denoising(0.1).measure(y)
     seen: list[float] = []
-    noise = refined.project(y, Denoising(0.1), progress=lambda done, total: seen.append(done / total)).image
+    refined = Refined(DiffusionPrior(denoiser), refiner)
+    noise = refined.project(m, progress=lambda done, total: seen.append(done / total)).image
     expected = refiner(y, denoiser(y, sigma), sigma).clamp(0, 1)
     torch.testing.assert_close(noise, expected, atol=1e-5, rtol=0)
     assert seen == [0.5, 1.0]
-    grey = Colorization().f(y.clamp(0, 1))
-    assert torch.equal(refined.project(grey, Colorization()).image, plain.project(grey, Colorization()).image)
+    imported(tmp_path, refiner, denoiser)
+    grey = Colorization().measure(Colorization().f(y.clamp(0, 1)))
+    plain, with_it = (load_prior(name, "colorization").prior.project(grey).image for name in ("without", "with"))
+    assert torch.equal(with_it, plain)
+
+
+def imported(folder: Path, refiner: Refiner, denoiser: DenoisingUNet) -> Path:
+    """Presets of the denoiser: ``without`` the refiner, and ``with`` it; the file of the denoiser."""
+    header = {"architecture": "denoising-unet", "network": denoiser.settings}
+    save_weights(folder / "d.safetensors", denoiser.state_dict(), header)
+    save_weights(folder / "r.safetensors", refiner.state_dict(), {"network": refiner.settings})
+    import_preset("without", folder / "d.safetensors")
+    beside = {"refiner": folder / "r.safetensors"}
+    import_preset("with", folder / "d.safetensors", beside=beside, steps={"denoising": 3})
+    return folder / "d.safetensors"
 
 
 @pytest.mark.usefixtures("home")
 def test_a_preset_takes_one(refiner: Refiner, denoiser: DenoisingUNet, tmp_path: Path) -> None:
-    header = {"architecture": "denoising-unet", "network": denoiser.settings}
-    save_weights(tmp_path / "d.safetensors", denoiser.state_dict(), header)
-    save_weights(tmp_path / "r.safetensors", refiner.state_dict(), {"network": refiner.settings})
-    import_preset("without", tmp_path / "d.safetensors")
-    import_preset("with", tmp_path / "d.safetensors", refiner=tmp_path / "r.safetensors", steps={"denoising": 3})
-    (plain, plain_key), (refined, refined_key) = (load_prior(n, "denoising") for n in ("without", "with"))
-    assert plain_key != refined_key
-    assert isinstance(refined, DiffusionPrior) and refined.refiner is not None
-    assert (refined.settings.views, refined.settings.steps) == (1, 3)
-    assert isinstance(plain, DiffusionPrior) and plain.refiner is None and plain.settings.views == 2
-    assert load_prior("with", "colorization")[1] == load_prior("without", "colorization")[1]
+    file = imported(tmp_path, refiner, denoiser)
+    plain, refined = (load_prior(name, "denoising") for name in ("without", "with"))
+    assert plain.key != refined.key
+    assert isinstance(refined.prior, Refined) and isinstance(refined.prior.refiner, Refiner)
+    pilot = refined.prior.prior
+    assert isinstance(pilot, DiffusionPrior) and (pilot.settings.views, pilot.settings.steps) == (1, 3)
+    assert isinstance(plain.prior, DiffusionPrior) and plain.prior.settings.views == 2
+    assert load_prior("with", "colorization").key == load_prior("without", "colorization").key
     assert "refiner" in load_restorer("with", "denoising").provenance["weights"]
     assert "refiner" not in load_restorer("with", "inpainting").provenance["weights"]
     with pytest.raises(WeightsError, match="not the weights of a refiner"):
-        import_preset("wrong", tmp_path / "d.safetensors", refiner=tmp_path / "d.safetensors")
+        import_preset("wrong", file, beside={"refiner": file})

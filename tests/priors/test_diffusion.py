@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from bigprior.degradations import Colorization, Degradation, Denoising, Inpainting
-from bigprior.errors import SettingsError
+from bigprior.errors import MaskError, SettingsError
 from bigprior.networks.denoising_unet import DenoisingUNet
 from bigprior.ops.masks import centre_hole, smooth_fill
 from bigprior.priors.anysize import AnySize
@@ -16,7 +16,7 @@ SAMPLERS = ("mean", "posterior", "ddrm", "diffpir", "dps")
 
 
 class Blur(dinv.models.Denoiser):
-    """A user's own denoiser: one that cannot be told anything."""
+    """A user's own denoiser: one that cannot be conditioned on anything."""
 
     def forward(self, x, sigma, **kwargs):
         return torch.nn.functional.avg_pool2d(x, 3, stride=1, padding=1)
@@ -39,18 +39,18 @@ def test_every_sampler_answers_every_task(denoiser, any_task, measure, sampler) 
     y, physics = measure(any_task, n=2)
     prior = prior_of(denoiser, sampler)
     assert isinstance(prior, Prior)
-    image = prior.project(y, physics, seed=1).image
+    image = prior.project(physics.measure(y), seed=1).image
     assert image.shape == (2, 3, 16, 16) and image.dtype == torch.float32
     assert 0 <= float(image.min()) <= float(image.max()) <= 1
-    assert torch.equal(image, prior.project(y, physics, seed=1).image)
+    assert torch.equal(image, prior.project(physics.measure(y), seed=1).image)
 
 
 @pytest.mark.parametrize("sampler", ["mean", "posterior", "diffpir"])
 def test_a_picture_does_not_depend_on_its_batch(denoiser, any_task, measure, sampler) -> None:
     y, physics = measure(any_task, n=3)
     prior = prior_of(denoiser, sampler)
-    together = prior.project(y, physics).image
-    alone = prior.project(y[1:2], physics).image
+    together = prior.project(physics.measure(y)).image
+    alone = prior.project(physics.measure(y)[1:2]).image
     assert torch.allclose(together[1:2], alone, atol=1e-5)
 
 
@@ -63,32 +63,34 @@ def test_views_make_the_answer_the_same_for_a_mirrored_picture(denoiser, views) 
     prior = DiffusionPrior(denoiser, DiffusionSettings(views=views, precision="fp32"))
     y = torch.rand(1, 3, 16, 16)
     turns = [lambda x: x, lambda x: x.flip(3), lambda x: x.flip(2), lambda x: x.transpose(2, 3)]
-    plain = prior.project(y, Denoising(0.3)).image
-    turned = [turn(prior.project(turn(y), Denoising(0.3)).image) for turn in turns]
+    physics = Denoising(0.3)
+    plain = prior.project(physics.measure(y)).image
+    turned = [turn(prior.project(physics.measure(turn(y))).image) for turn in turns]
     same = [torch.allclose(image, plain, atol=1e-5) for image in turned]
     assert same == [True, views >= 2, views >= 4, views == 8]
 
 
 def test_samples_have_a_mean_and_a_spread(denoiser, measure) -> None:
     y, physics = measure("inpainting", n=2)
-    projection = prior_of(denoiser, "posterior", samples=3).project(y, physics)
+    m = physics.measure(y)
+    projection = prior_of(denoiser, "posterior", samples=3).project(m)
     assert projection.codes["spread"].shape == (2, 3, 16, 16)
     assert float(projection.codes["spread"].max()) > 0
-    other = prior_of(denoiser, "posterior", samples=3).project(y, physics, seed=9)
+    other = prior_of(denoiser, "posterior", samples=3).project(m, seed=9)
     assert not torch.equal(other.image, projection.image)
 
 
 def test_known_noise_is_used_and_unknown_noise_is_found(denoiser) -> None:
     y = torch.rand(1, 3, 40, 40)
-    told = DiffusionPrior(denoiser, DiffusionSettings(precision="fp32")).project(y, Denoising(0.3))
+    told = DiffusionPrior(denoiser, DiffusionSettings(precision="fp32")).project(Denoising(0.3).measure(y))
     assert told.codes["sigma"].tolist() == pytest.approx([0.3])
     assert torch.allclose(told.image, denoiser(y, 0.3).clamp(0, 1))
-    assert DiffusionPrior(denoiser).project(y, Denoising()).codes["sigma"].item() > 0.05
+    assert DiffusionPrior(denoiser).project(Denoising().measure(y)).codes["sigma"].item() > 0.05
 
 
 def test_noise_that_all_channels_share_is_told_along_grey(denoiser) -> None:
     y = torch.rand(1, 1, 40, 40).expand(-1, 3, -1, -1)
-    shown = DiffusionPrior(denoiser, DiffusionSettings(precision="fp32")).project(y, Denoising(0.1))
+    shown = DiffusionPrior(denoiser, DiffusionSettings(precision="fp32")).project(Denoising(0.1).measure(y))
     assert shown.codes["sigma"].tolist() == pytest.approx([0.1])
     assert torch.allclose(shown.image, denoiser(y, 0.1 * 3**0.5).clamp(0, 1), atol=1e-6)
 
@@ -96,7 +98,7 @@ def test_noise_that_all_channels_share_is_told_along_grey(denoiser) -> None:
 @pytest.mark.parametrize("size", [(1, 1), (5, 40), (8, 8)])
 def test_tiny_and_flat_pictures_are_taken(denoiser, size) -> None:
     for y in (torch.rand(1, 3, *size), torch.full((1, 3, *size), 0.5)):
-        image = DiffusionPrior(denoiser).project(y, Denoising()).image
+        image = DiffusionPrior(denoiser).project(Denoising().measure(y)).image
         assert image.shape == y.shape and bool(image.isfinite().all())
 
 
@@ -104,27 +106,29 @@ def test_an_own_denoiser_serves(measure) -> None:
     prior = DiffusionPrior(Blur(), DiffusionSettings(sampler="diffpir", steps=3))
     for task in ("inpainting", "colorization", "denoising"):
         y, physics = measure(task)
-        assert prior.project(y, physics).image.shape == (1, 3, 16, 16)
-    assert DiffusionPrior(Blur()).project(*measure("denoising")).image.shape == (1, 3, 16, 16)
+        assert prior.project(physics.measure(y)).image.shape == (1, 3, 16, 16)
+    y, physics = measure("denoising")
+    assert DiffusionPrior(Blur()).project(physics.measure(y)).image.shape == (1, 3, 16, 16)
 
 
-def test_a_denoiser_that_cannot_be_told_is_not_asked_to_be(measure) -> None:
-    with pytest.raises(SettingsError, match="cannot be told"):
+def test_a_denoiser_that_cannot_be_conditioned_is_not_asked_to_be(measure) -> None:
+    with pytest.raises(SettingsError, match="a Blur cannot be conditioned on what is known: use 'ddrm'"):
         DiffusionPrior(Blur(), DiffusionSettings(sampler="posterior"))
-    with pytest.raises(SettingsError, match="diffpir"):
-        DiffusionPrior(Blur()).project(*measure("colorization"))
+    y, physics = measure("colorization")
+    with pytest.raises(SettingsError, match=r"a Blur cannot be conditioned .* in colorization: .*diffpir"):
+        DiffusionPrior(Blur()).project(physics.measure(y))
 
 
 @pytest.mark.parametrize("sampler", ["mean", "posterior"])
-def test_where_nothing_is_known_exactly_nothing_is_told(denoiser, sampler) -> None:
+def test_where_nothing_is_known_exactly_nothing_can_be_conditioned_on(denoiser, sampler) -> None:
     class Blurred(Degradation):
         name, placement = "blurred", "whole"
 
     with pytest.raises(SettingsError, match="blurred says nothing exactly"):
-        prior_of(denoiser, sampler).project(torch.rand(1, 3, 16, 16), Blurred())
+        prior_of(denoiser, sampler).project(Blurred().measure(torch.rand(1, 3, 16, 16)))
 
 
-def test_what_is_known_is_told() -> None:
+def test_what_is_known_is_what_is_conditioned_on() -> None:
     grey, hole = torch.rand(2, 1, 8, 8), Inpainting(centre_hole(8, 8))
     told = Colorization().condition(grey)
     assert torch.allclose((told[:, :3] + 1) / 2, grey.expand(-1, 3, -1, -1))
@@ -139,5 +143,35 @@ def test_what_is_known_is_told() -> None:
 def test_other_sizes_are_placed(denoiser) -> None:
     prior = AnySize(DiffusionPrior(denoiser, resolution=16), 16)
     y = torch.rand(1, 1, 20, 30)
-    image = prior.project(y, Colorization()).image
+    image = prior.project(Colorization().measure(y)).image
     assert torch.allclose(Colorization().f(image), y, atol=1e-5)
+
+
+def test_without_a_mask_the_hole_is_found_or_refused(denoiser) -> None:
+    hole = centre_hole(16, 16)
+    x = torch.rand(1, 3, 16, 16) * 0.9 + 0.1
+    for sampler in SAMPLERS:
+        prior = prior_of(denoiser, sampler)
+        found, told = (prior.project(p.measure(x * hole)).image for p in (Inpainting(), Inpainting(hole)))
+        assert torch.equal(found, told)
+        with pytest.raises(MaskError, match="no mask was given"):
+            prior.project(Inpainting().measure(x))
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_known_levels_are_each_pictures_own(denoiser, sampler) -> None:
+    y, levels = torch.rand(3, 3, 16, 16), torch.tensor([0.1, 0.5, 0.3])
+    prior = prior_of(denoiser, sampler)
+    together = prior.project(Denoising(levels).measure(y), seed=4)
+    assert torch.equal(together.codes["sigma"], levels)
+    for i, level in enumerate(levels.tolist()):
+        alone = prior.project(Denoising(level).measure(y[i : i + 1]), seed=4)
+        torch.testing.assert_close(together.image[i : i + 1], alone.image, atol=1e-5, rtol=0)
+
+
+def test_progress_reaches_its_total_over_views_and_over_samples(denoiser) -> None:
+    m = Denoising(0.1).measure(torch.rand(2, 3, 16, 16))
+    for settings in (DiffusionSettings(views=4), DiffusionSettings(sampler="posterior", steps=2)):
+        calls: list[tuple[int, int]] = []
+        DiffusionPrior(denoiser, settings).project(m, progress=lambda *p, calls=calls: calls.append(p))
+        assert calls == [(i + 1, len(calls)) for i in range(len(calls))] and len(calls) > 1

@@ -39,12 +39,16 @@ class Refined(Prior):
             raise SettingsError(
                 f"a refiner takes a second look at noise, but {m.degradation.name} has none: leave it out"
             )
-        pilot = self.prior.propose(m, seed=seed, progress=part_of(progress, 0, 2))
         white = m.noise.white  # a filter of similar patches takes coarse noise for texture
         if not bool(white.any()):
-            return pilot
+            return self.prior.propose(m, seed=seed, progress=progress)
+        pilot = self.prior.propose(m, seed=seed, progress=part_of(progress, 0, 2))
         image = self.refiner(m.y, pilot.image, m.noise.along_grey, part_of(progress, 1, 2))
         return replace(pilot, image=torch.where(white.view(-1, 1, 1, 1), image, pilot.image))
+
+    def within(self, share: float) -> Refined:
+        """The same, with a share of the pilot's time budget."""
+        return Refined(self.prior.within(share), self.refiner)
 
 
 class Blend(Prior):
@@ -70,3 +74,8 @@ class Blend(Prior):
         second = self.second.propose(m, seed=seed, progress=part_of(progress, 1, 2))
         mix: Tensor = torch.lerp(m.consistent(first.image), m.consistent(second.image), self.weight)
         return replace(first, image=m.fidelity + self.saturation * (mix - m.fidelity))
+
+    def within(self, share: float) -> Blend:
+        """The same, with a share of each one's time budget."""
+        first, second = self.first.within(share), self.second.within(share)
+        return Blend(first, second, weight=self.weight, saturation=self.saturation)

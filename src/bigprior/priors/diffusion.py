@@ -164,6 +164,7 @@ class DiffusionPrior(Prior):
     def _samples(self, m: Measurement, seed: int) -> Tensor:
         """Samples (K, 3, H, W) of the pictures behind one measurement."""
         s, rng = self.settings, torch.Generator(m.y.device).manual_seed(seed)
+        condition = m.condition  # asked for first: it refuses a hole that nobody knows
         sigma = 0.0 if m.noise is None else float(m.noise.along_grey)
         physics = m.degradation.with_sigma(sigma)
         y = m.y.repeat(s.samples, 1, 1, 1)  # a copy: deepinv's DDRM writes into its measurement
@@ -177,7 +178,7 @@ class DiffusionPrior(Prior):
                 levels = torch.logspace(0, -2.5, s.steps).numpy()
                 return dinv.sampling.DDRM(self.denoiser, sigmas=levels)(y, physics.decomposable())
             # What nothing is known of starts from grey.
-            start = m.fidelity if m.condition is None else m.fidelity + (1 - m.condition[:, 3:4]) * 0.5
+            start = m.fidelity if condition is None else m.fidelity + (1 - condition[:, 3:4]) * 0.5
             diffpir = dinv.sampling.DiffPIR(self.denoiser, dinv.optim.L2(), sigma=max(sigma, 0.01), max_iter=s.steps)
             return diffpir(y, physics, x_init=start.repeat(s.samples, 1, 1, 1))
 

@@ -1,0 +1,191 @@
+"""Priors made of priors, whatever those are made of."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor
+
+from bigprior.degradations import Colorization, Denoising, Inpainting, Measurement
+from bigprior.errors import SettingsError
+from bigprior.networks.denoising_unet import DenoisingUNet
+from bigprior.networks.generators import PGGAN
+from bigprior.networks.refiner import Refiner
+from bigprior.noise import Noise
+from bigprior.priors.anysize import AnySize, for_any_size
+from bigprior.priors.base import Prior, Projection
+from bigprior.priors.compose import Blend, Refined
+from bigprior.priors.diffusion import DiffusionPrior, DiffusionSettings
+from bigprior.priors.gan import GANPrior, InversionSettings
+from bigprior.priors.precomputed import PrecomputedPrior
+from bigprior.progress import Progress
+
+
+class Noted(PrecomputedPrior):
+    """A prior whose answer is known, that notes how it was asked."""
+
+    def __init__(self, images: Tensor) -> None:
+        super().__init__(images)
+        self.seeds: list[int] = []
+
+    def propose(self, m: Measurement, *, seed: int = 0, progress: Progress | None = None) -> Projection:
+        self.seeds.append(seed)
+        if progress is not None:
+            progress(1, 2)
+            progress(2, 2)
+        return replace(super().propose(m), codes={"own": self.images.mean(dim=(1, 2, 3))})
+
+
+class Limited(Noted):
+    """A prior with a time budget."""
+
+    def __init__(self, images: Tensor, budget: float = 8.0) -> None:
+        super().__init__(images)
+        self.budget = budget
+
+    def within(self, share: float) -> "Limited":
+        return Limited(self.images, self.budget * share)
+
+
+@pytest.fixture
+def refiner() -> Refiner:
+    torch.manual_seed(3)
+    network = Refiner(width=8, blocks=1)
+    torch.nn.init.normal_(network.tail.weight, std=0.1)  # it would start as the mean of both
+    return network
+
+
+# Blend
+
+
+@pytest.mark.parametrize("weight", [0.0, 0.25, 1.0])
+def test_a_blend_is_the_mix_of_what_is_consistent(any_task: str, measure, weight: float) -> None:  # type: ignore[no-untyped-def]
+    y, physics = measure(any_task, 2)
+    first, second = torch.rand(2, 2, 3, 16, 16)
+    m = physics.measure(y)
+    image = Blend(PrecomputedPrior(first), PrecomputedPrior(second), weight=weight).project(m).image
+    wanted = (1 - weight) * m.consistent(first) + weight * m.consistent(second)
+    torch.testing.assert_close(image, wanted.clamp(0, 1), atol=1e-6, rtol=0)
+
+
+def test_saturation_moves_the_mix_away_from_what_was_measured() -> None:
+    y, (first, second) = torch.rand(2, 1, 8, 8) * 0.2 + 0.4, torch.rand(2, 2, 3, 8, 8)
+    m = Colorization().measure(y)
+    plain, strong = (
+        Blend(PrecomputedPrior(first), PrecomputedPrior(second), saturation=s).propose(m).image for s in (1.0, 1.5)
+    )
+    torch.testing.assert_close(strong - y, 1.5 * (plain - y), atol=1e-6, rtol=0)
+    torch.testing.assert_close(Colorization().f(strong), y, atol=1e-6, rtol=0)  # the luminance stays
+
+
+def test_nothing_is_clipped_before_it_is_mixed() -> None:
+    m = Denoising(0.1).measure(torch.rand(1, 3, 4, 4))
+    bright, dark = torch.full((1, 3, 4, 4), 1.5), torch.full((1, 3, 4, 4), 0.1)
+    blend = Blend(PrecomputedPrior(bright), PrecomputedPrior(dark))
+    torch.testing.assert_close(blend.project(m).image, torch.full((1, 3, 4, 4), 0.8))
+    assert float(Blend(PrecomputedPrior(bright), PrecomputedPrior(bright)).project(m).image.max()) == 1
+
+
+def test_both_are_asked_with_the_same_seed_and_the_firsts_codes_are_kept() -> None:
+    first, second = (Noted(images) for images in torch.rand(2, 2, 3, 8, 8))
+    calls: list[tuple[int, int]] = []
+    m = Denoising(0.1).measure(torch.rand(2, 3, 8, 8))
+    found = Blend(first, second).project(m, seed=7, progress=lambda *p: calls.append(p))
+    assert first.seeds == second.seeds == [7]
+    assert torch.equal(found.codes["own"], first.images.mean(dim=(1, 2, 3)))
+    assert calls == [(1, 4), (2, 4), (3, 4), (4, 4)]
+
+
+def test_a_blend_of_any_priors_meets_any_size(tiny_generator: PGGAN, any_task: str, measure) -> None:  # type: ignore[no-untyped-def]
+    inverted = GANPrior(tiny_generator, InversionSettings(codes=2, steps=2))
+    asked = DiffusionPrior(DenoisingUNet((8, 12), blocks=1), DiffusionSettings(precision="fp32"), resolution=16)
+    blend = Blend(inverted, asked, weight=0.3)
+    y, physics = measure(any_task, 3, 21, 30)
+    whole = AnySize(blend, 16, batch=2).project(physics.measure(y), seed=1).image
+    assert whole.shape == (3, 3, 21, 30)
+    alone = AnySize(blend, 16).project(physics.measure(y)[1:2], seed=1).image
+    torch.testing.assert_close(whole[1:2], alone, atol=1e-4, rtol=0)
+
+
+def test_a_blend_needs_help_with_sizes_where_either_does(tiny_generator: PGGAN) -> None:
+    any_size, tiles = PrecomputedPrior(torch.rand(1, 3, 8, 8)), DiffusionPrior(DenoisingUNet((8, 12), blocks=1))
+    inverted = GANPrior(tiny_generator, InversionSettings(codes=2, steps=2))
+    assert Blend(any_size, tiles).any_size == {"tiles"} and Blend(tiles, any_size).resolution == 256
+    assert Blend(any_size, inverted).any_size == frozenset() and Blend(any_size, inverted).resolution == 16
+    assert for_any_size(Blend(any_size, tiles), "tiles").resolution == 256
+    assert isinstance(for_any_size(Blend(any_size, tiles), "hole"), AnySize)
+    plain = Blend(any_size, any_size)
+    assert plain.resolution is None and for_any_size(plain, "hole") is plain
+
+
+# Refined
+
+
+def test_a_second_look_at_noise(refiner: Refiner) -> None:
+    y, pilot = torch.rand(2, 2, 3, 24, 32)
+    m = Denoising(0.1).measure(y)
+    calls: list[tuple[int, int]] = []
+    found = Refined(Noted(pilot), refiner).project(m, seed=5, progress=lambda *p: calls.append(p))
+    torch.testing.assert_close(found.image, refiner(y, pilot, torch.tensor([0.1, 0.1])).clamp(0, 1))
+    assert torch.equal(found.codes["own"], pilot.mean(dim=(1, 2, 3)))
+    assert [done / total for done, total in calls] == [0.25, 0.5, 1.0]
+    assert not any(parameter.requires_grad for parameter in refiner.parameters()) and not refiner.training
+
+
+def test_known_levels_are_each_pictures_own(refiner: Refiner) -> None:
+    y, pilot = torch.rand(2, 2, 3, 24, 32)
+    levels = torch.tensor([0.05, 0.3])
+    image = Refined(PrecomputedPrior(pilot), refiner).project(Denoising(levels).measure(y)).image
+    for i, level in enumerate(levels.tolist()):
+        alone = Refined(PrecomputedPrior(pilot[i : i + 1]), refiner).project(Denoising(level).measure(y[i : i + 1]))
+        torch.testing.assert_close(image[i : i + 1], alone.image, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("physics", "y"),
+    [
+        (Colorization(), torch.rand(1, 1, 8, 8)),
+        (Inpainting(torch.eye(8)[None, None]), torch.rand(1, 3, 8, 8) * torch.eye(8)),
+    ],
+    ids=["colorization", "inpainting"],
+)
+def test_where_there_is_no_noise_a_refiner_is_refused_before_any_work(refiner: Refiner, physics, y: Tensor) -> None:  # type: ignore[no-untyped-def]
+    pilot = Noted(torch.rand(1, 3, 8, 8))
+    with pytest.raises(SettingsError, match=f"{physics.name} has none: leave it out"):
+        Refined(pilot, refiner).project(physics.measure(y))
+    assert not pilot.seeds
+
+
+def test_noise_that_is_not_white_gets_no_second_look(refiner: Refiner) -> None:
+    y, pilot = torch.rand(2, 2, 3, 24, 32)
+    shape = torch.zeros(2, 8, 6, 8)
+    shape[1] = torch.linspace(-1, 1, 8).view(8, 1, 1)  # coarse noise
+    found = Noise(torch.full((2,), 0.1), torch.full((2,), 0.1), False, shape)
+    calls: list[tuple[int, int]] = []
+    prior = Refined(Noted(pilot), refiner)
+    image = prior.project(Denoising().measure(y).with_noise(found)).image
+    torch.testing.assert_close(image[:1], refiner(y, pilot, found.sigma)[:1].clamp(0, 1))
+    assert torch.equal(image[1], pilot[1])
+    coarse = replace(found, shape=shape[1:].expand(2, -1, -1, -1))
+    image = prior.project(Denoising().measure(y).with_noise(coarse), progress=lambda *p: calls.append(p)).image
+    assert torch.equal(image, pilot)
+    assert calls[-1] == (2, 2)  # the pilot is all there is to wait for
+
+
+# Both
+
+
+def test_a_limit_in_time_is_for_all_calls_of_what_it_is_made_of(refiner: Refiner) -> None:
+    images = torch.rand(1, 3, 8, 8)
+    blend = Blend(Limited(images), Limited(images, 4.0), weight=0.3, saturation=1.2)
+    part = Refined(blend, refiner).within(0.25)
+    assert isinstance(part.prior, Blend)
+    assert (part.prior.first.budget, part.prior.second.budget) == (2.0, 1.0)
+    assert (part.prior.weight, part.prior.saturation, part.refiner) == (0.3, 1.2, refiner)
+    assert (blend.first.budget, blend.second.budget) == (8.0, 4.0)
+
+
+def test_what_moves_it_moves_its_priors(refiner: Refiner) -> None:
+    made = Refined(Blend(PrecomputedPrior(torch.rand(1, 3, 8, 8)), PrecomputedPrior(torch.rand(1, 3, 8, 8))), refiner)
+    assert isinstance(made, Prior)
+    assert {tensor.device.type for tensor in (*made.to("meta").buffers(), *made.parameters())} == {"meta"}
