@@ -117,10 +117,14 @@ def test_what_moves_it_moves_its_prior(restorer: Restorer) -> None:
     Restorer(PrecomputedPrior(torch.rand(1, 3, 4, 4)), ConstantPhi()).to("meta")  # nothing to move
 
 
-def test_a_task_without_a_network_is_told_the_ones_there_are() -> None:
-    restorer = Restorer(PrecomputedPrior(torch.rand(1, 3, 8, 8)), {"colorization": ConstantPhi()})
+def test_a_task_without_a_network_is_told_the_ones_there_are(tiny_generator: PGGAN) -> None:
+    calls: list[tuple[int, int]] = []
+    restorer = Restorer(
+        AnySize(GANPrior(tiny_generator, InversionSettings(steps=2)), 16), {"colorization": ConstantPhi()}
+    )
     with pytest.raises(SettingsError, match="no phi network for denoising: this restorer has colorization"):
-        restorer.restore(torch.rand(1, 3, 8, 8), Denoising())
+        restorer.restore(torch.rand(1, 3, 8, 8), Denoising(), progress=lambda *p: calls.append(p))
+    assert not calls  # before any work
 
 
 def test_networks_are_in_evaluation_and_part_of_the_module() -> None:
