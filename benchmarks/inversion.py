@@ -38,15 +38,17 @@ from matplotlib.figure import Figure
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from bigprior.degradations import Degradation, Denoising
+from bigprior.degradations import Degradation, Denoising, task_of
 from bigprior.degradations.simulation import simulate
 from bigprior.evaluation.metrics import psnr
 from bigprior.io.atomic import replacing
 from bigprior.io.folders import load_set
-from bigprior.networks.generators import PGGAN
+from bigprior.networks.generators import PGGAN, State
 from bigprior.ops.perceptual import VGGFeatures
-from bigprior.presets.store import load_generator, load_prior
-from bigprior.priors.gan import GANPrior, InversionSettings, paper_settings
+from bigprior.presets.loading import load_prior
+from bigprior.presets.store import load_part
+from bigprior.priors.gan import GANPrior, paper_settings
+from bigprior.priors.inversion import InversionSettings
 from bigprior.priors.losses import InversionLoss, VGGTerm
 
 #: How each task measures the pictures.
@@ -206,7 +208,7 @@ def reference_stretch(arm: ReferenceArm, generator: PGGAN, y: Tensor, physics: D
 
 def compare(task: str, options: argparse.Namespace) -> dict[str, Any]:
     """Both arms on one task."""
-    generator, settings = load_generator("rooms"), paper_settings(task)
+    generator, settings = load_part("rooms", "generator"), paper_settings(task_of(task))
     first, last = map(int, options.index.split("-"))
     pictures = load_set(options.data, (first, last), generator.resolution)
     y, physics = simulate(PROTOCOLS[task], pictures.images, pictures.names)
@@ -229,8 +231,8 @@ def compare(task: str, options: argparse.Namespace) -> dict[str, Any]:
     timed = Timed(
         {
             "step": lambda: elapsed(lambda: reference_stretch(arm, generator, y[:1], physics, stretch), 1 / stretch),
-            "single": lambda: elapsed(lambda: prior.project(y[:1], physics)),
-            "batch": lambda: elapsed(lambda: whole.append(prior.project(y, physics).image), 1 / len(y)),
+            "single": lambda: elapsed(lambda: prior.project(physics.measure(y[:1]))),
+            "batch": lambda: elapsed(lambda: whole.append(prior.project(physics.measure(y)).image), 1 / len(y)),
         }
     )
     return {
@@ -255,7 +257,7 @@ def compare(task: str, options: argparse.Namespace) -> dict[str, Any]:
 
 
 def prior_of(task: str, steps: int) -> GANPrior:
-    prior, _ = load_prior("rooms", task, steps=steps)
+    prior = load_prior("rooms", task, steps=steps).prior
     assert isinstance(prior, GANPrior)
     return prior
 
@@ -287,7 +289,7 @@ def steps_to(
     trace, enough = dict[int, dict[str, list[float]]](), list[int]()
     for steps in STEPS:
         prior = prior_with(steps)
-        result = prior.project(y, physics)
+        result = prior.project(physics.measure(y))
         with torch.no_grad():  # not clipped to [0, 1], as the reference's is not
             reached, _ = loss_of(physics.f(prior.compose(**result.codes)))
         quality = psnr(result.image, truth)
@@ -306,10 +308,10 @@ def efficiency(prior: GANPrior, pictures: int = 16) -> dict[str, float]:
     side = prior.resolution
     y = torch.rand(pictures, 3, side, side, generator=torch.Generator().manual_seed(0))
     with FlopCounterMode(display=False) as counter:  # which also warms up
-        prior.project(y, Denoising())
+        prior.project(Denoising().measure(y))
     convolutions = {str(shape): convolution(shape) for shape in CONVOLUTIONS}
     timed = Timed(
-        {"ours": lambda: elapsed(lambda: prior.project(y, Denoising()))}
+        {"ours": lambda: elapsed(lambda: prior.project(Denoising().measure(y)))}
         | {name: lambda run=run: elapsed(run) for name, (run, _) in convolutions.items()}
     )
     achieved = counter.get_total_flops() / timed.seconds("ours")["wall"] / 1e9
@@ -333,7 +335,7 @@ def growth(generator: PGGAN) -> dict[str, Any]:
         prior = GANPrior(generator, InversionSettings(codes=codes, steps=5))
         shape = (pictures, 3, generator.resolution, generator.resolution)
         y = torch.rand(shape, generator=torch.Generator().manual_seed(0))
-        return lambda: elapsed(lambda: prior.project(y, Denoising()))
+        return lambda: elapsed(lambda: prior.project(Denoising().measure(y)))
 
     arms = {("images", n): arm(n, 15) for n in (1, 2, 4, 8)} | {("codes", n): arm(2, n) for n in (5, 10, 15, 20, 30)}
     arms["images", 1]()  # warms up
@@ -380,7 +382,7 @@ def released_format(vgg: Path, side: int = 256) -> dict[str, Any]:
 
     def reference(task: str, protocol: str) -> Callable[[], Seconds]:
         y, physics = simulate(protocol, x, ["noise"])
-        arm = ReferenceArm(generator, VGGFeatures(vgg), paper_settings(task))
+        arm = ReferenceArm(generator, VGGFeatures(vgg), paper_settings(task_of(task)))
         return lambda: elapsed(lambda: reference_stretch(arm, generator, y, physics, 1))
 
     timed = Timed(arms | {task: reference(task, protocol) for task, protocol in PROTOCOLS.items()})
@@ -393,7 +395,8 @@ def released_format(vgg: Path, side: int = 256) -> dict[str, Any]:
 def seconds_a_step(prior: GANPrior, y: Tensor) -> Seconds:
     """The mean of all steps but the first, of which the codes move in every ``code_every``-th."""
     marks = list[tuple[float, float]]()
-    prior.project(y, Denoising(), progress=lambda done, total: marks.append((time.perf_counter(), time.process_time())))
+    m = Denoising().measure(y)
+    prior.project(m, progress=lambda done, total: marks.append((time.perf_counter(), time.process_time())))
     wall, cpu = ((end - start) / (len(marks) - 1) for start, end in zip(marks[0], marks[-1], strict=True))
     return {"wall": wall, "cpu": cpu}
 
@@ -404,8 +407,8 @@ def compiled(prior: GANPrior, pictures: int = 16) -> dict[str, Any]:
     x = torch.randn(pictures, prior.generator.channels_at(layer), side, side).requires_grad_()
     ways = {"plain": prior.generator.second, "compiled": torch.compile(prior.generator.second)}
 
-    def step(second: Callable[[Tensor, int], Tensor]) -> None:
-        torch.autograd.grad(second(x, layer).square().sum(), x)
+    def step(second: Callable[[State, int], Tensor]) -> None:
+        torch.autograd.grad(second(State(x), layer).square().sum(), x)
 
     first = elapsed(lambda: step(ways["compiled"]))
     timed = Timed({name: lambda second=second: elapsed(lambda: step(second)) for name, second in ways.items()})
@@ -417,7 +420,7 @@ PARTS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
     "tasks": lambda options: {task: compare(task, options) for task in PROTOCOLS},
     "released_format": lambda options: released_format(options.vgg),
     "step": lambda options: dict[str, Any](efficiency(prior_of("denoising", 20))),
-    "growth": lambda options: growth(load_generator("rooms")),
+    "growth": lambda options: growth(load_part("rooms", "generator")),
     "compiled": lambda options: compiled(prior_of("denoising", 1)),
 }
 #: All but the compiler, which takes minutes.

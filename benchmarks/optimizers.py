@@ -27,7 +27,7 @@ from bigprior.degradations import Denoising
 from bigprior.degradations.simulation import simulate
 from bigprior.evaluation.metrics import psnr
 from bigprior.io.folders import load_set
-from bigprior.presets.store import load_prior
+from bigprior.presets.loading import load_prior
 from bigprior.priors.gan import GANPrior
 
 PROTOCOLS = {"denoising": "denoising-25", "colorization": "colorization", "inpainting": "inpainting-boxes"}
@@ -63,7 +63,7 @@ def first_order(
 ) -> tuple[Tensor, int]:
     update = {"perceptual": 0.0, "unseen": 0.0, "steps": 100_000, "budget_s": seconds, **changes}
     rival = GANPrior(prior.generator, prior.settings.model_copy(update=update), encoder=prior.encoder)
-    result = rival.project(y, physics)
+    result = rival.project(physics.measure(y))
     assert result.history is not None
     return result.image, len(result.history)
 
@@ -149,7 +149,7 @@ def conjugate_gradients(product: Callable[[Tensor], Tensor], b: Tensor, iteratio
 def start_of(prior: GANPrior, y: Tensor, physics: Any) -> tuple[Tensor, Tensor]:
     """Where the preset's inversions begin."""
     if prior.encoder is not None:
-        return prior.encoder(y, physics)
+        return prior.encoder(physics.measure(y))
     s = prior.settings
     z = torch.randn(1, s.codes, prior.generator.z_dim, generator=torch.Generator().manual_seed(0))
     alpha = torch.full((len(y), s.codes, prior.generator.channels_at(s.layer)), 1 / s.codes)
@@ -174,7 +174,7 @@ def settings_of(prior: GANPrior, task: str, y: Tensor, physics: Any) -> dict[str
 
     def with_changes(changes: dict[str, Any]) -> Callable[[], tuple[Tensor, int]]:
         rival = GANPrior(prior.generator, prior.settings.model_copy(update=changes), encoder=prior.encoder)
-        return lambda: (rival.project(y, physics).image, prior.settings.steps)
+        return lambda: (rival.project(physics.measure(y)).image, prior.settings.steps)
 
     return {name: with_changes(changes) for name, changes in {"as shipped": {}, **OTHERS[task]}.items()}
 
@@ -191,7 +191,7 @@ def main() -> None:
     first, last = map(int, options.index.split("-"))
     results: dict[str, dict[str, dict[str, float]]] = {}
     for task in OTHERS if options.settings else TASKS:
-        prior, _ = load_prior("rooms", task)
+        prior = load_prior("rooms", task).prior
         assert isinstance(prior, GANPrior)
         pictures = load_set(options.data, (first, last), prior.resolution)
         y, physics = simulate(PROTOCOLS[task], pictures.images, pictures.names)

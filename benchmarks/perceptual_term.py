@@ -19,7 +19,8 @@ from bigprior.degradations.simulation import simulate
 from bigprior.evaluation.metrics import lpips, psnr
 from bigprior.io.folders import load_set
 from bigprior.networks.denoising_unet import DenoisingUNet
-from bigprior.presets.store import load_denoiser, load_prior
+from bigprior.presets.loading import load_prior
+from bigprior.presets.store import load_part
 from bigprior.priors.gan import GANPrior
 
 PROTOCOLS = {"denoising": "denoising-25", "inpainting": "inpainting-centre", "colorization": "colorization"}
@@ -53,19 +54,20 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     first, last = map(int, options.index.split("-"))
-    features = DenoiserTerm(load_denoiser("rooms-diffusion"))
+    features = DenoiserTerm(load_part("rooms-diffusion", "denoiser"))
     results: dict[str, dict[str, dict[str, float]]] = {}
     for name, weight, term in (("none", 0.0, None), ("pyramid", 0.1, None), ("denoiser", 0.1, features)):
         results[name] = {}
         for task, protocol in PROTOCOLS.items():
-            base, _ = load_prior("rooms", task, steps=options.steps)
+            base = load_prior("rooms", task, steps=options.steps).prior
             assert isinstance(base, GANPrior)
             prior = GANPrior(base.generator, base.settings.model_copy(update={"perceptual": weight}))
             if term is not None:
                 prior.term = term
             pictures = load_set(options.data, (first, last), prior.resolution)
             y, physics = simulate(protocol, pictures.images, pictures.names)
-            image = physics.consistent(prior.project(y, physics).image, y)
+            m = physics.measure(y)
+            image = m.consistent(prior.project(m).image)
             results[name][task] = {
                 "psnr": float(psnr(image, pictures.images).mean()),
                 "lpips": float(lpips(image, pictures.images).mean()),

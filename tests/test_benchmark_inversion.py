@@ -12,7 +12,8 @@ from bigprior.degradations import Colorization, Denoising
 from bigprior.evaluation.metrics import psnr
 from bigprior.networks.generators import PGGAN
 from bigprior.ops.perceptual import VGGFeatures
-from bigprior.priors.gan import GANPrior, InversionSettings, paper_settings
+from bigprior.priors.gan import GANPrior, paper_settings
+from bigprior.priors.inversion import InversionSettings
 from bigprior.priors.losses import InversionLoss, VGGTerm
 
 
@@ -30,7 +31,7 @@ def benchmark() -> ModuleType:
 def test_the_reference_in_a_cheaper_order_is_the_released_recipe(
     benchmark: ModuleType, tiny_generator: PGGAN, vgg_weights: Path, tmp_path: Path
 ) -> None:
-    settings = paper_settings("colorization").model_copy(update={"codes": 3, "layer": 2, "steps": 4})
+    settings = paper_settings(Colorization).model_copy(update={"codes": 3, "layer": 2, "steps": 4})
     y, physics, kept = torch.rand(1, 1, 16, 16), Colorization(), tmp_path / "run.pt"
     arm = benchmark.ReferenceArm(tiny_generator, VGGFeatures(vgg_weights), settings)
     value = benchmark.reference_stretch(arm, tiny_generator, y, physics, 4)
@@ -50,7 +51,7 @@ def test_the_fewest_steps_reach_both_the_objective_and_the_psnr(
     def prior_with(steps: int) -> GANPrior:
         return GANPrior(tiny_generator, InversionSettings(codes=3, layer=2, steps=steps, code_every=1, decay=False))
 
-    result = prior_with(5).project(x, Denoising())
+    result = prior_with(5).project(Denoising().measure(x))
     with torch.no_grad():
         objective, _ = loss_of(prior_with(5).compose(**result.codes))
     goal = benchmark.Goal(objective + 1e-6, psnr(result.image, x) - 1e-4)

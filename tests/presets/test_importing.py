@@ -9,17 +9,18 @@ from safetensors.torch import save_file
 
 from bigprior.degradations import Denoising
 from bigprior.errors import SettingsError, UnknownNameError, WeightsError
-from bigprior.io.weights import sha256
+from bigprior.io.weights import save_weights, sha256
+from bigprior.networks.encoder import CodeEncoder
 from bigprior.networks.generators import PGGAN
 from bigprior.presets.importing import import_preset
-from bigprior.presets.store import load_generator, load_restorer, preset, preset_names
-from bigprior.priors.gan import InversionSettings
+from bigprior.presets.loading import load_prior, load_restorer
+from bigprior.presets.store import load_part, preset, preset_names
 
 pytestmark = pytest.mark.usefixtures("home")
 
 
 def test_a_preset_comes_back_as_it_was_imported(home: Path, generator: Path, phi: Path, tiny_generator: PGGAN) -> None:
-    inversion = {"denoising": InversionSettings(codes=2, steps=3)}
+    settings = {"denoising": {"codes": 2, "steps": 3}}
     folder = import_preset(
         "my-rooms_2",
         generator,
@@ -27,16 +28,16 @@ def test_a_preset_comes_back_as_it_was_imported(home: Path, generator: Path, phi
         summary="tiny",
         licence="MIT",
         trained_on="noise",
-        inversion=inversion,
+        settings=settings,
     )
     assert folder == home / "my-rooms_2"
     assert "my-rooms_2" in preset_names()
     described = preset("my-rooms_2")
     assert (described.name, described.architecture, described.images_seen) == ("my-rooms_2", "pggan", 123)
     assert (described.summary, described.licence, described.trained_on) == ("tiny", "MIT", "noise")
-    assert described.inversion == inversion
+    assert described.settings == settings and described.kind == "gan"
     assert described.sha256 == {p.stem: sha256(p) for p in folder.glob("*.safetensors")}
-    network, z = load_generator("my-rooms_2"), torch.randn(2, 16)
+    network, z = load_part("my-rooms_2", "generator"), torch.randn(2, 16)
     rounded = PGGAN(**tiny_generator.settings)
     rounded.load_state_dict({k: v.half().float() for k, v in tiny_generator.state_dict().items()})
     assert torch.equal(network(z), rounded(z).detach())
@@ -50,7 +51,7 @@ def test_a_foreign_state_dict_is_imported(tmp_path: Path, tiny_generator: PGGAN,
     path = tmp_path / f"released{suffix}"
     torch.save(state, path) if suffix == ".pth" else save_file(state, path)
     import_preset("foreign", path)
-    assert load_generator("foreign").widths == tiny_generator.widths
+    assert load_part("foreign", "generator").widths == tiny_generator.widths
     assert preset("foreign").summary == f"imported from {path.name}"
     assert preset("foreign").licence == "unknown"
 
@@ -90,9 +91,9 @@ def test_a_file_that_is_no_generator_makes_no_preset(tmp_path: Path, home: Path,
     with pytest.raises(UnknownNameError, match="colorization, denoising, inpainting"):
         import_preset("tiny", generator, phi={"deblurring": phi})
     with pytest.raises(UnknownNameError, match="pggan"):
-        import_preset("tiny", generator, kind="stylegan")
+        import_preset("tiny", generator, architecture="stylegan")
     with pytest.raises(WeightsError):
-        import_preset("tiny", generator, phi={"denoising": phi}, encoder=phi)
+        import_preset("tiny", generator, phi={"denoising": phi}, beside={"encoder": phi})
     assert not home.exists()
 
 
@@ -100,3 +101,35 @@ def test_a_description_that_no_preset_has_is_refused(home: Path, generator: Path
     with pytest.raises(SettingsError, match="license"):
         import_preset("tiny", generator, license="MIT")
     assert not home.exists()
+
+
+def test_settings_and_steps_are_of_tasks_by_name_or_verb(home: Path, generator: Path) -> None:
+    import_preset("tiny", generator, settings={"denoise": {"codes": 2}, "inpainting": {"codes": 3}})
+    assert preset("tiny").settings == {"denoising": {"codes": 2}, "inpainting": {"codes": 3}}
+    import_preset("tiny", generator, steps={"colorize": 7})
+    assert load_prior("tiny", "colorization").settings["steps"] == 7
+    for wrong in ({"settings": {"deblurring": {}}}, {"steps": {"deblurring": 3}}):
+        with pytest.raises(UnknownNameError, match="deblurring"):
+            import_preset("other", generator, **wrong)
+    assert preset_names(own=True) == sorted({*preset_names(own=False), "tiny"})
+
+
+def test_a_part_that_such_a_preset_does_not_have_is_refused_with_those_that_it_can_have(
+    home: Path, generator: Path, phi: Path
+) -> None:
+    with pytest.raises(SettingsError, match="a gan preset has no refiner: it can have encoder"):
+        import_preset("tiny", generator, beside={"refiner": phi})
+    assert not home.exists()
+
+
+def test_an_encoder_stands_beside_its_generator(home: Path, generator: Path, tiny_generator: PGGAN) -> None:
+    encoder = CodeEncoder(16, 2, 2, 16, tiny_generator.channels_at(2), width=4, hidden=8)
+    path = generator.with_name("encoder.safetensors")
+    save_weights(path, encoder.state_dict(), {"network": encoder.settings})
+    how = {"denoising": {"codes": 2, "layer": 2, "steps": 3}, "inpainting": {"codes": 3, "layer": 2, "steps": 3}}
+    import_preset("tiny", generator, beside={"encoder": path}, settings=how)
+    assert set(preset("tiny").sha256) == {"generator", "encoder"}
+    assert isinstance(load_part("tiny", "encoder"), CodeEncoder)
+    fitting, other = load_prior("tiny", "denoising"), load_prior("tiny", "inpainting")
+    assert set(fitting.weights) == {"generator", "encoder"} and fitting.prior.encoder is not None
+    assert set(other.weights) == {"generator"} and other.prior.encoder is None  # of another number of codes

@@ -8,15 +8,20 @@ from pathlib import Path
 import pytest
 import torch
 
+from bigprior import DEFAULT_PRESET
 from bigprior.degradations import DEGRADATIONS
 from bigprior.errors import SettingsError, UnknownNameError, WeightsError
+from bigprior.frames import PixelFrame
+from bigprior.fusion import centre
 from bigprior.io.weights import save_weights
 from bigprior.networks.generators import PGGAN
 from bigprior.phi import DnCNNPhi
 from bigprior.presets import store
 from bigprior.presets.importing import import_preset
-from bigprior.presets.store import load_generator, load_phi, load_prior, load_restorer, preset, preset_names
-from bigprior.priors.gan import InversionSettings, paper_settings
+from bigprior.presets.loading import load_phi, load_prior, load_restorer
+from bigprior.presets.store import load_part, preset, preset_names
+from bigprior.priors.gan import paper_settings
+from bigprior.priors.inversion import InversionSettings
 
 pytestmark = pytest.mark.usefixtures("home")
 
@@ -32,22 +37,24 @@ def test_a_restorer_of_a_preset_restores_any_size(generator: Path, phi: Path, an
         "generator": preset("tiny").sha256["generator"],
         "phi": preset("tiny").sha256[f"phi-{any_task}"],
     }
-    assert result.provenance["inversion"]["steps"] == 2
+    assert result.provenance["settings"]["steps"] == 2
     json.dumps(result.provenance)
     assert torch.equal(load_restorer("tiny", any_task, steps=2)(y, physics, seed=1), result.restored)
 
 
 def test_a_prior_has_the_presets_settings_or_the_callers(generator: Path, vgg_weights: Path) -> None:
-    import_preset("tiny", generator, inversion={"denoising": InversionSettings(codes=2, steps=7, layer=1)})
-    prior, key = load_prior("tiny", "denoising")
-    assert prior.settings == InversionSettings(codes=2, steps=7, layer=1)
-    fewer, other_key = load_prior("tiny", "denoising", steps=3)
-    assert fewer.settings == InversionSettings(codes=2, steps=3, layer=1)
-    assert load_prior("tiny", "colorization")[0].settings == InversionSettings()
-    papers, _ = load_prior("tiny", "denoising", paper=True, vgg=vgg_weights)
-    assert papers.settings == paper_settings("denoising")
-    assert key != other_key
-    assert preset("tiny").sha256["generator"] in key
+    import_preset("tiny", generator, settings={"denoising": {"codes": 2, "steps": 7, "layer": 1}})
+    own = load_prior("tiny", "denoising")
+    assert own.prior.settings == InversionSettings(codes=2, steps=7, layer=1)
+    assert own.settings == own.prior.settings.model_dump(mode="json")
+    fewer = load_prior("tiny", "denoising", steps=3)
+    assert fewer.prior.settings == InversionSettings(codes=2, steps=3, layer=1)
+    assert load_prior("tiny", "colorization").prior.settings == InversionSettings()
+    papers = load_prior("tiny", "denoising", paper=True, vgg=vgg_weights)
+    assert papers.prior.settings == paper_settings(DEGRADATIONS["denoising"])
+    assert len({loaded.key for loaded in (own, fewer, papers)}) == 3
+    assert preset("tiny").sha256["generator"] in own.key
+    assert own.weights == {"generator": preset("tiny").sha256["generator"]}
     for steps in (0, -3):
         with pytest.raises(SettingsError, match=f"steps is {steps}"):
             load_prior("tiny", "denoising", steps=steps)
@@ -76,7 +83,7 @@ def test_a_file_that_is_not_the_one_that_was_imported_is_refused(
 @pytest.mark.parametrize("name", ["absent", "", "..", "tiny/../tiny", "/etc"])
 def test_an_unknown_preset_is_told_the_known_ones(generator: Path, name: str) -> None:
     import_preset("tiny", generator)
-    for load in (preset, load_generator, load_restorer, lambda n: load_prior(n, "denoising")):
+    for load in (preset, lambda n: load_part(n, "generator"), load_restorer, lambda n: load_prior(n, "denoising")):
         with pytest.raises(UnknownNameError, match=r"unknown preset .* tiny"):
             load(name)
 
@@ -92,7 +99,7 @@ def test_a_description_that_cannot_be_read_is_named(home: Path, generator: Path,
     path = import_preset("tiny", generator) / "preset.json"
     path.write_bytes(content.encode("latin-1"))
     with pytest.raises(WeightsError, match="does not describe a preset"):
-        load_generator("tiny")
+        load_part("tiny", "generator")
 
 
 def test_ones_own_preset_comes_before_the_embedded_one_and_is_listed_once(
@@ -110,13 +117,51 @@ def test_ones_own_preset_comes_before_the_embedded_one_and_is_listed_once(
 def test_a_preset_of_a_lenders_name_borrows_from_the_package(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, generator: Path, phi: Path
 ) -> None:
+    lender = store.embedded("gan")
     monkeypatch.setattr(store, "files", lambda package: tmp_path)
-    lender = store.EMBEDDED["generator"]
     import_preset(lender, generator, phi={"denoising": phi}, into=tmp_path / "presets" / "data", summary="embedded")
     import_preset(lender, generator, summary="own")
     restorer = load_restorer(lender, "denoising", steps=1)
     assert restorer.provenance["weights"]["phi"] == preset(lender, own=False).sha256["phi-denoising"]
     assert "phi-denoising" not in preset(lender).sha256
+
+
+@pytest.mark.parametrize(("how", "message"), [({"codes": 0}, "codes is 0"), ({"code": 3}, "code is 3")])
+def test_settings_out_of_range_or_unknown_are_refused_by_name(generator: Path, how: dict, message: str) -> None:
+    import_preset("tiny", generator, settings={"denoising": how})
+    with pytest.raises(SettingsError, match=message):
+        load_prior("tiny", "denoising")
+    assert load_prior("tiny", "inpainting").settings["codes"] == InversionSettings().codes  # others are none the worse
+
+
+def test_a_task_is_meant_by_its_name_or_its_verb(generator: Path, phi: Path, any_task: str) -> None:
+    import_preset("tiny", generator, phi={any_task: phi})
+    verb = DEGRADATIONS[any_task].verb
+    by_name, by_verb = (load_restorer("tiny", task, steps=2) for task in (any_task, verb))
+    assert by_name.provenance == by_verb.provenance
+    assert load_prior("tiny", any_task, steps=2).key == load_prior("tiny", verb, steps=2).key
+    embedded = [load_restorer(task=task).provenance["weights"] for task in (any_task, verb)]
+    assert embedded[0] == embedded[1] and set(embedded[0]) >= {"denoiser", "phi"}
+
+
+def test_parts_are_frozen_networks_and_a_part_that_is_not_there_is_named(generator: Path) -> None:
+    import_preset("tiny", generator)
+    assert not any(parameter.requires_grad for parameter in load_part("tiny", "generator").parameters())
+    assert dict(store.Parts("tiny")).keys() == {"generator"} and "encoder" not in store.Parts("tiny")
+    with pytest.raises(WeightsError, match="preset tiny has no encoder"):
+        load_part("tiny", "encoder")
+
+
+def test_an_embedded_preset_is_found_by_its_kind() -> None:
+    assert store.embedded("gan") == "rooms" and store.embedded("diffusion") == DEFAULT_PRESET
+    with pytest.raises(UnknownNameError, match=r"'vae'.* diffusion, gan"):
+        store.embedded("vae")
+
+
+def test_every_embedded_preset_has_settings_that_its_kind_takes(any_task: str) -> None:
+    for name in preset_names(own=False):
+        loaded = load_prior(name, any_task)
+        assert preset(name, own=False).settings[any_task].items() <= loaded.settings.items()
 
 
 def test_nothing_is_made_by_asking(home: Path) -> None:
@@ -151,7 +196,8 @@ def test_every_released_phi_network_of_the_paper_loads(shared: Path) -> None:
     for path in paths:
         network = load_phi(path)
         assert network.channels_in == (1 if path.name.startswith("col") else 3)
-        assert network(y, prior).isfinite().all()
+        (weights,) = network(y, prior, PixelFrame(), mean=centre(prior), weight=torch.ones(1))
+        assert weights.isfinite().all()
 
 
 def test_files_that_are_no_phi_network_are_refused(tmp_path: Path, generator: Path, tiny_generator: PGGAN) -> None:

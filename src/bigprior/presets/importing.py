@@ -60,6 +60,8 @@ def import_preset(
     # Everything is read before anything is written.
     kind, architecture, parts = _read(network, beside or {}, architecture)
     weighers = _weighers(phi or {})
+    if "settings" in description:
+        description["settings"] = {task_of(task).name: how for task, how in description["settings"].items()}
     counts = {task_of(task).name: count for task, count in (steps or {}).items()}
     fields: dict[str, Any] = {
         "summary": f"imported from {Path(network).name}",
