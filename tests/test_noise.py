@@ -10,7 +10,8 @@ from skimage.data import astronaut
 from torch import Tensor
 
 from bigprior.io.arrays import as_picture, to_pil
-from bigprior.noise import Noise, noise_of
+from bigprior.networks.noise_estimator import NoiseEstimator
+from bigprior.noise import Noise, noise_by, noise_of
 
 CLEAN = as_picture(astronaut()[:256, :256] / 255)
 
@@ -97,3 +98,30 @@ def test_its_shape_goes_where_it_goes() -> None:
 def test_a_picture_that_is_too_small_to_say_is_taken_to_have_none() -> None:
     assert noise_of(torch.rand(2, 3, 23, 40)).along_grey.tolist() == [0, 0]
     assert noise_of(torch.rand(1, 3, 24, 40)).along_grey.item() > 0
+
+
+class Said(NoiseEstimator):
+    """An estimator whose words are known: the logarithm of a variance, by scale."""
+
+    def __init__(self, levels: list[float]) -> None:
+        super().__init__((8, 8), blocks=1)
+        self.levels = 2 * torch.tensor(levels).log().repeat_interleave(2).view(1, -1, 1, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.levels.expand(len(x), -1, -(-x.shape[2] // 4), -(-x.shape[3] // 4))
+
+
+def test_a_network_says_how_coarse_noise_is_and_deepinvs_estimator_how_much_where_it_is_white() -> None:
+    y = CLEAN[:, :, :80, :93] + 0.1 * torch.randn_like(CLEAN[:, :, :80, :93])
+    white = noise_by(Said([0.09] * 4), y)
+    assert bool(white.white.all()) and not white.known
+    assert white.shape is not None and not white.shape.any()
+    assert torch.equal(white.sigma, noise_of(y).sigma)
+    coarse = noise_by(Said([0.02, 0.05, 0.1, 0.2]), y)
+    assert not bool(coarse.white.any())
+    assert coarse.shape is not None and coarse.shape.shape == (1, 8, 20, 24)
+    # The variance of a pixel: three details in four at the finest scale, of the rest three in four at the next, ...
+    variance = 0.75 * 0.02**2 + 0.1875 * 0.05**2 + 3 / 64 * 0.1**2 + 4 / 256 * 0.2**2
+    assert coarse.sigma.item() == pytest.approx(variance**0.5, rel=1e-5)
+    assert float(coarse.shape[0, 0, 0, 0].exp() * coarse.along_grey) == pytest.approx(0.02, rel=1e-5)
+    assert coarse.times(2).sigma.item() == pytest.approx(2 * coarse.sigma.item())

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from bigprior.presets.store import preset_names
     from bigprior.priors.anysize import AnySize
     from bigprior.priors.base import Prior, Projection
-    from bigprior.priors.compose import Blend, Refined
+    from bigprior.priors.compose import Blend, ByNoise, Refined
     from bigprior.priors.diffusion import DiffusionPrior, DiffusionSettings
     from bigprior.priors.feedforward import FeedForwardPrior
     from bigprior.priors.gan import GANPrior, InversionSettings
@@ -81,7 +81,7 @@ _HOMES = {
     "presets.store": "preset_names",
     "priors.anysize": "AnySize",
     "priors.base": "Prior Projection",
-    "priors.compose": "Blend Refined",
+    "priors.compose": "Blend ByNoise Refined",
     "priors.diffusion": "DiffusionPrior DiffusionSettings",
     "priors.feedforward": "FeedForwardPrior",
     "priors.gan": "GANPrior InversionSettings",
@@ -111,6 +111,7 @@ __all__ = [
     "Baseline",
     "BigpriorError",
     "Blend",
+    "ByNoise",
     "Colorization",
     "ConstantPhi",
     "Degradation",

@@ -118,7 +118,10 @@ def noise_of(y: Tensor, known: float | Tensor | None = None) -> Noise:
 
 @torch.no_grad()
 def noise_by(estimator: NoiseEstimator, y: Tensor) -> Noise:
-    """The noise of pictures (N, 3, H, W), any size, as a network finds it: place by place, and scale by scale."""
+    """The noise of pictures (N, 3, H, W), any size, as a network finds it: place by place, and scale by scale.
+
+    Where it finds white noise, :func:`noise_of` says more precisely how much.
+    """
     halo = -(-estimator.receptive_radius // estimator.step) * estimator.step
     log_variance = in_tiles(estimator, y, tile=_TILE, halo=halo, step=PLACE)
     log_sigma = log_variance / 2
@@ -127,7 +130,12 @@ def noise_by(estimator: NoiseEstimator, y: Tensor) -> Noise:
     densities = [3 / 4**scale for scale in range(1, SCALES)] + [3 / 4**SCALES + 1 / 4**SCALES]
     weights = y.new_tensor([density * share for density in densities for share in (1 / 3, 2 / 3)])
     sigma = (log_variance.exp().mean((2, 3)) * weights).sum(1).sqrt()
-    return Noise(sigma, level.exp(), False, log_sigma - level.view(-1, 1, 1, 1))
+    found = Noise(sigma, level.exp(), False, log_sigma - level.view(-1, 1, 1, 1))
+    assert found.shape is not None
+    for i in found.white.nonzero().flatten().tolist():
+        white = noise_of(y[i : i + 1])
+        found.sigma[i], found.along_grey[i], found.shape[i] = white.sigma[0], white.along_grey[0], 0.0
+    return found
 
 
 def _of_patches(picture: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from bigprior.networks.refiner import Refiner
 from bigprior.noise import Noise
 from bigprior.priors.anysize import AnySize, for_any_size
 from bigprior.priors.base import Prior, Projection
-from bigprior.priors.compose import Blend, Refined
+from bigprior.priors.compose import Blend, ByNoise, Refined
 from bigprior.priors.diffusion import DiffusionPrior, DiffusionSettings
 from bigprior.priors.gan import GANPrior, InversionSettings
 from bigprior.priors.precomputed import PrecomputedPrior
@@ -172,6 +172,26 @@ def test_noise_that_is_not_white_gets_no_second_look(refiner: Refiner) -> None:
     assert calls[-1] == (2, 2)  # the pilot is all there is to wait for
 
 
+# ByNoise
+
+
+def test_each_picture_is_left_to_the_prior_of_its_noise() -> None:
+    y = torch.rand(3, 3, 24, 32)
+    shape = torch.zeros(3, 8, 6, 8)
+    shape[1] = torch.linspace(-1, 1, 8).view(8, 1, 1)  # coarse noise
+    found = Noise(torch.full((3,), 0.1), torch.full((3,), 0.1), False, shape)
+    white, other = Noted(torch.zeros(1, 3, 24, 32)), Noted(torch.ones(1, 3, 24, 32))
+    calls: list[tuple[int, int]] = []
+    m = Denoising().measure(y).with_noise(found)
+    projection = ByNoise(white, other).project(m, seed=5, progress=lambda *p: calls.append(p))
+    assert projection.image.mean(dim=(1, 2, 3)).tolist() == [0, 1, 0]
+    assert projection.codes["own"].tolist() == [0, 1, 0]
+    assert (white.seeds, other.seeds) == ([5, 5], [5])
+    assert calls[-1][0] == calls[-1][1]
+    with pytest.raises(SettingsError, match="has no noise to choose a prior by"):
+        ByNoise(white, other).project(Colorization().measure(y[:, :1]))
+
+
 # Both
 
 
@@ -183,6 +203,8 @@ def test_a_limit_in_time_is_for_all_calls_of_what_it_is_made_of(refiner: Refiner
     assert (part.prior.first.budget, part.prior.second.budget) == (2.0, 1.0)
     assert (part.prior.weight, part.prior.saturation, part.refiner) == (0.3, 1.2, refiner)
     assert (blend.first.budget, blend.second.budget) == (8.0, 4.0)
+    chosen = ByNoise(Limited(images), Limited(images, 4.0)).within(0.5)
+    assert (chosen.white.budget, chosen.other.budget) == (4.0, 2.0)
 
 
 def test_what_moves_it_moves_its_priors(refiner: Refiner) -> None:

@@ -30,7 +30,7 @@ class Refined(Prior):
 
     @torch.no_grad()
     def propose(self, m: Measurement, *, seed: int = 0, progress: Progress | None = None) -> Projection:
-        """The pilot, refined where the noise is white; its ``codes`` are kept.
+        """The pilot, refined; its ``codes`` are kept.
 
         Raises:
             SettingsError: a measurement that is no noisy picture.
@@ -79,3 +79,37 @@ class Blend(Prior):
         """The same, with a share of each one's time budget."""
         first, second = self.first.within(share), self.second.within(share)
         return Blend(first, second, weight=self.weight, saturation=self.saturation)
+
+
+class ByNoise(Prior):
+    """One prior for white noise, and another for noise of cameras, which is coarse, and not the same everywhere.
+
+    Args:
+        white, other: the priors; each is asked for the pictures of its noise alone.
+    """
+
+    def __init__(self, white: Prior, other: Prior) -> None:
+        super().__init__()
+        self.white, self.other = white, other
+        self.resolution = white.resolution or other.resolution
+        self.any_size = white.any_size & other.any_size
+
+    def propose(self, m: Measurement, *, seed: int = 0, progress: Progress | None = None) -> Projection:
+        """Picture by picture; ``codes`` hold what both priors' have.
+
+        Raises:
+            SettingsError: a measurement without noise.
+        """
+        if m.noise is None:
+            raise SettingsError(f"{m.degradation.name} has no noise to choose a prior by: leave it to one prior")
+        found = []
+        for i, white in enumerate(m.noise.white.tolist()):
+            prior, part = self.white if white else self.other, part_of(progress, i, len(m))
+            found.append(prior.propose(m[i : i + 1], seed=seed, progress=part))
+        names = set[str].intersection(*(set(projection.codes) for projection in found))
+        codes = {name: torch.cat([projection.codes[name] for projection in found]) for name in sorted(names)}
+        return Projection(torch.cat([projection.image for projection in found]), codes)
+
+    def within(self, share: float) -> ByNoise:
+        """The same, with a share of both time budgets."""
+        return ByNoise(self.white.within(share), self.other.within(share))

@@ -16,14 +16,14 @@ from bigprior.networks.denoising_unet import DenoisingUNet
 from bigprior.networks.noise_estimator import NoiseEstimator
 from bigprior.networks.refiner import Refiner
 from bigprior.priors.base import Prior
-from bigprior.priors.compose import Blend, Refined
+from bigprior.priors.compose import Blend, ByNoise, Refined
 from bigprior.priors.diffusion import DiffusionPrior, DiffusionSettings
 from bigprior.priors.feedforward import FeedForwardPrior
 from bigprior.priors.kinds.base import Built, Options
 
 _NETWORKS: dict[str, Any] = {
     "denoiser": DenoisingUNet,
-    "conditional-denoiser": DenoisingUNet,
+    "camera-denoiser": DenoisingUNet,
     "noise": NoiseEstimator,
     "colorizer": ColorizationNetwork,
     "refiner": Refiner,
@@ -45,12 +45,12 @@ class DiffusionKindSettings(DiffusionSettings):
 class DiffusionKind:
     """A denoiser; beside it, what makes it better at some tasks.
 
-    A ``conditional-denoiser`` takes the denoiser's place where something is known exactly; ``noise`` finds noise; a
-    ``colorizer`` guesses colours too, and a ``refiner`` takes a second look at noise.
+    ``noise`` finds noise, and a ``camera-denoiser`` takes the denoiser's place where it is not white; a ``colorizer``
+    guesses colours too, and a ``refiner`` takes a second look at white noise.
     """
 
     network = "denoiser"
-    beside: tuple[str, ...] = ("conditional-denoiser", "noise", "colorizer", "refiner")
+    beside: tuple[str, ...] = ("camera-denoiser", "noise", "colorizer", "refiner")
 
     def architectures(self) -> Iterable[str]:
         """That of the denoising U-Net."""
@@ -92,18 +92,19 @@ class DiffusionKind:
                 raise SettingsError(f"preset {preset} answers {physics.name} in one step: leave --steps out")
             how = how.model_copy(update={"steps": options.steps})
         plain = DiffusionSettings(**how.model_dump(include=set(DiffusionSettings.model_fields)))
-        network = "conditional-denoiser" if "conditional-denoiser" in parts and not physics.identity else "denoiser"
-        prior: Prior = DiffusionPrior(parts[network], plain)
-        used = [network]
+        prior: Prior = DiffusionPrior(parts["denoiser"], plain)
+        used = ["denoiser"]
         if how.sampler == "mean" and physics.identity and "refiner" in parts:
             refiner: Any = parts["refiner"]
             prior = Refined(prior, refiner)
             used.append("refiner")
+        finder: Any = None
+        if how.sampler == "mean" and physics.identity and physics.noisy and {"noise", "camera-denoiser"} <= set(parts):
+            finder = parts["noise"]
+            prior = ByNoise(prior, DiffusionPrior(parts["camera-denoiser"], plain))
+            used += ["noise", "camera-denoiser"]
         if how.sampler == "mean" and physics.colours and "colorizer" in parts:
             colours = FeedForwardPrior(parts["colorizer"], views=how.views)
             prior = Blend(prior, colours, weight=how.weight, saturation=how.saturation)
             used.append("colorizer")
-        finder: Any = parts["noise"] if physics.noisy and "noise" in parts else None
-        if finder is not None:
-            used.append("noise")
         return Built(prior, tuple(used), how.model_dump(mode="json"), finder)
