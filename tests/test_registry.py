@@ -3,7 +3,7 @@ from importlib.metadata import EntryPoint
 import pytest
 
 from bigprior import registry
-from bigprior.errors import UnknownNameError
+from bigprior.errors import BigpriorError, UnknownNameError
 from bigprior.registry import Registry
 
 
@@ -30,5 +30,5 @@ def test_entry_points_are_imported_when_they_are_asked_for(monkeypatch: pytest.M
     numbers = Registry[float]("number", "bigprior.test", {"two": 2.0})
     assert list(numbers) == ["two", "pi", "broken"] and "pi" in numbers
     assert round(numbers["pi"], 2) == 3.14
-    with pytest.raises(ModuleNotFoundError):
+    with pytest.raises(BigpriorError, match=r"number 'broken' is offered as no_such_module:x.*ModuleNotFoundError"):
         numbers["broken"]

@@ -9,10 +9,10 @@ A package that is installed beside this one offers, say, a frame, by these lines
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import Generic, TypeVar
 
-from bigprior.errors import UnknownNameError
+from bigprior.errors import BigpriorError, UnknownNameError
 
 T = TypeVar("T")
 _Registered = TypeVar("_Registered")
@@ -31,7 +31,7 @@ class Registry(Mapping[str, T], Generic[T]):
     def __init__(self, kind: str, group: str, own: Mapping[str, T] | None = None) -> None:
         self.kind, self.group = kind, group
         self._things: dict[str, T] = dict(own or {})
-        self._offered: dict[str, Callable[[], T]] | None = None
+        self._offered: dict[str, EntryPoint] | None = None
 
     def register(self, name: str) -> Callable[[_Registered], _Registered]:
         """A decorator that adds what it is put on; an older thing of that name is replaced."""
@@ -51,9 +51,9 @@ class Registry(Mapping[str, T], Generic[T]):
         if self._things.pop(name, None) is None:
             raise UnknownNameError(self.kind, name, list(self))
 
-    def _entry_points(self) -> dict[str, Callable[[], T]]:
+    def _entry_points(self) -> dict[str, EntryPoint]:
         if self._offered is None:
-            self._offered = {point.name: point.load for point in entry_points(group=self.group)}
+            self._offered = {point.name: point for point in entry_points(group=self.group)}
         return self._offered
 
     def __getitem__(self, name: str) -> T:
@@ -61,12 +61,20 @@ class Registry(Mapping[str, T], Generic[T]):
 
         Raises:
             UnknownNameError: nothing is called so; it is a KeyError too, as of any mapping.
+            BigpriorError: another package offers it, and it cannot be imported.
         """
         if name not in self._things:
-            load = self._entry_points().get(name)
-            if load is None:
+            point = self._entry_points().get(name)
+            if point is None:
                 raise UnknownNameError(self.kind, name, list(self))
-            self._things[name] = load()
+            try:
+                self._things[name] = point.load()
+            except Exception as error:  # of another's module, which can raise anything
+                said = f"{type(error).__name__}: {error}"
+                raise BigpriorError(
+                    f"the {self.kind} {name!r} is offered as {point.value}, which cannot be imported ({said}): "
+                    "mend or uninstall the package"
+                ) from error
         return self._things[name]
 
     def __contains__(self, name: object) -> bool:

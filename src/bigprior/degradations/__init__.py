@@ -24,6 +24,8 @@ def task_of(text: str) -> type[Degradation]:
     Raises:
         UnknownNameError: no such degradation.
     """
+    if text in DEGRADATIONS:
+        return DEGRADATIONS[text]
     return next((c for c in DEGRADATIONS.values() if c.verb == text), None) or DEGRADATIONS[text]
 
 
