@@ -41,6 +41,8 @@ class Degradation(dinv.physics.Physics):
     channels: ClassVar[int] = 3
     #: How a prior of fixed size meets a picture of any size: in tiles, as a whole, or through squares around holes.
     placement: ClassVar[Literal["tiles", "whole", "hole"]]
+    #: Windows of its pictures start and end at multiples of so many pixels, or at the picture's edge.
+    grid: ClassVar[int] = 1
     #: The frame that it is natural to fuse in: a name in :data:`bigprior.frames.FRAMES`.
     frame: ClassVar[str] = "pixel"
     #: Kinds of that frame's bands that a measurement knows, so that ``f`` of the restored picture is ``y``.
@@ -111,7 +113,14 @@ class Degradation(dinv.physics.Physics):
         return self
 
     def decomposable(self) -> dinv.physics.Physics:
-        """This degradation as samplers want it that go through its singular values."""
+        """This degradation as samplers want it that go through its singular values.
+
+        Raises:
+            SettingsError: nobody knows them.
+        """
+        if not isinstance(self, dinv.physics.DecomposablePhysics):
+            do = f"give {type(self).__name__} a decomposable(), or use the sampler 'diffpir' or 'dps'"
+            raise SettingsError(f"nobody knows the singular values of {self.name}: {do}")
         return self
 
     def record(self, y: Tensor) -> dict[str, Any]:
@@ -184,17 +193,6 @@ class Degradation(dinv.physics.Physics):
             SettingsError: it does more than this degradation can.
         """
         raise SettingsError(f"{cls.name} is made of no deepinv physics: pass a {cls.__name__}")
-
-    @classmethod
-    def refuse_noise(cls, physics: dinv.physics.Physics) -> None:
-        """That a physics of deepinv adds no noise.
-
-        Raises:
-            SettingsError: it does.
-        """
-        model = getattr(physics, "noise_model", None)
-        if model is not None and not isinstance(model, dinv.physics.ZeroNoise):
-            raise SettingsError(f"{cls.name} with {type(model).__name__} is not known here: expected one without noise")
 
     def _has_pictures_size(self, y: Tensor, method: str) -> None:
         if self.picture_size(y) != tuple(y.shape[2:]):
@@ -299,7 +297,8 @@ class Measurement:
 
     def fingerprint(self) -> str:
         """SHA-256 of all that a prior can see of it."""
-        said = (self.degradation.name, tuple(self.y.shape), self.searching, self.degradation.known_sigma is None)
+        unknown = self.degradation.known_sigma is None
+        said = (self.degradation.name, tuple(self.y.shape), self.size, self.searching, unknown)
         digest = hashlib.sha256(repr(said).encode())
         noise = {} if self._noise is None else vars(self._noise)
         for value in (self.y, *noise.values(), *self.degradation.state_dict().values()):

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from bigprior.degradations.base import Degradation
 from bigprior.degradations.protocol import Protocol
+from bigprior.degradations.stock import refuse_noise
 from bigprior.errors import SettingsError
 from bigprior.ops.colour import LUMINANCE
 
@@ -73,7 +74,7 @@ class Colorization(Degradation, dinv.physics.Decolorize):
     @classmethod
     def of_physics(cls, physics: dinv.physics.Physics) -> Self:
         """Of deepinv's ``Decolorize`` with Rec. 601's weights, its default."""
-        cls.refuse_noise(physics)
+        refuse_noise(physics, cls.name)
         weights = physics.srf.flatten()
         if len(weights) != 3 or not torch.allclose(weights, weights.new_tensor(LUMINANCE), atol=_SAME_GREY):
             came = ", ".join(f"{weight:.3f}" for weight in weights.tolist())

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from bigprior.degradations.base import Degradation, Measurement
 from bigprior.degradations.protocol import Protocol
+from bigprior.degradations.stock import refuse_noise
 from bigprior.errors import MaskError, SettingsError
 from bigprior.ops.masks import centre_hole, random_boxes, smooth_fill
 from bigprior.ops.resampling import padded, resized
@@ -154,7 +155,7 @@ class Inpainting(Degradation, dinv.physics.Inpainting):
     @classmethod
     def of_physics(cls, physics: dinv.physics.Physics) -> Self:
         """Of deepinv's ``Inpainting`` without noise, whose mask is the same for all channels."""
-        cls.refuse_noise(physics)
+        refuse_noise(physics, cls.name)
         if physics.mask is None:
             raise MaskError(f"this Inpainting has no mask: give it one, or pass bigprior's {cls.__name__}() to find it")
         mask = physics.mask

@@ -184,7 +184,7 @@ def _deep_image_prior(y: Tensor, physics: Degradation, sigma: float | None) -> T
 
     with torch.random.fork_rng(devices=[]):  # deepinv draws its start from the global random numbers
         torch.manual_seed(0)
-        decoder = ConvDecoder((3, *y.shape[2:]), channels=DIP_CHANNELS)
+        decoder = ConvDecoder((3, *physics.picture_size(y)), channels=DIP_CHANNELS)
         method = DeepImagePrior(decoder, (DIP_CHANNELS, 4, 4), iterations=DIP_STEPS)
         image: Tensor = method(y, physics).detach().clamp(0, 1)
     return image if physics.placement != "hole" else torch.lerp(y, image, _hole(physics, y))

@@ -111,18 +111,24 @@ class AnySize(Prior):
         return resized(self._in_batches(parts, seed, progress).image, *m.size)
 
     def _tiles(self, m: Measurement, seed: int, progress: Progress | None) -> Tensor:
-        tile, (height, width) = self.resolution, m.size
-        padded = m.padded(max(height, tile), max(width, tile))
+        tile, (height, width), grid = self.resolution, m.size, m.degradation.grid
+        if tile % grid:
+            raise SettingsError(
+                f"windows of {m.degradation.name} are multiples of {grid} pixels, but this prior works at {tile}: use "
+                "another prior"
+            )
+        padded = m.padded(*(max(-(-side // grid) * grid, tile) for side in (height, width)))
+        overlap = tile - max(grid, (tile - self.overlap) // grid * grid)
         corners = [
             (n, top, left)
             for n in range(len(m))
-            for top in overlapping(padded.size[0], tile, self.overlap)
-            for left in overlapping(padded.size[1], tile, self.overlap)
+            for top in overlapping(padded.size[0], tile, overlap)
+            for left in overlapping(padded.size[1], tile, overlap)
         ]
         tiles = [padded[n : n + 1].crop(top, left, tile, tile) for n, top, left in corners]
         blend = Blend(m.fidelity.new_zeros(len(m), 3, *padded.size))
         for image, (n, *corner) in zip(self._in_batches(tiles, seed, progress).image, corners, strict=True):
-            blend.add(n, corner, image, self.overlap)
+            blend.add(n, corner, image, overlap)
         return blend.result()[:, :, :height, :width].clamp_(0, 1)
 
     def _holes(self, m: Measurement, seed: int, progress: Progress | None) -> Tensor:

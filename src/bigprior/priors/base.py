@@ -8,6 +8,7 @@ from typing import Self
 from torch import Tensor, nn
 
 from bigprior.degradations import Measurement
+from bigprior.errors import ImageError
 from bigprior.progress import Progress
 
 
@@ -51,8 +52,14 @@ class Prior(nn.Module):
             m: what was measured.
             seed: of the random numbers, where there are any.
             progress: called with (finished, total) units of work.
+
+        Raises:
+            ImageError: what it holds is not of the pictures' size.
         """
         found = self.propose(m, seed=seed, progress=progress)
+        if found.image.shape != (expected := (len(m), 3, *m.size)):
+            came = tuple(found.image.shape)
+            raise ImageError(f"{type(self).__name__} gave {came} for {m!r}: expected {expected}, the pictures' size")
         return replace(found, image=found.image.clamp(0, 1))
 
     def propose(self, m: Measurement, *, seed: int, progress: Progress | None) -> Projection:
