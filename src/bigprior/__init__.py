@@ -49,8 +49,9 @@ if TYPE_CHECKING:
     from bigprior.priors.diffusion import DiffusionPrior, DiffusionSettings
     from bigprior.priors.feedforward import FeedForwardPrior
     from bigprior.priors.gan import GANPrior, InversionSettings
-    from bigprior.priors.kinds import KINDS
+    from bigprior.priors.kinds import KINDS, Built, Kind, Options
     from bigprior.priors.precomputed import PrecomputedPrior
+    from bigprior.progress import Progress
     from bigprior.registry import Registry
     from bigprior.report.folder import save_restoration as save
     from bigprior.restoration import Restoration
@@ -85,8 +86,9 @@ _HOMES = {
     "priors.diffusion": "DiffusionPrior DiffusionSettings",
     "priors.feedforward": "FeedForwardPrior",
     "priors.gan": "GANPrior InversionSettings",
-    "priors.kinds": "KINDS",
+    "priors.kinds": "KINDS Built Kind Options",
     "priors.precomputed": "PrecomputedPrior",
+    "progress": "Progress",
     "registry": "Registry",
     "report.folder": "save",
     "restoration": "Restoration",
@@ -111,6 +113,7 @@ __all__ = [
     "Baseline",
     "BigpriorError",
     "Blend",
+    "Built",
     "ByNoise",
     "Colorization",
     "ConstantPhi",
@@ -126,14 +129,17 @@ __all__ = [
     "ImageError",
     "Inpainting",
     "InversionSettings",
+    "Kind",
     "MaskError",
     "Measurement",
     "Noise",
+    "Options",
     "OutputError",
     "PhiNetwork",
     "Picture",
     "PrecomputedPrior",
     "Prior",
+    "Progress",
     "Projection",
     "Protocol",
     "Refined",

@@ -24,7 +24,7 @@ from bigprior.priors.kinds import KINDS, Kind
 
 def import_preset(
     name: str,
-    network: Path | str,
+    network: Path | str | None = None,
     *,
     beside: Mapping[str, Path | str] | None = None,
     phi: Mapping[str, Path | str | Sequence[Path | str]] | None = None,
@@ -37,7 +37,8 @@ def import_preset(
 
     Args:
         name: of the new preset; an older one of that name is replaced.
-        network: ``.safetensors`` or ``.pth``; a foreign file is read without running anything in it.
+        network: ``.safetensors`` or ``.pth``; a foreign file is read without running anything in it. None for a prior
+            without weights, which ``architecture`` then names.
         beside: files of the networks that stand beside it, by part: an ``encoder`` of a generator, where its inversions
             begin; a ``colorizer`` or a ``refiner`` of a denoiser; as ``bigprior train`` writes them.
         phi: file by task, or several: the first is the task's own, others are for other frames.
@@ -64,10 +65,10 @@ def import_preset(
         description["settings"] = {task_of(task).name: how for task, how in description["settings"].items()}
     counts = {task_of(task).name: count for task, count in (steps or {}).items()}
     fields: dict[str, Any] = {
-        "summary": f"imported from {Path(network).name}",
+        "summary": f"imported from {Path(network).name}" if network is not None else f"a {architecture} prior",
         "licence": "unknown",
         "trained_on": "unknown",
-        "images_seen": parts[KINDS[kind].network][1].get("images", 0),
+        "images_seen": 0 if network is None else parts[str(KINDS[kind].network)][1].get("images", 0),
         "settings": KINDS[kind].defaults(parts, counts),
     }
     described = Preset(name=name, kind=kind, architecture=architecture, sha256={}, **(fields | description))
@@ -88,16 +89,21 @@ _Part = tuple[nn.Module, dict[str, Any]]
 
 
 def _read(
-    network: Path | str, beside: Mapping[str, Path | str], architecture: str | None
+    network: Path | str | None, beside: Mapping[str, Path | str], architecture: str | None
 ) -> tuple[str, str, dict[str, _Part]]:
     """The kind of preset, the network's architecture, and every part, read and built."""
-    header = _header(network)
+    header = {} if network is None else _header(network)
     architecture = architecture or str(header.get("architecture", next(iter(GENERATORS))))
     name, kind = _kind_of(architecture)
+    if network is None and kind.network is not None:
+        raise SettingsError(f"a {name} preset has a {kind.network}: pass its file")
+    if network is not None and kind.network is None:
+        raise SettingsError(f"a {name} preset has no network of its own: leave {network} out")
+    sources = dict(beside) if network is None else {str(kind.network): network, **beside}
     parts: dict[str, _Part] = {}
-    for part, source in {kind.network: network, **beside}.items():
+    for part, source in sources.items():
         if part not in (kind.network, *kind.beside):
-            raise SettingsError(f"a {name} preset has no {part}: it can have {', '.join(kind.beside)}")
+            raise SettingsError(f"a {name} preset has no {part}: it can have {', '.join(kind.beside) or 'none'}")
         tensors, said = (read_tensors(source), header) if part == kind.network else read_weights(source)
         parts[part] = kind.load(part, architecture, tensors, said), said
     header.setdefault("architecture", architecture)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from torch import Tensor, nn
 
 from bigprior.degradations import Degradation
-from bigprior.errors import SettingsError
+from bigprior.errors import SettingsError, WeightsError
 from bigprior.networks.noise_estimator import NoiseEstimator
 from bigprior.priors.base import Prior
 
@@ -30,6 +31,21 @@ class Options:
     budget_s: float | None = None
     paper: bool = False
     vgg: Path | str | None = None
+
+    def refuse_but(self, *known: str, preset: str) -> None:
+        """Refuse all options but those that say something to a kind.
+
+        Args:
+            known: names of those.
+            preset: whose prior is asked for, for the error.
+
+        Raises:
+            SettingsError: another one was given.
+        """
+        for option in fields(self):
+            if option.name not in known and getattr(self, option.name) != option.default:
+                name = option.name.removesuffix("_s")
+                raise SettingsError(f"{name} says nothing to the preset {preset}: leave --{name} out")
 
     def __post_init__(self) -> None:
         """Refuse what no prior could do.
@@ -60,19 +76,20 @@ class Built:
     noise: NoiseEstimator | None = None
 
 
-class Kind(Protocol):
+class Kind(ABC):
     """One kind of preset: a network, with or without others beside it, and the prior that asks them.
 
-    Registered by name in :data:`bigprior.priors.kinds.KINDS`.
+    Registered by name in :data:`bigprior.priors.kinds.KINDS`. A subclass without networks says how to :meth:`build`
+    alone, and what :meth:`architectures` its presets are imported by.
     """
 
-    #: The part that every preset of this kind has, and the names of those that may stand beside it.
-    network: str
-    beside: tuple[str, ...]
+    #: The part that every preset of this kind has, if there is one, and the names of those that may stand beside it.
+    network: str | None = None
+    beside: tuple[str, ...] = ()
 
     def architectures(self) -> Iterable[str]:
-        """The architectures that :attr:`network` may have, by name."""
-        ...
+        """The architectures that :attr:`network` may have, by name; without one, names of the prior alone."""
+        return ()
 
     def load(self, part: str, architecture: str, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> nn.Module:
         """A part as a network, frozen.
@@ -80,12 +97,13 @@ class Kind(Protocol):
         Raises:
             WeightsError: the tensors do not fit.
         """
-        ...
+        raise WeightsError(f"presets of this kind have no {part}")
 
     def defaults(self, parts: Iterable[str], steps: Mapping[str, int]) -> dict[str, dict[str, Any]]:
         """Settings by task of a new preset that has these parts, with so many steps where a task is given any."""
-        ...
+        return {task: {"steps": count} for task, count in steps.items()}
 
+    @abstractmethod
     def build(
         self,
         preset: str,
@@ -106,4 +124,3 @@ class Kind(Protocol):
         Raises:
             SettingsError: options that say nothing to this kind, or settings out of range.
         """
-        ...

@@ -19,7 +19,7 @@ from bigprior.priors.base import Prior
 from bigprior.priors.compose import Blend, ByNoise, Refined
 from bigprior.priors.diffusion import DiffusionPrior, DiffusionSettings
 from bigprior.priors.feedforward import FeedForwardPrior
-from bigprior.priors.kinds.base import Built, Options
+from bigprior.priors.kinds.base import Built, Kind, Options
 
 _NETWORKS: dict[str, Any] = {
     "denoiser": DenoisingUNet,
@@ -42,7 +42,7 @@ class DiffusionKindSettings(DiffusionSettings):
     saturation: NonNegativeFloat = 1.0
 
 
-class DiffusionKind:
+class DiffusionKind(Kind):
     """A denoiser; beside it, what makes it better at some tasks.
 
     ``noise`` finds noise, and a ``camera-denoiser`` takes the denoiser's place where it is not white; a ``colorizer``

@@ -11,10 +11,10 @@ from bigprior.degradations import Degradation
 from bigprior.networks.encoder import CodeEncoder
 from bigprior.networks.generators import GENERATORS
 from bigprior.priors.gan import GANPrior, InversionSettings, paper_settings
-from bigprior.priors.kinds.base import Built, Options
+from bigprior.priors.kinds.base import Built, Kind, Options
 
 
-class GANKind:
+class GANKind(Kind):
     """A generator, and an encoder that its inversions begin at."""
 
     network = "generator"
