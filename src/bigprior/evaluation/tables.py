@@ -176,12 +176,8 @@ def _restorers(
 ) -> Callable[[int], tuple[Restorer, dict[str, Any]]]:
     """The restorer of each picture, one for all or one around each precomputed prior, and all it is made of."""
     if prior_dir is None:
-        restorer = load_restorer(preset_name, task, steps=steps)
-        made_of = dict(restorer.provenance)
-        if phi is not None:
-            made_of["weights"] = made_of["weights"] | {"phi": sha256(phi)}
-            restorer = Restorer(restorer.prior, load_phi(phi), provenance=made_of)
-        return lambda i: (restorer, made_of)
+        restorer = load_restorer(preset_name, task, steps=steps, phi=phi)
+        return lambda i: (restorer, restorer.provenance)
     if phi is None:
         raise SettingsError("priors computed elsewhere need a network that weighs them: pass --phi FILE")
     network, hashed = load_phi(phi), sha256(phi)

@@ -12,7 +12,7 @@ import torch
 from bigprior import DEFAULT_PRESET, DEFAULT_TASK
 from bigprior.degradations import task_of
 from bigprior.errors import SettingsError, WeightsError
-from bigprior.io.weights import read_tensors, read_weights
+from bigprior.io.weights import read_tensors, read_weights, sha256
 from bigprior.networks.noise_estimator import NoiseEstimator
 from bigprior.phi import PhiNetwork, phi_network
 from bigprior.presets.store import Parts, part_path, preset, preset_names
@@ -80,6 +80,7 @@ def load_restorer(
     budget_s: float | None = None,
     paper: bool = False,
     vgg: Path | str | None = None,
+    phi: Path | str | None = None,
     frame: str | None = None,
     rho: float | None = None,
     strength: float = 1.0,
@@ -91,13 +92,14 @@ def load_restorer(
 
     Args:
         name, task, steps, budget_s, paper, vgg: as for :func:`load_prior`.
+        phi: file of a phi network that weighs the prior in place of the preset's; it brings its own frame.
         frame: what to fuse in, a name in :data:`bigprior.frames.FRAMES`; by default what the preset was made for.
         rho: weight of what is made up, in place of the phi network's.
         strength: noise is taken for so many times as much as it was told or found to be.
         device: where to compute.
 
     Raises:
-        SettingsError: the preset has no phi network for ``frame``, or ``rho`` is negative.
+        SettingsError: there is no phi network for the task or ``frame``, or ``rho`` is negative.
         UnknownNameError: no such preset or task.
         WeightsError: weights are missing or foreign.
     """
@@ -105,9 +107,8 @@ def load_restorer(
     if rho is not None and not rho >= 0:
         raise SettingsError(f"rho is {rho}: expected 0 or more")
     loaded = load_prior(name, task, steps=steps, budget_s=budget_s, paper=paper, vgg=vgg)
-    lender, own = _lender(name, physics.name)
-    part, network = _phi_for(lender, physics.name, frame, own)
-    weights = loaded.weights | {"phi": preset(lender, own=own).sha256[part]}
+    network, weighed_by = _given(phi, frame) if phi is not None else _lent(name, physics.name, frame)
+    weights = loaded.weights | {"phi": weighed_by}
     provenance: dict[str, Any] = {"preset": name, "weights": weights, "settings": loaded.settings}
     if network.has_knob:
         provenance["rho"] = network.rho if rho is None else rho
@@ -144,6 +145,21 @@ def load_phi(path: Path | str) -> PhiNetwork:
     return network.eval().requires_grad_(False)
 
 
+def _given(path: Path | str, frame: str | None) -> tuple[PhiNetwork, str]:
+    """The phi network of a file, and its hash."""
+    network = load_phi(path)
+    if frame not in (None, network.frame):
+        raise SettingsError(f"{path} weighs in the frame {network.frame!r}, not {frame!r}: leave the frame out")
+    return network, sha256(path)
+
+
+def _lent(name: str, task: str, frame: str | None) -> tuple[PhiNetwork, str]:
+    """The phi network that weighs a preset's prior in a task, and its hash."""
+    lender, own = _lender(name, task)
+    part, network = _phi_for(lender, task, frame, own)
+    return network, preset(lender, own=own).sha256[part]
+
+
 def _lender(name: str, task: str) -> tuple[str, bool]:
     """The preset whose phi networks weigh a preset's prior, and whether it may be the user's own.
 
@@ -159,7 +175,8 @@ def _lender(name: str, task: str) -> tuple[str, bool]:
         if lender.kind == described.kind and f"phi-{task}" in lender.sha256:
             return other, False
     raise SettingsError(
-        f"no phi network weighs {task} of {name}, a preset of kind {described.kind}: train one, `bigprior train phi`"
+        f"no phi network weighs {task} of {name}, a preset of kind {described.kind}: train one, "
+        "`bigprior train phi`, and pass its file as phi"
     )
 
 
@@ -170,6 +187,8 @@ def _phi_for(name: str, task: str, frame: str | None, own: bool) -> tuple[str, P
         if not part.startswith(f"phi-{task}"):
             continue
         network = load_phi(part_path(name, part, own=own))
+        if part not in (f"phi-{task}", f"phi-{task}-{network.frame}"):  # of another task whose name begins alike
+            continue
         if frame in (None, network.frame):
             return part, network
         frames[network.frame] = (part, network)
