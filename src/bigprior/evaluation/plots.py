@@ -10,6 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
+from bigprior.evaluation.metrics import METRICS
 from bigprior.io.arrays import to_numpy
 from bigprior.report.folder import shrunk
 from bigprior.restoration import Restoration
@@ -40,7 +41,7 @@ def table_figure(title: str, tables: Mapping[str, Table], published: Mapping[str
     sets = sorted({*tables, *published}, key=lambda name: (name not in _SETS, name == "mean", name))
     measured = _methods(tables)
     told = _methods(published)
-    metrics = [m for m in _METRICS if any(m in row for t in tables.values() for row in t.values())]
+    metrics = [m for m in {**_METRICS, **METRICS} if any(m in row for t in tables.values() for row in t.values())]
     labels = [f"{name} (published)" for name in told] + measured
     size = (2.6 * len(metrics) + 2.2, 0.24 * len(labels) + 1.3)
     figure = Figure(figsize=size, layout="constrained", dpi=_DPI)
@@ -57,7 +58,7 @@ def table_figure(title: str, tables: Mapping[str, Table], published: Mapping[str
                     xs, ys = zip(*points, strict=True)
                     axes.plot(xs, ys, shape, color=colour, markersize=5, markerfacecolor=face)
         axes.xaxis.set_major_locator(MaxNLocator(5))
-        axes.set_xlabel(_METRICS[metric], fontsize=8)
+        axes.set_xlabel(_METRICS.get(metric, metric), fontsize=8)
         axes.tick_params(labelsize=8)
         axes.grid(color="0.9")
         axes.set_axisbelow(True)

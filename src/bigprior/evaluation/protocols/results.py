@@ -8,7 +8,9 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from bigprior.degradations.simulation import protocols
 from bigprior.errors import ImageError
+from bigprior.evaluation.metrics import METRICS
 from bigprior.evaluation.plots import frames_figure, scatter_figure, table_figure
 from bigprior.evaluation.protocols.published import PUBLISHED, PUBLISHED_CORRELATIONS
 from bigprior.io.atomic import write_text
@@ -75,7 +77,7 @@ def write_results(folder: Path, page: Path) -> list[str]:
         "Rows in *italics* are as published. Seconds, where given, are of one picture on a machine that did other work",
         "as well: `python benchmarks/restoration.py` measures them alone.",
     ]
-    for table, title in _TITLES.items():
+    for table, title in _titles().items():
         parts += _table_parts(table, title, found, page)
     parts += _correlation_parts(found, page)
     parts += _frame_parts(found, page)
@@ -87,14 +89,21 @@ def write_results(folder: Path, page: Path) -> list[str]:
 
 
 def _shown(folder: Path) -> list[Path]:
-    tables = [path for path in sorted(folder.glob("*-*.json")) if _named(path.stem)[0] in _TITLES]
+    tables = [path for path in sorted(folder.glob("*-*.json")) if _named(path.stem)[0] in _titles()]
     return tables + [path for names in _OTHERS for path in sorted(folder.glob(names))]
+
+
+def _titles() -> dict[str, str]:
+    """The title of every table: the paper's, and one of any other protocol."""
+    return _TITLES | {name: f"Measurements of the protocol {name}" for name in protocols()}
 
 
 def _named(stem: str) -> tuple[str, str]:
     """Table and set of a file called ``stem``, slow or not."""
-    table, _, name = stem.removeprefix("slow-").partition("-")
-    return table, name
+    stem = stem.removeprefix("slow-")
+    # A protocol's name may hold a dash, and begin as another does.
+    table = max((name for name in _titles() if stem.startswith(f"{name}-")), key=len, default=stem.partition("-")[0])
+    return table, stem[len(table) + 1 :]
 
 
 def _table_parts(table: str, title: str, found: dict[str, Any], page: Path) -> list[str]:
@@ -215,9 +224,10 @@ def _rows(results: dict[str, Any], published: dict[str, dict[str, float]]) -> li
 
 
 def _grid(rows: list[tuple[str, dict[str, float]]], first: str, hidden: tuple[str, ...]) -> list[str]:
-    columns = [c for c in _COLUMNS if c not in hidden and any(c in r for _, r in rows)]
-    lines = [f"| {first} | " + " | ".join(_COLUMNS[c][0] for c in columns) + " |", "|---" * (len(columns) + 1) + "|"]
+    named = _COLUMNS | {metric: (metric, "{:.4g}") for metric in METRICS if metric not in _COLUMNS}
+    columns = [c for c in named if c not in hidden and any(c in r for _, r in rows)]
+    lines = [f"| {first} | " + " | ".join(named[c][0] for c in columns) + " |", "|---" * (len(columns) + 1) + "|"]
     for name, row in rows:
-        cells = [_COLUMNS[c][1].format(row[c]) if c in row else "" for c in columns]
+        cells = [named[c][1].format(row[c]) if c in row else "" for c in columns]
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     return lines
