@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DATA ?= ../shared
 
-.PHONY: demo test test-slow check sdist-test format results results-slow dncnn table2-authors-priors clean
+.PHONY: demo test test-slow check docs sdist-test format results results-slow dncnn table2-authors-priors clean
 
 demo: $(VENV)/installed
 	$(BIN)/bigprior demo
@@ -16,9 +16,14 @@ test-slow: $(VENV)/installed
 	$(BIN)/pytest -m slow
 
 check: $(VENV)/installed
-	$(BIN)/ruff format --check src tests benchmarks examples
-	$(BIN)/ruff check src tests benchmarks examples
+	$(BIN)/ruff format --check src tests benchmarks examples docs
+	$(BIN)/ruff check src tests benchmarks examples docs
 	$(BIN)/mypy
+	$(MAKE) --no-print-directory docs
+
+# The documentation, strictly: a page, link or name that is not there fails. It opens from build/site/index.html.
+docs: $(VENV)/installed
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 
 # The source distribution, unpacked and installed beside what .venv has already, passes its own tests.
 UNPACKED := build/sdist
@@ -34,8 +39,8 @@ sdist-test: $(VENV)/installed
 	cd $(UNPACKED) && .venv/bin/python -m pytest tests
 
 format: $(VENV)/installed
-	$(BIN)/ruff format src tests benchmarks examples
-	$(BIN)/ruff check --fix src tests benchmarks examples
+	$(BIN)/ruff format src tests benchmarks examples docs
+	$(BIN)/ruff check --fix src tests benchmarks examples docs
 
 # Everything that is measured on the paper's test pictures, and the page that shows it; goes on where it was interrupted.
 SETS ?= bedroom church conference
@@ -89,7 +94,7 @@ table2-authors-priors: $(VENV)/installed
 
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --editable '.[dev]'
+	$(BIN)/pip install --quiet --editable '.[dev,docs]'
 	touch $@
 
 clean:

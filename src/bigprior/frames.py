@@ -4,7 +4,7 @@
 
 ``W`` = identity is Eq. 5. ``W g_inv`` is still a bijection of the measurement, and white noise stays white, so that
 Eq. 8, ``phi = 1 / (1 + S)``, holds coefficient by coefficient: what stands far above the noise is taken from the
-measurement, though the pixel that it lies in is noisy. See ``docs/frames.md``.
+measurement, though the pixel that it lies in is noisy. See ``docs/explanation/frames.md``.
 """
 
 from __future__ import annotations

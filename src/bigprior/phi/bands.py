@@ -21,7 +21,7 @@ class BandPhi(PhiNetwork):
     share of the variance as Eq. 14's second term, and a prior that is a posterior mean, ``1 - phi = S`` up to 1 with
     ``S = rho c^2 / (2 V d^2)``: ``c`` the coefficient, ``d^2`` the mean square of ``W g_inv(y) - W G(z*)`` around it,
     ``V`` the picture's variance. The network starts from ``phi = 1 / (1 + S)``, Eq. 8's form, and learns what to add to
-    ``log S``; see ``docs/frames.md``.
+    ``log S``; see ``docs/explanation/frames.md``.
 
     Args:
         frame: a name in :data:`bigprior.frames.FRAMES`.
