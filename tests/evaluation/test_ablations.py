@@ -1,21 +1,26 @@
 """The ablations: every variant is what its name says, on the same crops."""
 
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 import torch
 from PIL import Image
+from torch import Tensor
 
 from bigprior.errors import SettingsError
-from bigprior.evaluation import ablations
-from bigprior.evaluation.ablations import VARIANTS, ablation_table
-from bigprior.phi import UNetPhi
+from bigprior.evaluation.protocols import Request, evaluation
+from bigprior.evaluation.protocols.ablations import VARIANTS
+from bigprior.frames import PixelFrame
+from bigprior.fusion import centre
+from bigprior.phi import PhiNetwork, UNetPhi
 
 
 @pytest.fixture
 def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
     """Four pictures and their priors, 24x24."""
-    monkeypatch.setattr(ablations, "SIDE_PX", 16)
+    # The package has the measurement itself under this name.
+    monkeypatch.setattr(import_module("bigprior.evaluation.protocols.ablations"), "SIDE_PX", 16)
     rng = torch.Generator().manual_seed(0)
     for folder in ("data", "priors"):
         (tmp_path / folder).mkdir()
@@ -32,7 +37,8 @@ def test_every_variant_has_a_row_and_a_second_run_trains_nothing(
 
     def table() -> dict:
         progress = lambda done, total: seen.append((done, total))  # noqa: E731
-        return ablation_table(*folders, (3, 3), tmp_path / "runs", steps=1, progress=progress)
+        request = Request(folders[0], (3, 3), prior_dir=folders[1], folder=tmp_path / "runs", steps=1)
+        return evaluation("ablations")(request, progress)
 
     first = table()
     assert set(first) == {*VARIANTS, "training"} and first["training"] == {"steps": 1}
@@ -57,13 +63,27 @@ def test_the_variants_of_the_unet_are_what_they_say() -> None:
     for name, change in {"whole": {}, "blind": {"sees_prior": False}, "unbounded": {"bounded": False}}.items():
         torch.manual_seed(0)
         networks[name] = UNetPhi(widths=[4, 6], **change)
-    assert torch.equal(networks["blind"](y, g), networks["blind"](y, other))
-    assert not torch.equal(networks["whole"](y, g), networks["whole"](y, other))
-    assert torch.allclose(networks["unbounded"](y, g).sigmoid(), networks["whole"](y, g), atol=1e-6)
+
+    def phi(network: PhiNetwork, prior: Tensor) -> Tensor:
+        (weights,) = network(y, prior, PixelFrame(), mean=centre(prior), weight=torch.ones(1))
+        return weights
+
+    assert torch.equal(phi(networks["blind"], g), phi(networks["blind"], other))
+    assert not torch.equal(phi(networks["whole"], g), phi(networks["whole"], other))
+    assert torch.allclose(phi(networks["unbounded"], g).sigmoid(), phi(networks["whole"], g), atol=1e-6)
 
 
 def test_priors_of_other_pictures_are_refused(folders: tuple[Path, Path], tmp_path: Path) -> None:
     data, priors = folders
     (priors / "0.png").rename(priors / "00.png")
+    request = Request(data, (3, 3), prior_dir=priors, folder=tmp_path / "runs")
     with pytest.raises(SettingsError, match="same name"):
-        ablation_table(data, priors, (3, 3), tmp_path / "runs", progress=lambda done, total: None)
+        evaluation("ablations")(request, lambda done, total: None)
+
+
+@pytest.mark.parametrize("wrong", [{"prior_dir": None}, {"index": None}, {"index": (0, 3)}, {"folder": None}], ids=str)
+def test_what_they_need_is_asked_for(folders: tuple[Path, Path], tmp_path: Path, wrong: dict) -> None:
+    given = {"index": (3, 3), "prior_dir": folders[1], "folder": tmp_path / "runs"}
+    message = "pass a folder" if "folder" in wrong else "--prior-dir FOLDER, and --index A-B with A > 0"
+    with pytest.raises(SettingsError, match=message):
+        evaluation("ablations")(Request(folders[0], **(given | wrong)), lambda done, total: None)

@@ -5,10 +5,12 @@ import json
 import pytest
 import torch
 
-from bigprior.evaluation.protocols import Request, table2
+from bigprior.evaluation.protocols import Request, evaluation
+from bigprior.frames import PixelFrame
+from bigprior.fusion import centre
 from bigprior.io.folders import load_set
 from bigprior.ops.masks import centre_hole
-from bigprior.presets.store import load_phi
+from bigprior.presets.loading import load_phi
 
 SETS = ("bedroom", "church", "conference")
 
@@ -19,7 +21,8 @@ def mean_phi_of_centre_holes(shared, name, count):
     network = load_phi(shared / "authors_phi" / f"inpcrop_{name}.pth")
     pictures = load_set(shared / "data" / "lsun_val" / name, (250, 249 + count))
     y = pictures.images * centre_hole(256, 256)
-    ours = [network(x, x).mean().item() for x in y.split(1)]
+    frame, weight = PixelFrame(), torch.ones(1)
+    ours = [network(x, x, frame, mean=centre(x), weight=weight)[0].mean().item() for x in y.split(1)]
     gold = json.loads((shared / "gold" / "authors_per_image.json").read_text())
     return ours, gold[f"inpcrop_{name}"]["Mphi"][:count]
 
@@ -39,7 +42,7 @@ def test_mean_phi_of_centre_inpainting_on_every_test_picture(shared, name):
 
 def authors_table2(shared, last):
     data = shared / "data"
-    return table2(
+    return evaluation("table2")(
         Request(
             data / "lsun_val" / "bedroom",
             (250, last),

@@ -10,14 +10,13 @@ from PIL import Image
 
 from bigprior.degradations.simulation import noise_level
 from bigprior.errors import SettingsError
-from bigprior.evaluation import protocols
-from bigprior.evaluation.figure7 import correlations
-from bigprior.evaluation.protocols import Request, evaluation
+from bigprior.evaluation.protocols import Request, evaluation, paper
+from bigprior.evaluation.protocols.figure7 import correlations
 from bigprior.evaluation.tables import Rows
 from bigprior.io.weights import save_weights
 from bigprior.phi import UNetPhi
 from bigprior.priors.precomputed import PrecomputedPrior
-from bigprior.restoration import Restorer
+from bigprior.restorer import Restorer
 
 NAMES = [str(i) for i in range(12)]
 
@@ -74,7 +73,7 @@ def test_it_costs_nothing_after_table_v(request_: Request, monkeypatch: pytest.M
 def test_the_gallery_is_a_picture_a_task(request_: Request, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(SettingsError, match="-o"):
         evaluation("gallery")(request_, lambda done, total: None)
-    monkeypatch.setattr(protocols, "load_restorer", lambda name, task, steps: _restorer())
+    monkeypatch.setattr(paper, "load_restorer", lambda name, task, steps: _restorer())
     results = evaluation("gallery")(replace(request_, index=(0, 1), folder=tmp_path / "g"), lambda done, total: None)
     assert {p.stem for p in (tmp_path / "g").iterdir()} == set(results)
     assert all(set(row) == {"0", "1"} for row in results.values())

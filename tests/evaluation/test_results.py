@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from bigprior.errors import ImageError
-from bigprior.evaluation.results import write_results
+from bigprior.evaluation.protocols.results import write_results
 
 
 def figure7() -> dict:

@@ -21,7 +21,7 @@ def tiny(tmp_path: Path, home: Path) -> str:
     header = {"architecture": "denoising-unet", "network": denoiser.settings}
     save_weights(tmp_path / "d.safetensors", denoiser.state_dict(), header)
     save_weights(tmp_path / "r.safetensors", refiner.state_dict(), {"network": refiner.settings})
-    import_preset("tiny", tmp_path / "d.safetensors", refiner=tmp_path / "r.safetensors")
+    import_preset("tiny", tmp_path / "d.safetensors", beside={"refiner": tmp_path / "r.safetensors"})
     return "tiny"
 
 

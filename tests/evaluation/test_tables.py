@@ -9,11 +9,12 @@ import torch
 from deepinv.models import DnCNN
 from PIL import Image
 
-from bigprior.degradations import Inpainting
+from bigprior.degradations import DEGRADATIONS, Inpainting
 from bigprior.degradations.simulation import noise_level, simulate
 from bigprior.errors import SettingsError
 from bigprior.evaluation import baselines, tables
 from bigprior.evaluation.baselines import BASELINES, Baseline, choose
+from bigprior.evaluation.cases import simulated
 from bigprior.evaluation.metrics import psnr
 from bigprior.evaluation.tables import Lines, means, picture_rows
 from bigprior.io.folders import load_set
@@ -21,9 +22,11 @@ from bigprior.io.weights import save_weights
 from bigprior.networks.generators.pggan import PGGAN
 from bigprior.ops.masks import centre_hole
 from bigprior.phi import ConstantPhi
-from bigprior.priors.gan import GANPrior, InversionSettings
+from bigprior.presets.loading import LoadedPrior
+from bigprior.priors.gan import GANPrior
+from bigprior.priors.inversion import InversionSettings
 from bigprior.priors.precomputed import PrecomputedPrior
-from bigprior.restoration import Restorer
+from bigprior.restorer import Restorer
 
 
 @pytest.fixture
@@ -43,9 +46,9 @@ def table(pictures: Path, tmp_path: Path):  # type: ignore[no-untyped-def]
     save_weights(phi, {}, {"kind": "constant", "network": {"value": 0.5}})
 
     def make(task: str, protocol: str, **options: object) -> dict:
-        given = {"data": pictures, "index": None, "preset_name": "rooms", "prior_dir": pictures, "phi": phi}
-        progress = options.pop("progress", lambda done, total: None)
-        return means(picture_rows(task, protocol, ("psnr", "ssim"), **(given | options), progress=progress))
+        given = {"preset_name": "rooms", "prior_dir": pictures, "phi": phi, "progress": lambda done, total: None}
+        cases = simulated(protocol, pictures)
+        return means(picture_rows(task, cases, metrics=("psnr", "ssim"), **(given | options)))
 
     return make
 
@@ -75,7 +78,8 @@ def test_every_baseline_of_a_task_improves_on_what_was_measured(pictures: Path) 
         if baseline.missing or baseline.slow:
             continue
         x = truth.images[:1]
-        protocol = {"denoising": "denoising-25", "inpainting": "inpainting-centre"}[baseline.tasks[0]]
+        task = next(name for name, physics in DEGRADATIONS.items() if baseline.treats(physics))
+        protocol = {"denoising": "denoising-25", "inpainting": "inpainting-centre"}[task]
         y, physics = simulate(protocol, x, ["0"])
         sigma = noise_level(protocol, "0") if baseline.knows_sigma else None
         image = baseline.restore(y, physics, sigma)
@@ -100,7 +104,7 @@ def test_slow_methods_run_when_they_are_named_alone(task: str, monkeypatch: pyte
     settings = InversionSettings(codes=3, layer=2, steps=2)
     torch.manual_seed(0)
     prior = GANPrior(PGGAN(16, z_dim=16, fmap_base=256, fmap_max=16).requires_grad_(False), settings)
-    monkeypatch.setattr(baselines, "load_prior", lambda name, task: (prior, "key"))
+    monkeypatch.setattr(baselines, "load_prior", lambda name, task: LoadedPrior(prior, {}, {}))
     monkeypatch.setattr(baselines, "DIP_STEPS", 2)
     monkeypatch.setattr(baselines, "DIP_CHANNELS", 4)
     y, physics = measure(task, 1, 40, 40)
@@ -117,8 +121,11 @@ def test_slow_methods_run_when_they_are_named_alone(task: str, monkeypatch: pyte
 
 
 def test_a_missing_package_leaves_its_row_out_with_a_note(table, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(BASELINES, "absent", Baseline(("denoising",), "no_such_package", lambda y, p, s: y))
-    results = table("denoising", "denoising", baselines=("absent",))
+    BASELINES.register("absent")(Baseline(lambda physics: physics.noisy, "no_such_package", lambda y, p, s: y))
+    try:
+        results = table("denoising", "denoising", baselines=("absent",))
+    finally:
+        BASELINES.remove("absent")
     assert "absent" not in results and "no_such_package" in results["missing"]["absent"]
 
 
@@ -204,7 +211,7 @@ def test_scores_of_another_borrowed_network_are_not_taken(pictures: Path, monkey
         restorer = Restorer(PrecomputedPrior(torch.zeros(1, 3, 40, 40)), ConstantPhi(0.5))
         restorer.provenance["weights"] = {"generator": "g", "phi": borrowed}
         monkeypatch.setattr(tables, "load_restorer", lambda *a, restorer=restorer, **b: restorer)
-        around = tables._restorers("denoising", load_set(pictures), None, "rooms", None, None, None)
+        around = tables._restorers("denoising", load_set(pictures).names, "rooms", None, None, None)
         made.append(around(0)[1])
     assert made[0] != made[1]
 

@@ -7,13 +7,13 @@ from statistics import median
 from typing import Any
 
 import torch
-from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from bigprior.errors import SettingsError
 from bigprior.evaluation.metrics import colour_auc, psnr
 from bigprior.evaluation.protocols.request import Request, Results, folder_of
-from bigprior.fusion import fuse_in_frame
+from bigprior.frames import frame as make_frame
+from bigprior.fusion import centre, fuse_in_frame, variance
 from bigprior.phi import PhiNetwork
 from bigprior.presets.loading import load_phi
 from bigprior.progress import Progress
@@ -83,14 +83,15 @@ def _scored(network: PhiNetwork, test: Triples) -> dict[str, float]:
 
 
 @torch.no_grad()
-def _cost(network: nn.Module) -> dict[str, float]:
-    picture = torch.full((1, 3, SIDE_PX, SIDE_PX), 0.5)
+def _cost(network: PhiNetwork) -> dict[str, float]:
+    picture, frame = torch.full((1, 3, SIDE_PX, SIDE_PX), 0.5), make_frame(network.frame)
+    whole = {"mean": centre(picture), "weight": network.rho / variance(picture)}
     with FlopCounterMode(display=False) as counter:
-        network(picture, picture)
+        network(picture, picture, frame, **whole)
     seconds = []
     for _ in range(3):
         began = time.perf_counter()
-        network(picture, picture)
+        network(picture, picture, frame, **whole)
         seconds.append(time.perf_counter() - began)
     parameters = sum(p.numel() for p in network.parameters())
     return {"parameters": parameters, "gflop": counter.get_total_flops() / 1e9, "seconds": median(seconds)}
