@@ -158,7 +158,8 @@ def _with_first_row(row: Sequence[float]) -> Tensor:
     v = torch.tensor(row, dtype=torch.float64)
     v = v / v.norm()
     v[0] -= 1.0
-    return torch.eye(3, dtype=torch.float64) - 2 * torch.outer(v, v) / v.square().sum()
+    reflection: Tensor = torch.eye(3, dtype=torch.float64) - 2 * torch.outer(v, v) / v.square().sum()
+    return reflection
 
 
 _LUMINANCE = _with_first_row(LUMINANCE)

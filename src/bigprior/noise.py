@@ -140,7 +140,7 @@ def noise_by(estimator: NoiseEstimator, y: Tensor) -> Noise:
 
 def _of_patches(picture: Tensor) -> Tensor:
     try:
-        level = PatchCovarianceNoiseEstimator.estimate_noise(picture, patch_size=_PATCH, stride=_STRIDE)
+        level: Tensor = PatchCovarianceNoiseEstimator.estimate_noise(picture, patch_size=_PATCH, stride=_STRIDE)
     except RuntimeError:  # no eigenvalues to tell noise from picture: a flat one, or a few pixels
         return picture.new_zeros(1)
     return level.nan_to_num().to(picture)

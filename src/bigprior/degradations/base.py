@@ -26,7 +26,7 @@ from bigprior.ops.resampling import padded, resized
 CONDITION_CHANNELS = 5
 
 
-class Degradation(dinv.physics.Physics):
+class Degradation(dinv.physics.Physics):  # type: ignore[misc]  # deepinv publishes no types
     """A deepinv ``Physics`` that knows a bijection of its measurement.
 
     A subclass is final, has a file of its own, and is registered in :data:`bigprior.degradations.DEGRADATIONS`; so it
@@ -68,7 +68,8 @@ class Degradation(dinv.physics.Physics):
 
     def f(self, x: Tensor) -> Tensor:
         """The degradation without its noise: a picture (N, 3, H, W) to a measurement."""
-        return self.A(x)
+        y: Tensor = self.A(x)
+        return y
 
     def g_inv(self, y: Tensor) -> Tensor:
         """The fidelity term: a measurement to a picture (N, 3, H, W), losing nothing."""

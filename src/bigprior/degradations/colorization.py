@@ -24,7 +24,7 @@ def _grey_files(x: Tensor, rng: torch.Generator) -> tuple[Tensor, Degradation]:
     return (physics.f(x) * 255 + 1e-3).floor() / 255, physics
 
 
-class Colorization(Degradation, dinv.physics.Decolorize):
+class Colorization(Degradation, dinv.physics.Decolorize):  # type: ignore[misc]  # deepinv publishes no types
     """Colour lost: ``f`` is luminance, 0.299 R + 0.587 G + 0.114 B; ``g_inv`` copies the grey into three channels."""
 
     name = "colorization"
@@ -44,7 +44,8 @@ class Colorization(Degradation, dinv.physics.Decolorize):
 
     def A(self, x: Tensor, **kwargs: object) -> Tensor:  # noqa: D102, N802 (deepinv's name)
         # deepinv's own A goes through the operator's singular vectors and rounds differently.
-        return (x * self.srf).sum(dim=1, keepdim=True)
+        y: Tensor = (x * self.srf).sum(dim=1, keepdim=True)
+        return y
 
     def g_inv(self, y: Tensor) -> Tensor:
         """Copies the grey (N, 1, H, W) into three channels."""

@@ -26,7 +26,7 @@ def _of_25(x: Tensor, rng: torch.Generator) -> tuple[Tensor, Degradation]:
     return x + 25 / 255 * torch.randn(x.shape, generator=rng), Denoising(25 / 255)
 
 
-class Denoising(Degradation, dinv.physics.Denoising):
+class Denoising(Degradation, dinv.physics.Denoising):  # type: ignore[misc]  # deepinv publishes no types
     """White Gaussian noise added: ``f`` and ``g_inv`` are the identity (the noise has mean zero).
 
     Args:

@@ -29,7 +29,7 @@ def _boxes(x: Tensor, rng: torch.Generator) -> tuple[Tensor, Degradation]:
     return physics.f(x), physics
 
 
-class Inpainting(Degradation, dinv.physics.Inpainting):
+class Inpainting(Degradation, dinv.physics.Inpainting):  # type: ignore[misc]  # deepinv publishes no types
     """Pixels lost: ``f`` multiplies by a mask, 1 = known, 0 = hole; ``g_inv`` is the identity.
 
     Args:
@@ -81,7 +81,8 @@ class Inpainting(Degradation, dinv.physics.Inpainting):
 
     def A(self, x: Tensor, mask: Tensor | None = None, **kwargs: object) -> Tensor:  # noqa: N802
         """Deepinv's name for :meth:`f`."""
-        return super().A(x, mask=self._known() if mask is None else mask, **kwargs)
+        y: Tensor = super().A(x, mask=self._known() if mask is None else mask, **kwargs)
+        return y
 
     def known_phi(self, y: Tensor) -> Tensor | None:
         """1 in the hole and 0 elsewhere, if a mask was given: known pixels come back bit for bit."""
@@ -168,7 +169,8 @@ class Inpainting(Degradation, dinv.physics.Inpainting):
     def _known(self) -> Tensor:
         if self.mask is None:
             raise MaskError("no mask was given and no black hole was found: pass a mask, or a picture with such a hole")
-        return self.mask
+        known: Tensor = self.mask
+        return known
 
     def _with(self, mask: Tensor) -> Self:
         return type(self)(mask, window=True)

@@ -20,7 +20,7 @@ from bigprior.ops.winograd import Conv3x3
 _SIGMA_DATA = 0.5
 
 
-class DenoisingUNet(dinv.models.Denoiser):
+class DenoisingUNet(dinv.models.Denoiser):  # type: ignore[misc]  # deepinv publishes no types
     """``D(x, sigma)``, the mean of clean pictures behind a noisy one; a deepinv ``Denoiser``, fully convolutional.
 
     EDM's preconditioning (Karras et al., NeurIPS 2022, Eq. 7 and Table 1) around a U-Net of residual blocks without
@@ -171,7 +171,8 @@ class _Block(nn.Module):
     def forward(self, x: Tensor, noise: Tensor) -> Tensor:
         """Features (N, C, h, w) and the noise level's embedding (N, D) to features."""
         h = F.relu(self.first(x), inplace=True)
-        return x + self.second(h * (1 + self.scale(noise))[:, :, None, None])
+        change: Tensor = self.second(h * (1 + self.scale(noise))[:, :, None, None])
+        return x + change
 
 
 def _levels(levels: nn.ModuleList) -> list[nn.Sequential]:

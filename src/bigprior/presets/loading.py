@@ -113,7 +113,9 @@ def load_restorer(
     if network.has_knob:
         provenance["rho"] = network.rho if rho is None else rho
     prior = for_any_size(loaded.prior, physics.placement)
-    return Restorer(prior, network, rho=rho, noise=loaded.noise, strength=strength, provenance=provenance).to(device)
+    restorer = Restorer(prior, network, rho=rho, noise=loaded.noise, strength=strength, provenance=provenance)
+    restorer.to(device)
+    return restorer
 
 
 def load_phi(path: Path | str) -> PhiNetwork:

@@ -109,7 +109,8 @@ class Parts(Mapping[str, nn.Module]):
     def __getitem__(self, part: str) -> nn.Module:
         if part not in self.names:
             raise KeyError(part)
-        return load_part(self.name, part)
+        network: nn.Module = load_part(self.name, part)
+        return network
 
     def __contains__(self, part: object) -> bool:
         return part in self.names

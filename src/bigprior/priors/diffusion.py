@@ -137,9 +137,11 @@ class DiffusionPrior(Prior):
     def _ask(self, x: Tensor, sigma: float | Tensor, **known: Tensor | None) -> Tensor:
         given = {name: value for name, value in known.items() if value is not None}
         if not self.embedded:
-            return self.denoiser(x, sigma)
+            clean: Tensor = self.denoiser(x, sigma)
+            return clean
         with autocast(self.settings.precision, x.device):
-            return self.denoiser(x, sigma, **given)
+            clean = self.denoiser(x, sigma, **given)
+        return clean
 
     def _known(self, m: Measurement) -> Tensor:
         """What there is to condition a denoiser on that can be conditioned."""
@@ -173,14 +175,17 @@ class DiffusionPrior(Prior):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)  # these samplers draw from torch's global numbers
             if s.sampler == "dps":
-                return dinv.sampling.DPS(self.denoiser, num_steps=s.steps, rng=rng)(y, physics)
+                sampled: Tensor = dinv.sampling.DPS(self.denoiser, num_steps=s.steps, rng=rng)(y, physics)
+                return sampled
             if s.sampler == "ddrm":
                 levels = torch.logspace(0, -2.5, s.steps).numpy()
-                return dinv.sampling.DDRM(self.denoiser, sigmas=levels)(y, physics.decomposable())
+                sampled = dinv.sampling.DDRM(self.denoiser, sigmas=levels)(y, physics.decomposable())
+                return sampled
             # What nothing is known of starts from grey.
             start = m.fidelity if condition is None else m.fidelity + (1 - condition[:, 3:4]) * 0.5
             diffpir = dinv.sampling.DiffPIR(self.denoiser, dinv.optim.L2(), sigma=max(sigma, 0.01), max_iter=s.steps)
-            return diffpir(y, physics, x_init=start.repeat(s.samples, 1, 1, 1))
+            sampled = diffpir(y, physics, x_init=start.repeat(s.samples, 1, 1, 1))
+        return sampled
 
     def _posterior(self, m: Measurement, y: Tensor, physics: Degradation, sigma: float, rng: torch.Generator) -> Tensor:
         noisy = m.degradation.identity
@@ -196,10 +201,11 @@ class DiffusionPrior(Prior):
             steps, start = steps * first, (2 * y - 1).double()
         solver = dinv.sampling.AncestralSolver(timesteps=steps, rng=rng)
         sampler = dinv.sampling.PosteriorDiffusion(denoiser=conditioned, sde=sde, solver=solver)
-        return sampler(y, physics, x_init=start)
+        samples: Tensor = sampler(y, physics, x_init=start)
+        return samples
 
 
-class _Conditioned(dinv.models.Denoiser):
+class _Conditioned(dinv.models.Denoiser):  # type: ignore[misc]  # deepinv publishes no types
     """A denoiser with what is known, for samplers that pass a picture and a noise level only."""
 
     def __init__(self, denoiser: nn.Module, condition: Tensor | None) -> None:
@@ -207,4 +213,5 @@ class _Conditioned(dinv.models.Denoiser):
         self.denoiser, self.condition = denoiser, condition
 
     def forward(self, x: Tensor, sigma: float | Tensor, **_: Any) -> Tensor:
-        return self.denoiser(x, sigma, self.condition)
+        clean: Tensor = self.denoiser(x, sigma, self.condition)
+        return clean

@@ -145,7 +145,8 @@ class GANPrior(Prior):
         No picture's start depends on its batch.
         """
         if self.encoder is not None:
-            return self.encoder(m)
+            begun: tuple[Tensor, Tensor] = self.encoder(m)
+            return begun
         rng, batch = torch.Generator().manual_seed(seed), len(m)
         draws = [self.generated.draw(rng).to(m.y) for _ in range(self.settings.starts)]
         alpha = self.generated.even(batch).to(m.y)

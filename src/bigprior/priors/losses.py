@@ -32,7 +32,8 @@ class VGGTerm(nn.Module):
 
     def target(self, y: Tensor) -> Tensor:
         """Features of the measurement; a grey one is copied into three channels."""
-        return self.features(y.expand(-1, 3, -1, -1))["conv3_3"]
+        features: Tensor = self.features(y.expand(-1, 3, -1, -1))["conv3_3"]
+        return features
 
     def distance(self, image: Tensor, target: Tensor) -> Tensor:
         """Mean absolute difference of the features."""

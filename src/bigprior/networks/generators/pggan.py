@@ -87,8 +87,8 @@ class PGGAN(Generator):
         x = state.features
         for i in range(self.checked(layer), self.layers):
             x = getattr(self, f"layer{i}")(x)
-        # The network's own range is [-1, 1].
-        return (getattr(self, self._output)(x) + 1) / 2
+        picture: Tensor = getattr(self, self._output)(x)
+        return (picture + 1) / 2  # the network's own range is [-1, 1]
 
     @classmethod
     def from_state_dict(cls, state: Mapping[str, Tensor]) -> PGGAN:
@@ -167,7 +167,8 @@ class _Layer(nn.Module):
     def _prepared(self, weight: Tensor) -> Tensor:
         weight = weight * self.gain
         if self.kind == "code":
-            return weight.flip(2, 3).flatten(1).unflatten(1, (-1, 16)).transpose(0, 1).flatten(1)
+            taps: Tensor = weight.flip(2, 3).flatten(1).unflatten(1, (-1, 16))
+            return taps.transpose(0, 1).flatten(1)
         if self.kind == "grow":
             weight = _upsampling_kernel(weight)
         return weight.contiguous(memory_format=torch.channels_last)
@@ -180,14 +181,15 @@ class _PixelNorm(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor) -> Tensor:
         norm = torch.linalg.vector_norm(x, dim=1, keepdim=True, dtype=torch.promote_types(x.dtype, torch.float32))
         scale = norm.square_().div_(x.shape[1]).add_(_EPSILON).rsqrt_().to(x.dtype)
-        y = x * scale
+        y: Tensor = x * scale
         ctx.save_for_backward(y, scale)
         return y
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Tensor:
         (gradient,), (y, scale) = gradients, ctx.saved_tensors
-        return torch.addcmul(gradient, y, (gradient * y).mean(dim=1, keepdim=True), value=-1) * scale
+        through: Tensor = torch.addcmul(gradient, y, (gradient * y).mean(dim=1, keepdim=True), value=-1) * scale
+        return through
 
 
 def _pixel_norm(x: Tensor) -> Tensor:
