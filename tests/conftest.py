@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -26,7 +27,10 @@ settings.load_profile("bigprior")
 torch.set_num_threads(1)  # these networks are too small for more
 
 #: A small network of each registered architecture; a new architecture needs a line here.
-TINY = {"pggan": {"resolution": 16, "z_dim": 16, "fmap_base": 256, "fmap_max": 16}}
+TINY: dict[str, dict[str, Any]] = {
+    "pggan": {"resolution": 16, "z_dim": 16, "fmap_base": 256, "fmap_max": 16},
+    "dcgan": {"z_dim": 16, "widths": [24, 16, 12]},
+}
 
 #: Shapes of torchvision's VGG-16 up to conv3_3.
 VGG_SHAPES = {0: (64, 3), 2: (64, 64), 5: (128, 64), 7: (128, 128), 10: (256, 128), 12: (256, 256), 14: (256, 256)}
@@ -60,7 +64,11 @@ def small() -> Callable[[str], Generator]:
     def build(name: str) -> Generator:
         torch.manual_seed(2)
         assert name in TINY, f"give {name} small settings in tests/conftest.py"
-        return GENERATORS[name](**TINY[name]).eval()
+        network: Generator = GENERATORS[name](**TINY[name]).train()
+        with torch.no_grad():  # where there is batch normalisation, its statistics are those of pictures
+            for _ in range(30):
+                network(network.draw(32, torch.Generator().manual_seed(0)))
+        return network.eval()
 
     return build
 

@@ -77,20 +77,15 @@ class Generator(nn.Module, ABC):
         """What enters ``layer`` of N codes at once (Eq. 13).
 
         Deviates: the sum over codes is divided by N, as in the released code; the paper's equation is the sum alone.
-        A style has no channels of the maps, and is weighted by the mean of its code's weights.
+        A generator that does not normalise what enters its layers, and so would only see fainter maps, leaves that out:
+        then weights of 1/N are the mean of its codes.
 
         Args:
             states: of each code: features (B, N, C, h, w), style (B, N, ...).
             alpha: channel weights (B, N, C).
             layer: where the generator is split.
         """
-        weighted = (states.features * alpha.to(states.features.dtype)[..., None, None]).sum(dim=1) / alpha.shape[1]
-        features = weighted.contiguous(memory_format=torch.channels_last)
-        if states.style is None:
-            return State(features)
-        weights = alpha.mean(dim=2).to(states.style.dtype)
-        style = (states.style * weights.view(*weights.shape, *[1] * (states.style.ndim - 2))).sum(dim=1)
-        return State(features, style / alpha.shape[1])
+        return weighted(states, alpha).map(lambda total: total / alpha.shape[1])
 
     def checked(self, layer: int) -> int:
         """The layer, if there is one of that number.
@@ -101,3 +96,18 @@ class Generator(nn.Module, ABC):
         if not 0 <= layer <= self.layers:
             raise SettingsError(f"layer is {layer}: this generator splits at 0 to {self.layers}")
         return layer
+
+
+def weighted(states: State, alpha: Tensor) -> State:
+    """The sum of N codes' states (Eq. 13): each map times its weight, and a style times the mean of its code's weights.
+
+    Args:
+        states: of each code: features (B, N, C, h, w), style (B, N, ...).
+        alpha: channel weights (B, N, C).
+    """
+    features = (states.features * alpha.to(states.features.dtype)[..., None, None]).sum(dim=1)
+    features = features.contiguous(memory_format=torch.channels_last)
+    if states.style is None:
+        return State(features)
+    share = alpha.mean(dim=2).to(states.style.dtype)
+    return State(features, (states.style * share.view(*share.shape, *[1] * (states.style.ndim - 2))).sum(dim=1))
