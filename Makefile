@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DATA ?= ../shared
+# Threads that wait sleep, so that a busy machine is no slower than it has to be; see bigprior/threads.py.
+export OMP_WAIT_POLICY ?= PASSIVE
 
 .PHONY: demo test test-slow check docs sdist-test format results results-slow dncnn table2-authors-priors clean
 

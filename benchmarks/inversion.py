@@ -22,6 +22,10 @@ median of the rounds' own. ``cpu`` is the process's time, ``wall`` the clock's, 
 
 from __future__ import annotations
 
+from bigprior.threads import wait_passively
+
+wait_passively()  # before torch is loaded
+
 import argparse
 import json
 import math

@@ -13,6 +13,10 @@ With ``--settings``, the preset's inversions as shipped, all steps and terms, be
 
 from __future__ import annotations
 
+from bigprior.threads import wait_passively
+
+wait_passively()  # before torch is loaded
+
 import argparse
 import json
 import time

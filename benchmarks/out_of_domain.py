@@ -9,6 +9,10 @@ up.
 
 from __future__ import annotations
 
+from bigprior.threads import wait_passively
+
+wait_passively()  # before torch is loaded
+
 import argparse
 import json
 from pathlib import Path

@@ -8,6 +8,10 @@ alone at the generator's own size: ``{term: {task: {psnr, lpips}}}``.
 
 from __future__ import annotations
 
+from bigprior.threads import wait_passively
+
+wait_passively()  # before torch is loaded
+
 import argparse
 import json
 from pathlib import Path

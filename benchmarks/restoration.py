@@ -9,6 +9,10 @@ after loading. ``speedup`` is BM3D's time over ours for denoising. ``large`` den
 
 from __future__ import annotations
 
+from bigprior.threads import wait_passively
+
+wait_passively()  # before torch is loaded
+
 import argparse
 import json
 import resource

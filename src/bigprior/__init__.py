@@ -8,7 +8,6 @@
 from __future__ import annotations
 
 from importlib import import_module as _import_module
-from importlib.metadata import version as _version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -57,7 +56,7 @@ if TYPE_CHECKING:
     from bigprior.restoration import Restoration
     from bigprior.restorer import Restorer
 
-__version__ = _version("bigprior")
+    __version__: str
 
 #: The preset that restores when none is named.
 DEFAULT_PRESET = "rooms-diffusion"
@@ -168,6 +167,10 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     """Import a public name when it is first asked for: importing bigprior itself imports no torch."""
+    if name == "__version__":
+        from importlib.metadata import version  # takes longer than all else here
+
+        return version("bigprior")
     if name not in _HOME:
         raise AttributeError(f"module 'bigprior' has no attribute {name!r}")
     return getattr(_import_module(f"bigprior.{_HOME[name]}"), _OWN_NAME.get(name, name))

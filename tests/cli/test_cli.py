@@ -7,68 +7,12 @@ import sys
 import pytest
 import torch
 
-from bigprior import cli
 from bigprior.fusion import fuse
 from bigprior.io.layers import read_layers
 from bigprior.io.pictures import read_picture, write_picture
-from bigprior.io.weights import save_weights
 from bigprior.networks.generators import PGGAN
-from bigprior.phi import UNetPhi
-from bigprior.presets.importing import import_preset
 
 TASKS = ("denoising", "colorization", "inpainting")
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory):
-    """A user's folder with one tiny preset, called ``tiny``."""
-    home = tmp_path_factory.mktemp("home")
-    torch.manual_seed(0)
-    generator = PGGAN(16, z_dim=16, fmap_base=256, fmap_max=16)
-    save_weights(home / "g.safetensors", generator.state_dict(), {"images": 1000})
-    phi = UNetPhi((4, 8))
-    save_weights(home / "phi.safetensors", phi.state_dict(), {"kind": "unet", "network": phi.settings})
-    import_preset("tiny", home / "g.safetensors", phi=dict.fromkeys(TASKS, home / "phi.safetensors"), into=home)
-    return home
-
-
-@pytest.fixture
-def run(home, monkeypatch, capsys):
-    """Call the program with arguments; gives exit code, standard output and standard error."""
-    monkeypatch.setenv("BIGPRIOR_HOME", str(home))
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["bigprior", *map(str, arguments)])
-        try:
-            cli.main()
-            code = 0
-        except SystemExit as stop:
-            code = stop.code or 0
-        out = capsys.readouterr()
-        return code, out.out, out.err
-
-    return call
-
-
-@pytest.fixture
-def photo(tmp_path):
-    """An 8-bit RGB photograph, 40 wide and 30 high."""
-    path = tmp_path / "photo.png"
-    rng = torch.Generator().manual_seed(3)
-    write_picture(path, torch.rand(1, 3, 30, 40, generator=rng))
-    return path
-
-
-@pytest.fixture
-def mask(tmp_path):
-    """A mask of the photograph's size with a hole in the middle."""
-    known = torch.ones(1, 1, 30, 40)
-    known[:, :, 10:18, 15:25] = 0
-    path = tmp_path / "mask.png"
-    write_picture(path, known)
-    return path
-
-
 FILES = {"restored.png", "fidelity.png", "prior.png", "phi.png", "panel.png", "layers.tif", "restoration.json"}
 
 
@@ -496,7 +440,7 @@ def test_a_denoiser_is_trained_and_becomes_a_preset(run, tmp_path, monkeypatch):
     imported = ["priors", "import", "mine", tmp_path / "run" / "denoiser.safetensors", "--into", tmp_path / "home"]
     colours = ["--data", tmp_path / "data", "--out", tmp_path / "colours", "--kimg", 0.016]
     assert run("train", "colorizer", *colours)[0] == 0
-    beside = ["--colorizer", tmp_path / "colours" / "colorizer.safetensors"]
+    beside = ["--part", f"colorizer={tmp_path / 'colours' / 'colorizer.safetensors'}"]
     assert run(*imported)[0] == 0
     monkeypatch.setenv("BIGPRIOR_HOME", str(tmp_path / "home"))
     looks = ["--data", tmp_path / "data", "--out", tmp_path / "looks", "--preset", "mine"]
@@ -504,11 +448,11 @@ def test_a_denoiser_is_trained_and_becomes_a_preset(run, tmp_path, monkeypatch):
     assert run("train", "refiner", *looks)[0] == 0
     trained = json.loads((tmp_path / "looks" / "settings.json").read_text())
     assert trained["native"] == 0 and trained["recoloured"] == 1
-    beside += ["--refiner", tmp_path / "looks" / "refiner.safetensors"]
+    beside += ["--part", f"refiner={tmp_path / 'looks' / 'refiner.safetensors'}"]
     assert run(*imported, "--steps", "inpaint=7", *beside)[0] == 0
     described = json.loads((tmp_path / "home" / "mine" / "preset.json").read_text())
     assert {"denoiser", "colorizer", "refiner"} == described["sha256"].keys()
-    assert described["architecture"] == "denoising-unet" and described["sampling"]["inpainting"]["steps"] == 7
+    assert described["kind"] == "diffusion" and described["settings"]["inpainting"]["steps"] == 7
     for wrong in ("inpaint=0", "inpaint", "deblur=3"):
         code, _, err = run(*imported, "--steps", wrong)
         assert code == 2 and err.count("\n") == 1

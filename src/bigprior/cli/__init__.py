@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import sys
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
+import bigprior
 from bigprior.cli.evaluating import evaluate, results
 from bigprior.cli.presets import priors
 from bigprior.cli.restoring import demo, restore
+from bigprior.cli.terminal import OUT, Quiet, Verbose, fail, listening, speak
 from bigprior.cli.training import train
 from bigprior.errors import BigpriorError
+from bigprior.threads import wait_passively
 
 app = typer.Typer(
     help="Restore pictures, and see pixel by pixel what was measured and what was made up.",
@@ -23,28 +25,46 @@ for command in (restore, demo, evaluate, results):
     app.command()(command)
 app.add_typer(train, name="train")
 app.add_typer(priors, name="priors")
+listening(app)
 
 #: The parser's own errors, of which typer only names this child.
 _UsageError: Any = typer.BadParameter.__mro__[1]
 
 
+def _say_version(asked: bool) -> None:
+    if asked:
+        OUT.print(f"bigprior {bigprior.__version__}", highlight=False)
+        raise typer.Exit
+
+
+@app.callback()
+def bigprior_itself(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Print the version.")
+    ] = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Hears what is said before a command; the program's help is its own."""
+    speak(quiet=quiet, verbose=verbose)
+
+
 def main() -> None:
     """Entry point: an error that bigprior raises on purpose, or a wrong option, is one line, and exit code 2."""
+    wait_passively()
+    speak()
     try:
         code = app(standalone_mode=False)
     except BigpriorError as error:
-        code = _say(str(error), 2)
+        code = fail(str(error), 2)
     except _UsageError as error:
-        # Without a command the help itself has been shown, and there is nothing to add.
-        code = _say(f"{error.format_message()} (see --help)", 2) if error.format_message() else 2
+        said = error.format_message()  # nothing without a command: the help itself has been shown
+        code = fail(f"{said} (see --help)", 2, traced=False) if said else 2
     except (KeyboardInterrupt, typer.Abort):
-        code = _say("interrupted", 130)
+        code = fail("interrupted", 130, traced=False)
+    except Exception as error:  # not foreseen: still one line, and --verbose for whoever mends it
+        code = fail(f"{type(error).__name__}: {error} (not foreseen; --verbose shows where)", 1)
     raise SystemExit(code)
-
-
-def _say(message: str, code: int) -> int:
-    print(f"bigprior: {' '.join(message.split())}", file=sys.stderr)
-    return code
 
 
 __all__ = ["app", "main"]

@@ -1,20 +1,106 @@
-"""What the commands print: results on standard output, all else on standard error, where a person sits there."""
+"""What the commands print: results on standard output, all else on standard error, where a person sits there.
+
+How much of it is the user's to say: ``--quiet`` leaves errors alone; ``--verbose`` adds how long each step took, and
+where an error came from.
+"""
 
 from __future__ import annotations
 
+import logging
+import time
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from functools import wraps
+from inspect import Parameter, signature
+from typing import Annotated, Any
 
+import typer
 from rich.console import Console
+
+from bigprior.errors import SettingsError
 
 OUT = Console()
 ERR = Console(stderr=True)
+
+Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Print errors only.")]
+Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Also print timings, and where an error came from.")]
+
+_LOG = logging.getLogger("bigprior")
+
+
+class _Aloud(logging.Handler):
+    """What the library logs, on standard error, whatever that is by then."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        print(f"bigprior: {record.getMessage()}", file=ERR.file)
+
+
+_HANDLER = _Aloud()
+
+
+def speak(*, quiet: bool = False, verbose: bool = False) -> None:
+    """Say no more, or no less, than this from now on.
+
+    Raises:
+        SettingsError: both at once.
+    """
+    if quiet and verbose:
+        raise SettingsError("--quiet and --verbose were both given: pass one of them")
+    OUT.quiet = ERR.quiet = quiet
+    _LOG.removeHandler(_HANDLER)
+    _LOG.setLevel(logging.INFO if verbose else logging.NOTSET)
+    if verbose:
+        _LOG.addHandler(_HANDLER)
+
+
+def fail(message: str, code: int, *, traced: bool = True) -> int:
+    """Print what went wrong, on one line, even if ``--quiet``; gives ``code`` back.
+
+    Args:
+        traced: ``--verbose`` shows where the exception that is being handled came from.
+    """
+    if traced and _HANDLER in _LOG.handlers:
+        ERR.file.write(traceback.format_exc())
+    print(f"bigprior: {' '.join(message.split())}", file=ERR.file)
+    return code
+
+
+def listening(app: typer.Typer) -> typer.Typer:
+    """The program with ``--quiet`` and ``--verbose`` in each of its commands, whoever wrote them."""
+    for group in app.registered_groups:
+        if group.typer_instance is not None:
+            listening(group.typer_instance)
+    for command in app.registered_commands:
+        if command.callback is not None:
+            command.callback = _listens(command.callback)
+    return app
+
+
+def _listens(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``command`` with two options more."""
+
+    @wraps(command)
+    def spoken_to(*args: Any, quiet: bool, verbose: bool, **options: Any) -> Any:
+        if quiet or verbose:  # else as it was said before the command
+            speak(quiet=quiet, verbose=verbose)
+        return command(*args, **options)
+
+    more = [
+        Parameter(name, Parameter.KEYWORD_ONLY, default=False, annotation=kind)
+        for name, kind in (("quiet", Quiet), ("verbose", Verbose))
+    ]
+    own = signature(command, eval_str=True)
+    parameters = [*own.parameters.values(), *more]
+    spoken_to.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]
+    spoken_to.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return spoken_to
 
 
 @contextmanager
 def working(what: str) -> Iterator[None]:
     """Say what takes a while."""
-    with ERR.status(what) if ERR.is_terminal else nullcontext():
+    with _timed(what), ERR.status(what) if ERR.is_terminal else nullcontext():
         yield
 
 
@@ -24,6 +110,14 @@ def progress_of(what: str) -> Iterator[Callable[[int, int], None]]:
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TimeElapsedColumn, TimeRemainingColumn
 
     columns = (BarColumn(), TaskProgressColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress("{task.description}", *columns, console=ERR, transient=True, disable=not ERR.is_terminal) as bar:
+    shown = Progress("{task.description}", *columns, console=ERR, transient=True, disable=not ERR.is_terminal)
+    with _timed(what), shown as bar:
         task = bar.add_task(what, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+@contextmanager
+def _timed(what: str) -> Iterator[None]:
+    began = time.perf_counter()
+    yield
+    _LOG.info("%s: %.2f s", what, time.perf_counter() - began)
