@@ -22,7 +22,7 @@ SOURCE = Path(bigprior.__file__).parent
 
 #: Rooms and modules of the package from the ground up; imports go up only.
 FLOORS = (
-    ("errors", "settings", "progress", "registry", "ops", "io"),
+    ("errors", "settings", "progress", "registry", "threads", "ops", "io"),
     ("degradations", "noise", "frames", "filters", "networks"),
     ("priors", "phi", "fusion"),
     ("restoration", "restorer", "report"),

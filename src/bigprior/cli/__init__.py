@@ -6,7 +6,6 @@ from typing import Annotated, Any
 
 import typer
 
-import bigprior
 from bigprior.cli.evaluating import evaluate, results
 from bigprior.cli.presets import priors
 from bigprior.cli.restoring import demo, restore
@@ -33,7 +32,9 @@ _UsageError: Any = typer.BadParameter.__mro__[1]
 
 def _say_version(asked: bool) -> None:
     if asked:
-        OUT.print(f"bigprior {bigprior.__version__}", highlight=False)
+        from bigprior import __version__  # which takes a while to find out
+
+        OUT.print(f"bigprior {__version__}", highlight=False)
         raise typer.Exit
 
 
