@@ -54,7 +54,6 @@ UNFINISHED: dict[str, set[str]] = {
     "circles": set(),
     "modules": {"training/denoiser.py"},
     "functions": {
-        "cli/restoring.py: restore",
         "cli/training.py: train_phi",
         "cli/training.py: train_prior",
     },
@@ -65,7 +64,6 @@ UNFINISHED: dict[str, set[str]] = {
         "cli/options.py: denoising",
         "cli/options.py: inpaint",
         "cli/options.py: inpainting",
-        "cli/restoring.py: colorization",
         "training/colorizer.py: Colorization",
         "training/denoiser.py: Colorization",
         "training/denoiser.py: Inpainting",

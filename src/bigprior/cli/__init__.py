@@ -6,9 +6,13 @@ from typing import Annotated, Any
 
 import typer
 
+from bigprior.cli.colorize import colorize
+from bigprior.cli.demo import demo
+from bigprior.cli.denoise import denoise
 from bigprior.cli.evaluating import evaluate, results
+from bigprior.cli.inpaint import inpaint
 from bigprior.cli.presets import priors
-from bigprior.cli.restoring import demo, restore
+from bigprior.cli.restore import restore
 from bigprior.cli.terminal import OUT, Quiet, Verbose, fail, listening, speak
 from bigprior.cli.training import train
 from bigprior.errors import BigpriorError
@@ -20,7 +24,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (restore, demo, evaluate, results):
+for command in (denoise, inpaint, colorize, restore, demo, evaluate, results):
     app.command()(command)
 app.add_typer(train, name="train")
 app.add_typer(priors, name="priors")

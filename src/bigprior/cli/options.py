@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields
 from enum import StrEnum
+from inspect import Parameter
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, get_type_hints
 
 import typer
 
+from bigprior import DEFAULT_PRESET
+from bigprior.cli.signatures import extended
 from bigprior.errors import SettingsError
 
 
@@ -25,6 +29,12 @@ class Task(StrEnum):
         return {"denoise": "denoising", "colorize": "colorization", "inpaint": "inpainting"}[self.value]
 
 
+Photos = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="PHOTO", help="PNG, TIFF, JPEG or WebP; 8 or 16 bits; grey, RGB, with alpha. One or several."
+    ),
+]
 Preset = Annotated[str, typer.Option(help="A prior by name; `bigprior priors list` shows them.")]
 Index = Annotated[
     str, typer.Option(help="Which pictures, in the order of their names: A-B, both included; all by default.")
@@ -44,6 +54,39 @@ Rho = Annotated[
 Vgg = Annotated[Path | None, typer.Option(help="VGG-16 trunk as safetensors; torchvision's own by default.")]
 
 
+@dataclass(frozen=True)
+class Choices:
+    """How photographs are restored, whatever is wrong with them: options of every command that does it."""
+
+    preset: Preset = DEFAULT_PRESET
+    steps: Steps = None
+    budget: Annotated[
+        str | None, typer.Option(help="Time that an inversion may take: 2s, 500ms or 1min. Fewer steps are made.")
+    ] = None
+    paper: Annotated[bool, typer.Option("--paper", help="Invert with the paper's own settings (slow).")] = False
+    vgg: Vgg = None
+    seed: Seed = 0
+    device: Device = "cpu"
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", help="Folder for the results; of several photos, one folder each in it."),
+    ] = None
+
+
+def with_choices(command: Callable[..., None]) -> Callable[..., None]:
+    """A command whose argument ``how`` is :class:`Choices`, with an option for each of them."""
+    kinds = get_type_hints(Choices, include_extras=True)
+
+    def choosing(*args: Any, **options: Any) -> None:
+        chosen = {name: options.pop(name) for name in kinds}
+        command(*args, how=Choices(**chosen), **options)
+
+    more = [
+        Parameter(f.name, Parameter.KEYWORD_ONLY, default=f.default, annotation=kinds[f.name]) for f in fields(Choices)
+    ]
+    return extended(command, choosing, more, without=("how",))
+
+
 def index_of(text: str) -> tuple[int, int] | None:
     """The first and last picture of ``A-B``; None of nothing."""
     if not text:
@@ -54,10 +97,18 @@ def index_of(text: str) -> tuple[int, int] | None:
     return int(first), int(last)
 
 
-def by_task(option: str, items: list[str] | None) -> Iterator[tuple[str, str]]:
-    """Task and value of each ``TASK=VALUE``."""
+def pairs(option: str, items: list[str] | None, what: str = "NAME=VALUE") -> Iterator[tuple[str, str]]:
+    """Both sides of each ``NAME=VALUE``; ``what`` says in an error what was expected."""
     for item in items or []:
-        task, sign, value = item.partition("=")
-        if not sign or task not in set(Task):
-            raise SettingsError(f"--{option} is {item!r}: expected TASK=VALUE, TASK one of {', '.join(Task)}")
-        yield task, value
+        name, sign, value = item.partition("=")
+        if not (sign and name and value):
+            raise SettingsError(f"--{option} is {item!r}: expected {what}")
+        yield name, value
+
+
+def by_task(option: str, items: list[str] | None) -> Iterator[tuple[str, str]]:
+    """The name of the task and the value of each ``TASK=VALUE``, where a person wrote the task's name or its verb."""
+    from bigprior.degradations import task_of
+
+    for task, value in pairs(option, items, "TASK=VALUE, the task by its name or as the command is called"):
+        yield task_of(task).name, value

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.table import Table
 
-from bigprior.cli.options import Task, by_task
+from bigprior.cli.options import by_task, pairs
 from bigprior.cli.terminal import OUT
 from bigprior.errors import SettingsError, WeightsError
 
@@ -70,29 +69,20 @@ def import_prior(
 
     networks: dict[str, list[str]] = {}
     for task, file in by_task("phi", phi):
-        networks.setdefault(Task(task).degradation, []).append(file)
-    counts = {Task(task).degradation: _count(text) for task, text in by_task("steps", steps)}
+        networks.setdefault(task, []).append(file)
+    counts = {task: _count(text) for task, text in by_task("steps", steps)}
     given: dict[str, Any] = {"summary": summary, "licence": licence, "trained_on": trained_on}
     given = {k: v for k, v in given.items() if v is not None}
     folder = import_preset(
         name,
         network,
         phi=networks,
-        beside=dict(_pairs("part", part)),
+        beside=dict(pairs("part", part, "NAME=FILE")),
         into=into,
         steps=counts,
         **given,
     )
     OUT.print(f"preset {name}: {folder}", soft_wrap=True)
-
-
-def _pairs(option: str, items: list[str] | None) -> Iterator[tuple[str, str]]:
-    """Name and value of each ``NAME=VALUE``."""
-    for item in items or []:
-        name, sign, value = item.partition("=")
-        if not sign or not name or not value:
-            raise SettingsError(f"--{option} is {item!r}: expected NAME=VALUE")
-        yield name, value
 
 
 def _count(text: str) -> int:

@@ -11,13 +11,13 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from functools import wraps
-from inspect import Parameter, signature
+from inspect import Parameter
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
+from bigprior.cli.signatures import extended
 from bigprior.errors import SettingsError
 
 OUT = Console()
@@ -80,7 +80,6 @@ def listening(app: typer.Typer) -> typer.Typer:
 def _listens(command: Callable[..., Any]) -> Callable[..., Any]:
     """``command`` with two options more."""
 
-    @wraps(command)
     def spoken_to(*args: Any, quiet: bool, verbose: bool, **options: Any) -> Any:
         if quiet or verbose:  # else as it was said before the command
             speak(quiet=quiet, verbose=verbose)
@@ -90,11 +89,7 @@ def _listens(command: Callable[..., Any]) -> Callable[..., Any]:
         Parameter(name, Parameter.KEYWORD_ONLY, default=False, annotation=kind)
         for name, kind in (("quiet", Quiet), ("verbose", Verbose))
     ]
-    own = signature(command, eval_str=True)
-    parameters = [*own.parameters.values(), *more]
-    spoken_to.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]
-    spoken_to.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-    return spoken_to
+    return extended(command, spoken_to, more)
 
 
 @contextmanager

@@ -17,8 +17,10 @@ import deepinv as dinv
 import torch
 from torch import Tensor
 
+from bigprior.degradations.photographs import OfPhotographs
 from bigprior.degradations.protocol import Protocol
 from bigprior.errors import ImageError, SettingsError
+from bigprior.io.arrays import described
 from bigprior.noise import Noise
 from bigprior.ops.resampling import padded, resized
 
@@ -26,7 +28,7 @@ from bigprior.ops.resampling import padded, resized
 CONDITION_CHANNELS = 5
 
 
-class Degradation(dinv.physics.Physics):  # type: ignore[misc]  # deepinv publishes no types
+class Degradation(OfPhotographs):
     """A deepinv ``Physics`` that knows a bijection of its measurement.
 
     A subclass is final, has a file of its own, and is registered in :data:`bigprior.degradations.DEGRADATIONS`; so it
@@ -136,10 +138,8 @@ class Degradation(dinv.physics.Physics):  # type: ignore[misc]  # deepinv publis
         """
         shape = tuple(y.shape)
         if y.dtype != torch.float32 or y.ndim != 4 or shape[1] != self.channels or 0 in shape:
-            kind = str(y.dtype).removeprefix("torch.")
-            raise ImageError(
-                f"{self.name} takes a float32 tensor (N, {self.channels}, H, W): this one is {kind} {shape}"
-            )
+            wanted = f"{self.name} takes a float32 tensor (N, {self.channels}, H, W)"
+            raise ImageError(f"{wanted}: this one is {described(y)}")
         if not torch.isfinite(y).all():
             raise ImageError("the measurement holds NaN or infinity: expected finite numbers, nominally in [0, 1]")
         return y

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import deepinv as dinv
@@ -60,6 +60,21 @@ class Denoising(Degradation, dinv.physics.Denoising):  # type: ignore[misc]  # d
             raise SettingsError(f"sigma is {came}: expected a noise level in [0, 1] (25 of 255 is {25 / 255:.3f})")
         super().__init__(noise_model=dinv.physics.GaussianNoise(levels if levels.ndim else float(levels)), **kwargs)
         self.sigma = sigma
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, Any]) -> Self:
+        """Of ``sigma`` on the scale of 0..255, as people say it; without, nobody knows it.
+
+        Raises:
+            SettingsError: another setting, or ``sigma`` out of range.
+        """
+        cls.refuse_others(settings, ("sigma",))
+        sigma = settings.get("sigma")
+        if sigma is None:
+            return cls()
+        if not isinstance(sigma, int | float) or not 0 < sigma <= 255:
+            raise SettingsError(f"sigma is {sigma}: expected a noise level above 0, up to 255")
+        return cls(sigma / 255)
 
     def noise_in(self, y: Tensor) -> Noise:
         """Known, or found in ``y``."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Self
 
@@ -15,6 +15,7 @@ from bigprior.degradations.base import Degradation, Measurement
 from bigprior.degradations.protocol import Protocol
 from bigprior.degradations.stock import refuse_noise
 from bigprior.errors import MaskError, SettingsError
+from bigprior.io.pictures import read_mask
 from bigprior.ops.masks import centre_hole, random_boxes, smooth_fill
 from bigprior.ops.resampling import padded, resized
 
@@ -62,6 +63,27 @@ class Inpainting(Degradation, dinv.physics.Inpainting):  # type: ignore[misc]  #
                 kind = "known" if bool((flat.amin(1) == 1).any()) else "hole"
                 raise MaskError(f"mask is all {kind}: expected both known pixels (1) and a hole (0)")
         super().__init__(img_size=(3, *mask.shape[2:]) if mask is not None else (3, 1, 1), mask=mask, **kwargs)
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, Any]) -> Self:
+        """Of ``mask``, a picture's file; without, the hole has to be found.
+
+        Raises:
+            ImageError: no such file, or not a picture.
+            MaskError: a mask that is all hole or all known.
+            SettingsError: another setting.
+        """
+        cls.refuse_others(settings, ("mask",))
+        mask = settings.get("mask")
+        return cls(None if mask is None else read_mask(mask))
+
+    def of_photograph(self, photograph: Tensor) -> Tensor:
+        """The photograph without what the mask hides; without a mask, a photograph that has its hole already.
+
+        Raises:
+            MaskError: a mask of another size.
+        """
+        return photograph if self.mask is None else self.f(self.check(photograph))
 
     def measure(self, y: Tensor) -> Measurement:
         """Without a mask, the exactly black pixels of ``y`` are the guess that priors are given.

@@ -1,0 +1,38 @@
+"""``bigprior restore``: of any degradation that is registered, whoever wrote it."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+import typer
+
+from bigprior.cli.options import Choices, FrameName, Photos, Rho, pairs, with_choices
+from bigprior.cli.restoring import restore_photos
+
+
+@with_choices
+def restore(
+    photos: Photos,
+    how: Choices,
+    degradation: Annotated[
+        str, typer.Option(help="What is wrong: a registered degradation; an unknown name lists the known ones.")
+    ],
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="KEY=VALUE: a setting of the degradation; may be repeated.")
+    ] = None,
+    rho: Rho = None,
+    frame: FrameName = None,
+) -> None:
+    """Restore photographs that have suffered any registered degradation, such as one that another package offers."""
+    given = {name: _value(text) for name, text in pairs("set", settings, "KEY=VALUE")}
+    restore_photos(degradation, photos, how, lambda _: given, frame=frame, rho=rho)
+
+
+def _value(text: str) -> Any:
+    """A number or a truth as such, all else as text: ``3``, ``0.5``, ``true``, ``bicubic``."""
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return text
+    return value if isinstance(value, int | float) else text

@@ -1,0 +1,49 @@
+"""What a degradation is to a person, who has a photograph and settings that can be written down."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from inspect import signature
+from typing import Any, ClassVar, Self
+
+import deepinv as dinv
+from torch import Tensor
+
+from bigprior.errors import SettingsError
+
+
+class OfPhotographs(dinv.physics.Physics):  # type: ignore[misc]  # deepinv publishes no types
+    """The part of every degradation that jobs ask: see :class:`bigprior.Degradation`, of which this is the base."""
+
+    name: ClassVar[str]
+    channels: ClassVar[int]
+
+    def of_photograph(self, photograph: Tensor) -> Tensor:
+        """The measurement that a photograph (1, 3, H, W) is, or stands for.
+
+        Here: the photograph as it is, which this degradation is taken to have struck already; if a measurement has
+        other channels, what the degradation would leave of the photograph.
+        """
+        return photograph if self.channels == photograph.shape[1] else self.A(photograph)
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, Any]) -> Self:
+        """This degradation by settings that a person writes, such as numbers and files; here: its own arguments.
+
+        Raises:
+            SettingsError: one that it does not take, or out of range.
+        """
+        named = [p for p in signature(cls).parameters.values() if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+        cls.refuse_others(settings, [parameter.name for parameter in named])
+        return cls(**settings)
+
+    @classmethod
+    def refuse_others(cls, settings: Mapping[str, Any], known: Sequence[str]) -> None:
+        """That all of ``settings`` are known.
+
+        Raises:
+            SettingsError: one is not.
+        """
+        for name in settings:
+            if name not in known:
+                raise SettingsError(f"{cls.name} takes no setting {name!r}: it takes {', '.join(known) or 'none'}")

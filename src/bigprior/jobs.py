@@ -1,0 +1,157 @@
+"""One photograph, from its file to a folder of results: what the command line, a page and a cluster all call."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bigprior.errors import MaskError, OutputError
+from bigprior.io.decoding import decode
+from bigprior.io.samples import Decoded
+
+# Torch is imported by what needs it: a job is refused before, if it can be.
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from bigprior.degradations import Degradation
+    from bigprior.io.pictures import Picture
+    from bigprior.progress import Progress
+    from bigprior.restoration import Restoration
+    from bigprior.restorer import Restorer
+
+_LOG = logging.getLogger(__name__)
+#: Kinds of file that keep what is written; a result is of the photo's own kind if that is one, else the first.
+_LOSSLESS = (".png", ".tif", ".tiff")
+
+
+@dataclass(frozen=True)
+class Job:
+    """A photograph to restore. It can be pickled, so another process or machine can run it.
+
+    Attributes:
+        photo: the picture's file.
+        task: what is wrong with it: a degradation's name, or its verb.
+        settings: of the degradation, as a person writes them: a noise level on the scale of 0..255, a mask's file. A
+            ``Path`` among them is a picture that belongs to the photo pixel by pixel.
+        folder: where the results go; made if absent.
+        seed: of the prior's start.
+    """
+
+    photo: Path
+    task: str
+    settings: Mapping[str, Any] = field(hash=False)
+    folder: Path
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Names of files may come as text; settings are a copy, which nobody else changes."""
+        for name, value in (
+            ("photo", Path(self.photo)),
+            ("folder", Path(self.folder)),
+            ("settings", {**self.settings}),
+        ):
+            object.__setattr__(self, name, value)
+
+
+def check(job: Job) -> Decoded:
+    """Refuse what cannot be restored, in a moment: torch is not loaded, nothing is written.
+
+    Returns:
+        The photo.
+
+    Raises:
+        ImageError: the photo, or a picture among the settings, cannot be read.
+        MaskError: a picture among the settings is not of the photo's size.
+        OutputError: the folder cannot be written.
+    """
+    _check_folder(job.folder)
+    photo = decode(job.photo)
+    for name, value in job.settings.items():
+        if isinstance(value, Path) and (size := decode(value).size) != photo.size:
+            (h, w), (height, width) = size, photo.size
+            raise MaskError(
+                f"{name} {value} is {w}x{h} but {job.photo} is {width}x{height}: pass a {name} of the photo's size"
+            )
+    return photo
+
+
+def degradation_of(job: Job) -> Degradation:
+    """How the photo was degraded.
+
+    Raises:
+        UnknownNameError: no such task.
+        BigpriorError: settings that the degradation does not take.
+    """
+    from bigprior.degradations import task_of
+
+    return task_of(job.task).from_settings(job.settings)
+
+
+def measurement_of(job: Job) -> tuple[Picture, Degradation, Tensor]:
+    """The photo, how it was degraded, and ``y``, the measurement that it is or stands for.
+
+    Raises:
+        ImageError, MaskError: as :func:`check`.
+        BigpriorError: as :func:`degradation_of`.
+    """
+    from bigprior.io.pictures import read_picture
+
+    picture, degradation = read_picture(job.photo), degradation_of(job)
+    return picture, degradation, degradation.of_photograph(picture.image)
+
+
+def run(job: Job, restorer: Restorer, progress: Progress | None = None) -> Restoration:
+    """Read the photo, restore it, and save the result in the job's folder.
+
+    Args:
+        job: what to do; :func:`check` says beforehand whether it can be done.
+        restorer: of the job's task; it computes where its prior lives.
+        progress: called with (finished, total) units of the prior's work.
+
+    Raises:
+        BigpriorError: as :func:`check`, :func:`degradation_of` and :meth:`bigprior.Restorer.restore`.
+    """
+    with _timed("read", job):
+        picture, degradation, y = measurement_of(job)
+    where = next((tensor.device for tensor in restorer.state_dict().values()), y.device)
+    with _timed("restored", job):
+        result = restorer.restore(y.to(where), degradation.to(where), seed=job.seed, progress=progress)
+    with _timed("saved", job):
+        _save(result, job, picture, colours=degradation.colours)
+    return result
+
+
+def _save(result: Restoration, job: Job, picture: Picture, *, colours: bool) -> None:
+    """Write the result as the photo was: its bits, alpha, profile, and grey if nothing gave it colours."""
+    suffix = job.photo.suffix.lower()
+    grey = picture.is_grey and not colours
+    result.save(
+        job.folder,
+        bits=picture.bits,
+        alpha=picture.alpha,
+        profile=picture.profile if grey == picture.is_grey else None,  # a grey picture's says nothing of colours
+        suffix=suffix if suffix in _LOSSLESS else _LOSSLESS[0],
+        grey=grey,
+    )
+
+
+def _check_folder(folder: Path) -> None:
+    """That a folder is there and can be written, or can be made."""
+    there = next((place for place in (folder, *folder.absolute().parents) if place.exists()), folder)
+    if not there.is_dir():
+        raise OutputError(f"{there} is a file: pass another folder for the results")
+    if not os.access(there, os.W_OK):
+        raise OutputError(f"{there} cannot be written: pass another folder for the results")
+
+
+@contextmanager
+def _timed(what: str, job: Job) -> Iterator[None]:
+    began = time.perf_counter()
+    yield
+    _LOG.info("%s: %s in %.2f s", job.photo, what, time.perf_counter() - began)
