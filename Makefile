@@ -18,8 +18,8 @@ test-slow: $(VENV)/installed
 	$(BIN)/pytest -m slow
 
 check: $(VENV)/installed
-	$(BIN)/ruff format --check src tests benchmarks examples docs
-	$(BIN)/ruff check src tests benchmarks examples docs
+	$(BIN)/ruff format --check src tests benchmarks examples docs/docstrings.py
+	$(BIN)/ruff check src tests benchmarks examples docs/docstrings.py
 	$(BIN)/mypy
 	$(MAKE) --no-print-directory docs
 
@@ -41,8 +41,8 @@ sdist-test: $(VENV)/installed
 	cd $(UNPACKED) && .venv/bin/python -m pytest tests
 
 format: $(VENV)/installed
-	$(BIN)/ruff format src tests benchmarks examples docs
-	$(BIN)/ruff check --fix src tests benchmarks examples docs
+	$(BIN)/ruff format src tests benchmarks examples docs/docstrings.py
+	$(BIN)/ruff check --fix src tests benchmarks examples docs/docstrings.py
 
 # Everything that is measured on the paper's test pictures, and the page that shows it; goes on where it was interrupted.
 SETS ?= bedroom church conference
