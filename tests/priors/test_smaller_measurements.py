@@ -17,12 +17,13 @@ from bigprior.networks.generators import PGGAN
 from bigprior.ops.resampling import padded, resized
 from bigprior.phi import BandPhi, ConstantPhi
 from bigprior.priors.anysize import AnySize, for_any_size
-from bigprior.priors.base import Prior
+from bigprior.priors.base import Prior, Projection
 from bigprior.priors.compose import Blend
 from bigprior.priors.diffusion import DiffusionPrior, DiffusionSettings
 from bigprior.priors.feedforward import FeedForwardPrior
 from bigprior.priors.gan import GANPrior, InversionSettings
 from bigprior.priors.precomputed import PrecomputedPrior
+from bigprior.progress import Progress
 from bigprior.restorer import Restorer
 
 
@@ -32,6 +33,7 @@ class Halved(Degradation, dinv.physics.LinearPhysics):
     name = "halved"
     verb = "double"
     placement = "tiles"
+    grid = 2
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -135,6 +137,12 @@ def test_a_sampler_with_any_denoiser(denoiser: DenoisingUNet, sampler: str) -> N
     torch.testing.assert_close(found.image[1:], alone, atol=1e-5, rtol=0)
 
 
+def test_a_sampler_through_singular_values_that_nobody_knows_is_refused_by_name(denoiser: DenoisingUNet) -> None:
+    prior = DiffusionPrior(denoiser, DiffusionSettings(sampler="ddrm", steps=3))
+    with pytest.raises(SettingsError, match=r"nobody knows the singular values of halved.*'diffpir' or 'dps'"):
+        prior.project(measured(picture()))
+
+
 @pytest.mark.parametrize("sampler", ["mean", "posterior"])
 def test_where_nothing_is_known_pixel_by_pixel_a_sampler_without_conditions_is_asked_for(
     denoiser: DenoisingUNet, sampler: str
@@ -161,6 +169,24 @@ def test_a_generator_at_any_size(tiny_generator: PGGAN, physics: Degradation, he
     alone = torch.cat([prior.project(m[i : i + 1], seed=2).image for i in range(3)])
     torch.testing.assert_close(image, alone, atol=1e-4, rtol=0)
     assert (m.f(image) - m.y).abs().mean() < (m.f(torch.full_like(image, 0.5)) - m.y).abs().mean()
+
+
+@pytest.mark.parametrize("overlap", [0, 3, 5, 15])
+def test_tiles_lie_on_the_grid_whatever_their_overlap(overlap: int) -> None:
+    x = picture(1, 38, 54)
+
+    class Echo(Prior):
+        def propose(self, m: Measurement, *, seed: int = 0, progress: Progress | None = None) -> Projection:
+            assert m.size == (16, 16) and m.y.shape[2:] == (8, 8)
+            return Projection(m.fidelity.clone())
+
+    image = AnySize(Echo(), 16, overlap=overlap).project(measured(x)).image
+    torch.testing.assert_close(image, measured(x).fidelity, atol=1e-5, rtol=0)
+
+
+def test_a_prior_whose_size_no_window_has_is_refused() -> None:
+    with pytest.raises(SettingsError, match="windows of halved are multiples of 2 pixels, but this prior works at 15"):
+        AnySize(PrecomputedPrior(picture()), 15).project(measured(picture()))
 
 
 def test_an_inversion_explains_the_smaller_measurement(tiny_generator: PGGAN) -> None:
