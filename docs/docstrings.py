@@ -18,7 +18,7 @@ class Docstrings(griffe.Extension):
         """Take the ``#:`` comments above an attribute, or beside it, for its docstring."""
         if attr.docstring is not None or attr.lineno is None or not isinstance(node, ast.AST):
             return
-        lines = attr.lines_collection[attr.filepath]  # type: ignore[index]  # a module of several files has no source
+        lines = attr.lines_collection[attr.filepath]
         said = list[str]()
         for line in reversed(lines[: attr.lineno - 1]):
             if not line.strip().startswith("#:"):
@@ -41,6 +41,6 @@ class Docstrings(griffe.Extension):
                 thing.docstring.value = _ROLE.sub(shown, thing.docstring.value).replace("``", "`")
             for member in thing.members.values():
                 if not member.is_alias:
-                    mend(member)  # type: ignore[arg-type]  # an alias is none here
+                    mend(member)
 
         mend(pkg)
