@@ -35,7 +35,7 @@ sdist-test: $(VENV)/installed
 	$(BIN)/python -m build --sdist --outdir $(UNPACKED)
 	tar -xzf $(UNPACKED)/bigprior-*.tar.gz -C $(UNPACKED) --strip-components 1
 	$(BIN)/python -m venv $(UNPACKED)/.venv
-	$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' \
+	$(BIN)/python -c 'import sys; print(*(p for p in sys.path if p.endswith("site-packages")), sep="\n")' \
 		> "$$($(UNPACKED)/.venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/beside.pth"
 	$(UNPACKED)/.venv/bin/pip install --quiet --no-deps $(UNPACKED)
 	cd $(UNPACKED) && .venv/bin/python -m pytest tests
