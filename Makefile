@@ -78,18 +78,13 @@ results-slow: $(VENV)/installed
 dncnn: $(DNCNN)
 
 $(DNCNN): results/dncnn-%.safetensors: | $(VENV)/installed
-	$(BIN)/bigprior train dncnn --task $(VERB_$*) --data $(DATA)/data/lsun_val/bedroom --out runs/dncnn-$*
+	$(BIN)/bigprior train dncnn --set task=$* --data $(DATA)/data/lsun_val/bedroom --out runs/dncnn-$*
 	cp runs/dncnn-$*/dncnn.safetensors $@
-VERB_denoising := denoise
-VERB_inpainting := inpaint
-VERB_colorization := colorize
 
 # Our phi network on the paper's own colorization priors, scored on the paper's test pictures (Table II, bedroom).
 table2-authors-priors: $(VENV)/installed
-	$(BIN)/bigprior train phi --task colorize --data $(DATA)/data/lsun_val/bedroom \
-		--prior-dir $(DATA)/data/mgan_col_bedroom/prior --index 0-249 --validation "" --network unet --error ab+rms \
-		--widths 16,48,96 --shuffle 2 --channels 3 --crop 96 --batch 16 --steps 625 --init he --lr 1e-3 \
-		--out runs/table2-authors-priors
+	$(BIN)/bigprior train phi --settings authors-phi-colour --data $(DATA)/data/lsun_val/bedroom \
+		--set prior_dir=$(DATA)/data/mgan_col_bedroom/prior --out runs/table2-authors-priors
 	$(BIN)/bigprior evaluate table2 --set bedroom --data $(DATA)/data/lsun_val/bedroom --index 250-299 \
 		--prior-dir $(DATA)/data/mgan_col_bedroom/prior --phi runs/table2-authors-priors/phi.safetensors \
 		--json results/table2-authors-priors.json

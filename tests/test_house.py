@@ -52,29 +52,10 @@ LONGEST_MODULE, LONGEST_FUNCTION = 320, 60
 UNFINISHED: dict[str, set[str]] = {
     "floors": set(),
     "circles": set(),
-    "modules": {"training/denoiser.py"},
-    "functions": {
-        "cli/training.py: train_phi",
-        "cli/training.py: train_prior",
-    },
-    "tasks": {
-        "cli/options.py: colorization",
-        "cli/options.py: colorize",
-        "cli/options.py: denoise",
-        "cli/options.py: denoising",
-        "cli/options.py: inpaint",
-        "cli/options.py: inpainting",
-        "training/colorizer.py: Colorization",
-        "training/denoiser.py: Colorization",
-        "training/denoiser.py: Inpainting",
-        "training/dncnn.py: Inpainting",
-        "training/encoder.py: colorization",
-        "training/losses.py: Colorization",
-        "training/recipes.py: colorization",
-        "training/recipes.py: denoising",
-        "training/recipes.py: inpainting",
-    },
-    "isinstance": {"training/dncnn.py: Inpainting"},
+    "modules": set(),
+    "functions": set(),
+    "tasks": set(),
+    "isinstance": set(),
 }
 
 

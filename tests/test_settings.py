@@ -5,7 +5,7 @@ import pytest
 from bigprior.errors import SettingsError
 from bigprior.presets.store import Preset
 from bigprior.priors.gan import InversionSettings
-from bigprior.training.gan import PriorSettings
+from bigprior.training.gan import GANSettings
 from bigprior.training.phi import PhiSettings
 
 
@@ -15,7 +15,7 @@ from bigprior.training.phi import PhiSettings
         (InversionSettings, {"steps": 0}, "steps is 0"),
         (InversionSettings, {"codez": 3}, "codez is 3"),
         (PhiSettings, {"rho": -1}, "rho is -1"),
-        (PriorSettings, {"batch": "many"}, "batch is 'many'"),
+        (GANSettings, {"batch": "many"}, "batch is 'many'"),
         (Preset, {"name": "x"}, "summary"),
     ],
 )

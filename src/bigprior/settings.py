@@ -24,4 +24,19 @@ class Settings(BaseModel):
         except ValidationError as error:
             first = error.errors()[0]
             name = ".".join(map(str, first["loc"])) or type(self).__name__
-            raise SettingsError(f"{name} is {first['input']!r}: {first['msg']}") from None
+            came = "missing" if first["type"] == "missing" else repr(first["input"])
+            raise SettingsError(f"{name} is {came}: {first['msg']}") from None
+
+
+def index_of(text: str) -> tuple[int, int] | None:
+    """The first and last picture of ``A-B``; None of nothing.
+
+    Raises:
+        SettingsError: no such range.
+    """
+    if not text:
+        return None
+    first, sign, last = text.partition("-")
+    if not (sign and first.isdigit() and last.isdigit() and int(first) <= int(last)):
+        raise SettingsError(f"index is {text!r}: expected A-B with A <= B, such as 200-249")
+    return int(first), int(last)

@@ -95,32 +95,38 @@ def test_what_makes_files_needs_a_folder(run, tmp_path):
     assert code == 2 and "--prior-dir" in err
 
 
+def changed(**settings):
+    return [part for name, value in settings.items() for part in ("--set", f"{name}={value}")]
+
+
 def test_a_phi_network_is_trained_on_priors_made_elsewhere(run, tmp_path):
     for folder in ("data", "priors"):
         for i in range(3):
             write_picture(tmp_path / folder / f"{i}.png", torch.rand(1, 3, 48, 48))
-    parts = ["--index", "0-1", "--validation", "2-2", "--steps", 1, "--batch", 1, "--crop", 8, "--widths", "4,4"]
-    where = ["--data", tmp_path / "data", "--prior-dir", tmp_path / "priors", "--out", tmp_path / "run"]
-    how = ["--network", "unet", "--error", "ab+rms", "--init", "he", "--channels", 3, "--shuffle", 2]
-    code, out, _ = run("train", "phi", "--task", "colorize", *where, *parts, *how)
+    where = ["--data", tmp_path / "data", "--out", tmp_path / "run", "--settings", "authors-phi-colour"]
+    small = changed(prior_dir=tmp_path / "priors", index="0-1", validation="2-2", steps=1, batch=1, crop_px=8)
+    small += ["--set", "network_settings.widths=[4, 4]"]
+    code, out, _ = run("train", "phi", *where, *small)
     assert code == 0 and "phi.safetensors" in out
     trained = json.loads((tmp_path / "run" / "settings.json").read_text())
-    assert trained["error"] == "ab+rms" and trained["init"] == "he"
-    code, _, err = run("train", "phi", "--task", "denoise", *where, *parts)
-    assert code == 2 and "--prior-dir goes with --task colorize" in err
-    code, _, err = run("train", "phi", "--task", "colorize", *where, *parts, "--init", "zero")
-    assert code == 2 and "init is 'zero'" in err
+    assert trained["error"] == "ab+rms" and trained["weights"] == "he" and trained["index"] == [0, 1]
+    assert trained["network_settings"] == {"widths": [4, 4], "shuffle": 2, "channels": 3}
+    code, _, err = run("train", "phi", *where, *small, "--set", "task=denoising")
+    assert code == 2 and "prior_dir goes with tasks whose measurements are not drawn" in err
+    code, _, err = run("train", "phi", *where, *small, "--set", "weights=zero")
+    assert code == 2 and "--set weights=zero: weights is 'zero'" in err
 
 
 def test_a_phi_network_is_trained_on_pictures_of_any_sizes(run, tmp_path):
     for i, size in enumerate([(16, 16), (40, 30), (20, 50), (30, 40)]):
         write_picture(tmp_path / "data" / f"{i}.png", torch.rand(1, 3, *size))
-    where = ["--data", tmp_path / "data", "--out", tmp_path / "run", "--preset", "tiny", "--inversion-steps", 1]
-    parts = ["--index", "0-2", "--validation", "3-3", "--steps", 1, "--batch", 1, "--crop", 16]
-    code, _, err = run("train", "phi", "--task", "denoise", *where, *parts, "--network", "unet", "--channels", 2)
+    where = ["--data", tmp_path / "data", "--out", tmp_path / "run", "--settings", "phi-bands"]
+    small = changed(task="denoising", preset="tiny", inversion_steps=1, index="0-2", validation="3-3", steps=1)
+    small += changed(batch=1, crop_px=16)
+    code, _, err = run("train", "phi", *where, *small, "--set", "network=unet", "--set", "network_settings.channels=2")
     assert code == 2 and "channels is 2" in err
     assert not (tmp_path / "run").exists()  # nothing was inverted
-    assert run("train", "phi", "--task", "denoise", *where, *parts)[0] == 0
+    assert run("train", "phi", *where, *small)[0] == 0
     learned = json.loads((tmp_path / "run" / "sources.json").read_text())
     assert learned["preset"] == "tiny" and learned["pictures"].startswith("5,")  # two have a tile as well
 
@@ -128,9 +134,9 @@ def test_a_phi_network_is_trained_on_pictures_of_any_sizes(run, tmp_path):
 def test_a_supervised_network_is_trained_for_the_tables(run, tmp_path):
     for i in range(3):
         write_picture(tmp_path / "data" / f"{i}.png", torch.rand(1, 3, 48, 48))
-    parts = ["--index", "0-1", "--validation", "2-2", "--steps", 1, "--batch", 1, "--crop", 8]
+    small = changed(task="denoising", index="0-1", validation="2-2", steps=1, batch=1, crop_px=8)
     out = tmp_path / "run"
-    assert run("train", "dncnn", "--task", "denoise", "--data", tmp_path / "data", "--out", out, *parts)[0] == 0
+    assert run("train", "dncnn", "--data", tmp_path / "data", "--out", out, *small)[0] == 0
     (out / "dncnn.safetensors").rename(out / "dncnn-denoising.safetensors")
     options = ["--data", tmp_path / "data", "--index", "2-2", "--preset", "tiny", "--steps", 1, "--baselines", "dncnn"]
     code, shown, _ = run("evaluate", "table5", *options, "--dncnn", out)
@@ -141,30 +147,28 @@ def test_a_denoiser_is_trained_and_becomes_a_preset(run, tmp_path, monkeypatch):
     for i in range(3):
         write_picture(tmp_path / "data" / f"{i}.png", torch.rand(1, 3, 130, 130))
     common = ["--data", tmp_path / "data", "--out", tmp_path / "run"]
-    small = ["--resolution", 128, "--kimg", 0.002, "--batch", 1, "--told", 0.9, "--luminance", 0.3, "--alone", 7]
-    small += ["--native", 0.6, "--recoloured", 0.5]
-    code, out, _ = run("train", "prior", "--kind", "diffusion", *common, *small, "--lr", 1e-4)
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text('kind = "denoiser"\nresolution = 128\ntotal_kimg = 0.002\nbatch = 1\nconditional = 0.9\n')
+    code, out, _ = run("train", "denoiser", *common, "--settings", recipe, *changed(lr="1e-4", alone=7), "--seed", 3)
     assert code == 0
     trained = json.loads((tmp_path / "run" / "settings.json").read_text())
-    assert [trained[name] for name in ("told", "luminance", "lr", "alone")] == [0.9, 0.3, 1e-4, 7]
-    assert [trained[name] for name in ("native", "recoloured")] == [0.6, 0.5]
-    for command in (("prior", "--kind", "diffusion", *small), ("prior", *small[:4]), ("refiner",), ("colorizer",)):
-        code, _, err = run("train", *command, "--data", tmp_path / "data", "--out", tmp_path / "new", "--index", "1-3")
+    assert [trained[name] for name in ("conditional", "lr", "alone", "seed")] == [0.9, 1e-4, 7, 3]
+    for kind in ("denoiser", "gan", "refiner", "colorizer", "encoder"):
+        more = ["--data", tmp_path / "data", "--out", tmp_path / "new", "--set", "index=1-3"]
+        code, _, err = run("train", kind, *more)
         assert code == 2 and "index is 1-3 but" in err and "holds 3 pictures" in err
     assert not (tmp_path / "new").exists()
-    code, _, err = run("train", "prior", *common, "--told", 0.5)
-    assert code == 2 and "--told goes with --kind diffusion, not gan" in err
-    code, _, err = run("train", "prior", "--kind", "diffusion", *common, "--vgg", tmp_path / "vgg.safetensors")
-    assert code == 2 and "--vgg goes with --kind gan, not diffusion" in err
+    code, _, err = run("train", "gan", *common, "--settings", recipe)
+    assert code == 2 and "recipe.toml is for `bigprior train denoiser`, not gan" in err
     assert "denoiser.safetensors" in out
     imported = ["priors", "import", "mine", tmp_path / "run" / "denoiser.safetensors", "--into", tmp_path / "home"]
-    colours = ["--data", tmp_path / "data", "--out", tmp_path / "colours", "--kimg", 0.016]
+    colours = ["--data", tmp_path / "data", "--out", tmp_path / "colours", "--set", "total_kimg=0.016"]
     assert run("train", "colorizer", *colours)[0] == 0
     beside = ["--part", f"colorizer={tmp_path / 'colours' / 'colorizer.safetensors'}"]
     assert run(*imported)[0] == 0
     monkeypatch.setenv("BIGPRIOR_HOME", str(tmp_path / "home"))
-    looks = ["--data", tmp_path / "data", "--out", tmp_path / "looks", "--preset", "mine"]
-    looks += ["--pictures", 1, "--kimg", 0.016, "--lr", 1e-4, "--native", 0, "--recoloured", 1]
+    looks = ["--data", tmp_path / "data", "--out", tmp_path / "looks"]
+    looks += changed(preset="mine", pictures=1, total_kimg=0.016, lr="1e-4", native=0, recoloured=1)
     assert run("train", "refiner", *looks)[0] == 0
     trained = json.loads((tmp_path / "looks" / "settings.json").read_text())
     assert trained["native"] == 0 and trained["recoloured"] == 1
@@ -176,15 +180,25 @@ def test_a_denoiser_is_trained_and_becomes_a_preset(run, tmp_path, monkeypatch):
     for wrong in ("inpaint=0", "inpaint", "deblur=3"):
         code, _, err = run(*imported, "--steps", wrong)
         assert code == 2 and err.count("\n") == 1
-    code, _, err = run("train", "prior", "--kind", "diffusion", *common, "--precision", "fp8")
+    code, _, err = run("train", "denoiser", *common, "--set", "precision=fp8")
     assert code == 2 and "fp8" in err
 
 
 def test_a_gan_is_not_trained_by_several_processes(run, tmp_path, monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "2")
     write_picture(tmp_path / "0.png", torch.rand(1, 3, 64, 64))
-    code, _, err = run("train", "prior", "--data", tmp_path, "--out", tmp_path / "run")
+    code, _, err = run("train", "gan", "--data", tmp_path, "--out", tmp_path / "run")
     assert code == 2 and err.count("\n") == 1 and "without torchrun" in err
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_unknown_kind_of_training_or_a_device_that_is_not_there_is_refused(run, tmp_path):
+    write_picture(tmp_path / "0.png", torch.rand(1, 3, 64, 64))
+    where = ["--data", tmp_path, "--out", tmp_path / "run"]
+    code, _, err = run("train", "upscaler", *where)
+    assert code == 2 and "unknown training 'upscaler'" in err and "denoiser" in err
+    code, _, err = run("train", "colorizer", *where, "--device", "abacus")
+    assert code == 2 and err.count("\n") == 1 and "device is 'abacus'" in err
     assert not (tmp_path / "run").exists()
 
 

@@ -62,29 +62,30 @@ import torch
 sys.path.insert(0, {folder!r})
 torch.set_num_threads(1)
 import test_{module}
-from bigprior.training import {module}, run
+from bigprior.training import run
+from bigprior.training.plan import Plan
 
 run.SAVE_EVERY_S = -1.0
-plain = {module}.step_rng
+plain = Plan.moment
 
-def step_rng(seed, step):
-    if step == {last_save}:
+def moment(plan):
+    if plan.step == {last_save}:
         run.SAVE_EVERY_S = 1e9  # this step and the next are lost
-    if step == {last_save} + 2:
+    if plan.step == {last_save} + 2:
         os.kill(os.getpid(), signal.SIGKILL)
-    return plain(seed, step)
+    return plain(plan)
 
-{module}.step_rng = step_rng
-{call}
+Plan.moment = moment
+test_{module}.{call}
 """
 
 
 @pytest.fixture
 def run_until_killed() -> Callable[..., None]:
-    """``run_until_killed(module, call, last_save, *arguments)``: ``call`` a training in a process that is killed.
+    """``run_until_killed(module, call, last_save, *arguments)``: a training in a process that is killed.
 
-    ``module`` is of ``bigprior.training``, and ``call`` may use it, its test module and ``sys.argv[1:]``. The state is
-    saved at every step up to ``last_save``; two steps later the process kills itself.
+    ``call`` is of a function of the module's tests, and may use ``sys.argv[1:]``. The state is saved at every step up
+    to ``last_save``; two steps later the process kills itself.
     """
 
     def run(module: str, call: str, last_save: int, *arguments: Path) -> None:

@@ -10,32 +10,36 @@ from PIL import Image
 from bigprior.errors import SettingsError
 from bigprior.io.weights import read_weights
 from bigprior.networks.colorizer import ColorizationNetwork
-from bigprior.training.colorizer import ColorizerSettings, train_colorizer
+from bigprior.training.colorizer import ColorizerSettings, ColorizerTrainer
+from bigprior.training.loop import fit
 
 SMALL = ColorizerSettings(width=8, blocks=1, batch=2, total_kimg=0.016, snapshot_kimg=0.008)
+
+
+def train(data: Path | str, out: Path | str, settings: ColorizerSettings = SMALL) -> Path:
+    return fit(ColorizerTrainer(settings, data), out, quiet=True)
 
 
 @pytest.fixture(scope="module")
 def unbroken(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("unbroken") / "run"
-    train_colorizer(pictures, folder, SMALL, quiet=True)
+    train(pictures, folder)
     return folder
 
 
 def test_a_killed_run_ends_like_one_that_was_not(
     pictures: Path, unbroken: Path, tmp_path: Path, assert_equal_states, run_until_killed
 ) -> None:
-    call = "colorizer.train_colorizer(sys.argv[1], sys.argv[2], test_colorizer.SMALL, quiet=True)"
-    run_until_killed("colorizer", call, 3, pictures, tmp_path / "run")
+    run_until_killed("colorizer", "train(*sys.argv[1:])", 3, pictures, tmp_path / "run")
     assert torch.load(tmp_path / "run" / "state.pt", weights_only=True)["step"] == 3
-    path = train_colorizer(pictures, tmp_path / "run", SMALL, quiet=True)
+    path = train(pictures, tmp_path / "run")
     assert path.read_bytes() == (unbroken / "colorizer.safetensors").read_bytes()
     assert_equal_states(tmp_path / "run", unbroken)
 
 
 def test_a_folder_of_another_run_is_refused(pictures: Path, unbroken: Path) -> None:
     with pytest.raises(SettingsError, match="other settings"):
-        train_colorizer(pictures, unbroken, SMALL.model_copy(update={"lr": 1.0}), quiet=True)
+        train(pictures, unbroken, SMALL.model_copy(update={"lr": 1.0}))
 
 
 def test_it_learns_what_colour_a_texture_has(tmp_path: Path) -> None:
@@ -44,7 +48,7 @@ def test_it_learns_what_colour_a_texture_has(tmp_path: Path) -> None:
         grey = np.kron(rng.uniform(80, 150, (256 // (side := (64, 2)[i]),) * 2), np.ones((side, side)))
         Image.fromarray(np.stack([grey + red, grey, grey + blue], axis=2).astype(np.uint8)).save(tmp_path / f"{i}.png")
     settings = SMALL.model_copy(update={"total_kimg": 0.2, "lr": 1e-2, "dropout": 0.0, "width": 16})
-    tensors, header = read_weights(train_colorizer(tmp_path, tmp_path / "run", settings, quiet=True))
+    tensors, header = read_weights(train(tmp_path, tmp_path / "run", settings))
     network = ColorizationNetwork.from_state_dict(tensors, header["network"]).eval()
     for i in range(2):
         truth = torch.from_numpy(np.array(Image.open(tmp_path / f"{i}.png"))).permute(2, 0, 1)[None] / 255

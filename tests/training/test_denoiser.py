@@ -12,8 +12,11 @@ from bigprior.errors import SettingsError
 from bigprior.io.weights import read_weights
 from bigprior.networks.denoising_unet import DenoisingUNet
 from bigprior.presets.importing import import_preset
-from bigprior.presets.store import load_denoiser, load_restorer, preset
-from bigprior.training.denoiser import DenoiserSettings, _Trainer, train_denoiser
+from bigprior.presets.loading import load_restorer
+from bigprior.presets.store import load_part, preset
+from bigprior.training.denoiser import DenoiserSettings, DenoiserTrainer
+from bigprior.training.loop import fit
+from bigprior.training.workers import Team
 
 SMALL = DenoiserSettings(
     widths=(4, 8),
@@ -24,25 +27,28 @@ SMALL = DenoiserSettings(
     batch=4,
     total_kimg=0.04,
     snapshot_kimg=0.016,
-    told=0.7,
+    conditional=0.7,
     perceptual=0,
 )
+
+
+def train(data: Path | str, out: Path | str, settings: DenoiserSettings = SMALL, init: Path | None = None) -> Path:
+    return fit(DenoiserTrainer(settings, data), out, init=init, quiet=True)
 
 
 @pytest.fixture(scope="module")
 def unbroken(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("unbroken") / "run"
-    train_denoiser(pictures, folder, SMALL, quiet=True)
+    train(pictures, folder)
     return folder
 
 
 def test_a_killed_run_ends_like_one_that_was_not(
     pictures: Path, unbroken: Path, tmp_path: Path, assert_equal_states, run_until_killed
 ) -> None:
-    call = "denoiser.train_denoiser(sys.argv[1], sys.argv[2], test_denoiser.SMALL, quiet=True)"
-    run_until_killed("denoiser", call, 3, pictures, tmp_path / "run")
+    run_until_killed("denoiser", "train(*sys.argv[1:])", 3, pictures, tmp_path / "run")
     assert torch.load(tmp_path / "run" / "state.pt", weights_only=True)["step"] == 3
-    path = train_denoiser(pictures, tmp_path / "run", SMALL, quiet=True)
+    path = train(pictures, tmp_path / "run")
     assert path.read_bytes() == (unbroken / "denoiser.safetensors").read_bytes()
     assert_equal_states(tmp_path / "run", unbroken)
 
@@ -51,9 +57,17 @@ def test_it_learns(tmp_path: Path) -> None:
     for i in range(4):  # flat pictures: noise is easily told from them
         Image.new("RGB", (32, 32), (60 * i, 200 - 50 * i, 90)).save(tmp_path / f"{i}.png")
     # Without a moving average to speak of, since the run is short.
-    quick = {"widths": (8, 16), "total_kimg": 1.6, "told": 0.0, "low_noise": 1.0, "ema": 0.5, "lr": 5e-3, "decay": 0.5}
+    quick = {
+        "widths": (8, 16),
+        "total_kimg": 1.6,
+        "conditional": 0.0,
+        "low_noise": 1.0,
+        "ema": 0.5,
+        "lr": 5e-3,
+        "decay": 0.5,
+    }
     settings = SMALL.model_copy(update=quick)
-    tensors, header = read_weights(train_denoiser(tmp_path, tmp_path / "run", settings, quiet=True))
+    tensors, header = read_weights(train(tmp_path, tmp_path / "run", settings))
     network = DenoisingUNet.from_state_dict(tensors, header["network"])
     x = torch.full((1, 3, 16, 16), 0.4)
     noisy = x + 0.15 * torch.randn(x.shape, generator=torch.Generator().manual_seed(0))
@@ -63,27 +77,27 @@ def test_it_learns(tmp_path: Path) -> None:
 
 
 def test_lpips_judges_holes(pictures: Path, tmp_path: Path) -> None:
-    update = {"told": 1.0, "luminance": 0.0, "start": 1.0, "perceptual": 1.0}
+    update = {"conditional": 1.0, "tasks": {"inpaint": 1.0}, "one_step": 1.0, "perceptual": 1.0}
     with pytest.raises(SettingsError, match=r"conditional_crop_px is 24: .* 32 pixels"):
-        train_denoiser(pictures, tmp_path / "small", SMALL.model_copy(update=update), quiet=True)
+        train(pictures, tmp_path / "small", SMALL.model_copy(update=update))
     settings = SMALL.model_copy(update=update | {"conditional_crop_px": 32})
     losses = {}
     for name, update in (("with", {}), ("without", {"perceptual": 0.0})):
-        train_denoiser(pictures, tmp_path / name, settings.model_copy(update=update), quiet=True)
+        train(pictures, tmp_path / name, settings.model_copy(update=update))
         first, *_ = (tmp_path / name / "log.jsonl").read_text().splitlines()
-        losses[name] = json.loads(first)["surroundings alone"]
+        losses[name] = json.loads(first)["inpainting, one step"]
     assert losses["with"] > losses["without"] > 0
 
 
 def test_a_folder_of_another_run_is_refused(pictures: Path, unbroken: Path) -> None:
     with pytest.raises(SettingsError, match="other settings"):
-        train_denoiser(pictures, unbroken, SMALL.model_copy(update={"told": 0.1}), quiet=True)
+        train(pictures, unbroken, SMALL.model_copy(update={"conditional": 0.1}))
 
 
 def test_a_new_run_goes_on_from_weights(pictures: Path, unbroken: Path, tmp_path: Path) -> None:
     start = unbroken / "denoiser.safetensors"
     settings = SMALL.model_copy(update={"total_kimg": 0.008, "lr": 1e-12, "seed": 3})
-    tensors, header = read_weights(train_denoiser(pictures, tmp_path, settings, init=start, quiet=True))
+    tensors, header = read_weights(train(pictures, tmp_path, settings, start))
     assert header["images"] == 48
     before, _ = read_weights(start)
     assert all(torch.allclose(tensors[k], before[k], atol=1e-3) for k in before)
@@ -92,13 +106,13 @@ def test_a_new_run_goes_on_from_weights(pictures: Path, unbroken: Path, tmp_path
 @pytest.mark.usefixtures("home")
 def test_trained_weights_become_a_preset_that_restores(unbroken: Path, measure) -> None:
     import_preset("own-denoiser", unbroken / "denoiser.safetensors")
-    assert preset("own-denoiser").network == "denoiser" and preset("own-denoiser").images_seen == 40
-    assert load_denoiser("own-denoiser")(torch.rand(1, 3, 8, 8), 0.1).shape == (1, 3, 8, 8)
+    assert preset("own-denoiser").kind == "diffusion" and preset("own-denoiser").images_seen == 40
+    assert load_part("own-denoiser", "denoiser")(torch.rand(1, 3, 8, 8), 0.1).shape == (1, 3, 8, 8)
     for task in ("denoising", "inpainting", "colorization"):
         y, physics = measure(task, height=20, width=24)
         result = load_restorer("own-denoiser", task).restore(y, physics)
         assert result.restored.shape == (1, 3, 20, 24)
-        assert result.provenance["sampling"]["sampler"] == "mean"
+        assert result.provenance["settings"]["sampler"] == "mean"
     with pytest.raises(SettingsError, match="paper"):
         load_restorer("own-denoiser", "denoising", paper=True)
 
@@ -107,16 +121,17 @@ def test_two_processes_train_one_denoiser(
     pictures: Path, unbroken: Path, tmp_path: Path, in_two_processes: Callable[..., None]
 ) -> None:
     script = """
-from test_denoiser import SMALL
-from bigprior.training import denoiser
+from test_denoiser import train
+from bigprior.training.denoiser import DenoiserTrainer
 seen = {}
-step = denoiser._Trainer.train_step
-def spied(self, pictures):
-    kind, loss = step(self, pictures)
-    seen.setdefault(self.rank, []).append([kind, loss, float(sum(p.abs().sum() for p in self.network.parameters()))])
-    return kind, loss
-denoiser._Trainer.train_step = spied
-denoiser.train_denoiser(sys.argv[1], sys.argv[2] + "/run", SMALL)
+step = DenoiserTrainer.train_step
+def spied(self, moment):
+    (kind, loss), = (losses := step(self, moment)).items()
+    size = float(sum(p.abs().sum() for p in self.network.parameters()))
+    seen.setdefault(self.team.rank, []).append([kind, loss.item(), size])
+    return losses
+DenoiserTrainer.train_step = spied
+train(sys.argv[1], sys.argv[2] + "/run")
 import json
 (rank, lines), = seen.items()
 open(f"{sys.argv[2]}/{rank}.json", "w").write(json.dumps(lines))
@@ -135,21 +150,22 @@ open(f"{sys.argv[2]}/{rank}.json", "w").write(json.dumps(lines))
 def test_processes_that_work_alone_meet(pictures: Path, tmp_path: Path, in_two_processes: Callable[..., None]) -> None:
     script = """
 import shutil
-from test_denoiser import SMALL
-from bigprior.training import denoiser, run
+from test_denoiser import SMALL, train
+from bigprior.training import run
+from bigprior.training.denoiser import DenoiserTrainer
 sums = []
-step, save = denoiser._Trainer.train_step, run.Run.save
-def spied(self, pictures):
-    result = step(self, pictures)
-    networks = [float(sum(p.abs().sum() for p in n.parameters())) for n in (self.network, self.ema)]
-    sums.append((self.rank, networks))
+step, save = DenoiserTrainer.train_step, run.Run.save
+def spied(self, moment):
+    result = step(self, moment)
+    networks = [float(sum(p.abs().sum() for p in n.parameters())) for n in (self.network, self.average)]
+    sums.append((self.team.rank, networks))
     return result
 def copied(self, state):
     save(self, state)
     if self.writes and state["step"] == 8 and sys.argv[3].endswith("run"):
         shutil.copytree(self.folder, sys.argv[2] + "/resumed")
-denoiser._Trainer.train_step, run.Run.save, run.SAVE_EVERY_S = spied, copied, -1.0
-denoiser.train_denoiser(sys.argv[1], sys.argv[3], SMALL.model_copy(update={"alone": 4}))
+DenoiserTrainer.train_step, run.Run.save, run.SAVE_EVERY_S = spied, copied, -1.0
+train(sys.argv[1], sys.argv[3], SMALL.model_copy(update={"alone": 4}))
 import json
 open(f"{sys.argv[3]}-{sums[0][0]}.json", "w").write(json.dumps([s for _, s in sums]))
 """
@@ -163,6 +179,6 @@ open(f"{sys.argv[3]}-{sums[0][0]}.json", "w").write(json.dumps([s for _, s in su
     assert weights[0] == weights[1]
 
 
-def test_a_batch_that_cannot_be_shared_is_refused() -> None:
+def test_a_batch_that_cannot_be_shared_is_refused(pictures: Path) -> None:
     with pytest.raises(SettingsError, match="3 processes cannot share a batch of 4"):
-        _Trainer(SMALL, rank=0, count=3)
+        DenoiserTrainer(SMALL, pictures).begin(Team(0, 3), torch.device("cpu"))

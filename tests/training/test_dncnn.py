@@ -13,26 +13,26 @@ from bigprior.errors import SettingsError, UnknownNameError, WeightsError
 from bigprior.evaluation.metrics import psnr
 from bigprior.io.folders import load_set
 from bigprior.io.weights import save_weights
-from bigprior.training.dncnn import DnCNNSettings, load_dncnn, restore_with, train_dncnn
+from bigprior.training.dncnn import DnCNNSettings, DnCNNTrainer, load_dncnn, restore_with
+from bigprior.training.loop import fit
 
 
 def settings_of(task: str, steps: int, **more: object) -> DnCNNSettings:
     small = {"depth": 3, "batch": 2, "crop_px": 9, "validation_px": 12, "validate_every": 2}
+    small |= {"index": (0, 2), "validation": (3, 3)}
     return DnCNNSettings(task=task, steps=steps, **(small | more))
 
 
 def train(data: Path, out: Path, settings: DnCNNSettings) -> Path:
-    return train_dncnn(data, (0, 2), (3, 3), out, settings, quiet=True)
+    return fit(DnCNNTrainer(settings, data), out, quiet=True)
 
 
 def test_a_killed_run_ends_like_one_that_was_not(
     smooth_pictures: Path, tmp_path: Path, run_until_killed, assert_equal_states
 ) -> None:
     whole = train(smooth_pictures, tmp_path / "whole", settings_of("inpainting", 6))
-    call = "from pathlib import Path\n"
-    call += "test_dncnn.train(*map(Path, sys.argv[1:]), test_dncnn.settings_of('inpainting', 6))"
+    call = "train(*sys.argv[1:], test_dncnn.settings_of('inpainting', 6))"
     run_until_killed("dncnn", call, 3, smooth_pictures, tmp_path / "killed")
-    assert not (tmp_path / "killed" / "dncnn.safetensors").exists()
     resumed = train(smooth_pictures, tmp_path / "killed", settings_of("inpainting", 6))
     assert resumed.read_bytes() == whole.read_bytes()
     assert_equal_states(tmp_path / "whole", tmp_path / "killed")
@@ -62,7 +62,7 @@ def test_every_task_trains_and_restores(smooth_pictures: Path, tmp_path: Path, t
 @pytest.mark.parametrize("validation", [None, (1, 2)])
 def test_weights_are_chosen_on_other_pictures(smooth_pictures: Path, tmp_path: Path, validation: Any) -> None:
     with pytest.raises(SettingsError, match="validation"):
-        train_dncnn(smooth_pictures, (0, 1), validation, tmp_path / "run", settings_of("denoising", 1), quiet=True)
+        train(smooth_pictures, tmp_path / "run", settings_of("denoising", 1, index=(0, 1), validation=validation))
     assert not (tmp_path / "run").exists()
 
 

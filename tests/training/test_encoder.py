@@ -13,9 +13,12 @@ from bigprior.io.weights import read_weights, save_weights
 from bigprior.networks.encoder import CodeEncoder
 from bigprior.networks.generators import PGGAN
 from bigprior.presets.importing import import_preset
-from bigprior.presets.store import load_encoder, load_prior, load_restorer, preset
+from bigprior.presets.loading import load_prior, load_restorer
+from bigprior.presets.store import load_part, preset
 from bigprior.priors.gan import GANPrior, InversionSettings
-from bigprior.training.encoder import EncoderSettings, _Trainer, train_encoder
+from bigprior.training.encoder import EncoderSettings, EncoderTrainer
+from bigprior.training.loop import fit
+from bigprior.training.plan import Moment
 
 
 def generator_of(seed: int = 1) -> PGGAN:
@@ -29,7 +32,7 @@ def settings_of(steps: int, **more: object) -> EncoderSettings:
 
 
 def train(data: Path, out: Path, settings: EncoderSettings) -> Path:
-    return train_encoder(data, generator_of(), out, settings, quiet=True)
+    return fit(EncoderTrainer(settings, generator_of(), data), out, quiet=True)
 
 
 def encoder_of(path: Path) -> CodeEncoder:
@@ -41,7 +44,7 @@ def test_a_killed_run_ends_like_one_that_was_not(
     smooth_pictures: Path, tmp_path: Path, run_until_killed, assert_equal_states
 ) -> None:
     whole = train(smooth_pictures, tmp_path / "whole", settings_of(8))
-    call = "from pathlib import Path\ntest_encoder.train(*map(Path, sys.argv[1:]), test_encoder.settings_of(8))"
+    call = "train(*sys.argv[1:], test_encoder.settings_of(8))"
     run_until_killed("encoder", call, 4, smooth_pictures, tmp_path / "killed")
     resumed = train(smooth_pictures, tmp_path / "killed", settings_of(8))
     assert resumed.read_bytes() == whole.read_bytes()
@@ -58,8 +61,8 @@ def test_inversions_begin_nearer_to_the_truth(smooth_pictures: Path, tmp_path: P
     inversion = InversionSettings(codes=2, layer=2, steps=5, precision="fp32")
     with torch.no_grad():
         x = generator(torch.randn(16, 16, generator=torch.Generator().manual_seed(77))).clamp(0, 1)
-    cold = GANPrior(generator, inversion).project(x, Denoising()).history
-    warm = GANPrior(generator, inversion, encoder=encoder).project(x, Denoising()).history
+    cold = GANPrior(generator, inversion).project(Denoising().measure(x)).history
+    warm = GANPrior(generator, inversion, encoder=encoder).project(Denoising().measure(x)).history
     assert cold is not None and warm is not None
     assert warm[0].mean() < 0.7 * cold[0].mean()
     assert warm[-1].mean() < cold[-1].mean()
@@ -69,7 +72,7 @@ def test_codes_stay_shared_for_as_long_as_asked(smooth_pictures: Path, tmp_path:
     y = load_set(smooth_pictures, (0, 3), 16).images
     for shared, alike in ((1.0, True), (0.0, False)):
         encoder = encoder_of(train(smooth_pictures, tmp_path / str(shared), settings_of(3, shared=shared)))
-        z, alpha = encoder(y, Denoising())
+        z, alpha = encoder(Denoising().measure(y))
         assert torch.equal(z[0], z[1]) is alike
         assert not torch.equal(alpha[0], alpha[1])
 
@@ -81,9 +84,9 @@ def test_it_takes_every_measurement_by_itself(any_task: str, measure) -> None:  
         encoder.weights_head.weight.normal_()
     y, physics = measure(any_task, 2, 16, 16)
     assert isinstance(physics, Degradation)
-    z, alpha = encoder(y, physics)
+    z, alpha = encoder(physics.measure(y))
     assert z.shape == alpha.shape == (2, 2, 16)
-    torch.testing.assert_close(encoder(y[:1], physics)[1], alpha[:1])
+    torch.testing.assert_close(encoder(physics.measure(y)[:1])[1], alpha[:1])
     assert torch.isfinite(alpha).all()
 
 
@@ -109,10 +112,9 @@ def test_weights_of_another_shape_are_refused() -> None:
         CodeEncoder.from_state_dict(encoder.state_dict(), {"sides": 3})
 
 
-def test_the_steps_fall_while_codes_are_shared_and_again_while_they_are_not() -> None:
-    trainer, rates = _Trainer(settings_of(400, shared=0.5), generator_of(), torch.empty(0)), list[float]()
-    for trainer.step in range(400):
-        rates.append(trainer.lr())
+def test_the_rate_falls_while_codes_are_shared_and_again_while_they_are_not(smooth_pictures: Path) -> None:
+    trainer = EncoderTrainer(settings_of(400, shared=0.5), generator_of(), smooth_pictures)
+    rates = [trainer.schedule(Moment(step, step, 400))["lr"] for step in range(400)]
     assert rates[0] == pytest.approx(1e-5, rel=0.01)
     assert max(rates[:200]) < 1e-3 and rates[199] < 1e-6
     assert rates[200] == pytest.approx(1e-3 / 3) and rates[399] < 1e-6
@@ -122,18 +124,19 @@ def test_the_steps_fall_while_codes_are_shared_and_again_while_they_are_not() ->
 def test_a_preset_ships_its_encoder(smooth_pictures: Path, tmp_path: Path) -> None:
     save_weights(tmp_path / "generator.safetensors", generator_of().state_dict(), {"architecture": "pggan"})
     weights = train(smooth_pictures, tmp_path / "run", settings_of(2))
-    inversion = {task: InversionSettings(codes=2, layer=2, steps=2) for task in ("denoising", "colorization")}
-    inversion["inpainting"] = InversionSettings(codes=3, layer=2, steps=2)
-    import_preset("tiny", tmp_path / "generator.safetensors", encoder=weights, inversion=inversion)
-    assert load_encoder("tiny") is not None
-    prior, key = load_prior("tiny", "denoising")
-    assert isinstance(prior, GANPrior) and prior.encoder is not None
-    assert preset("tiny").sha256["encoder"] in key
+    inversion = {task: {"codes": 2, "layer": 2, "steps": 2} for task in ("denoising", "colorization")}
+    inversion["inpainting"] = {"codes": 3, "layer": 2, "steps": 2}
+    import_preset("tiny", tmp_path / "generator.safetensors", beside={"encoder": weights}, settings=inversion)
+    assert load_part("tiny", "encoder") is not None
+    loaded = load_prior("tiny", "denoising")
+    assert isinstance(loaded.prior, GANPrior) and loaded.prior.encoder is not None
+    assert loaded.weights["encoder"] == preset("tiny").sha256["encoder"] and loaded.weights["encoder"] in loaded.key
     # Settings that it was not made for begin at random codes.
-    other, other_key = load_prior("tiny", "inpainting")
-    assert isinstance(other, GANPrior) and other.encoder is None
-    assert "random" in other_key
+    other = load_prior("tiny", "inpainting")
+    assert isinstance(other.prior, GANPrior) and other.prior.encoder is None
+    assert other.weights.keys() == {"generator"}
     assert load_restorer("tiny", "denoising").provenance["weights"]["encoder"] == preset("tiny").sha256["encoder"]
     truth = torch.rand(1, 3, 16, 16)
     y, physics = simulate("denoising", truth, ["a"])
-    assert torch.equal(prior.project(y, physics, seed=1).image, prior.project(y, physics, seed=2).image)
+    images = [loaded.prior.project(physics.measure(y), seed=seed).image for seed in (1, 2)]
+    assert torch.equal(*images)

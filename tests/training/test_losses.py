@@ -1,8 +1,9 @@
-"""How answers at once are judged."""
+"""How one-step estimates are judged."""
 
 import pytest
 import torch
 
+from bigprior.degradations import Colorization
 from bigprior.evaluation.metrics import colour_auc
 from bigprior.ops.masks import centre_hole
 from bigprior.training.losses import colour_error, hole_error
@@ -17,11 +18,14 @@ def pictures(seed: int, side: int = 32) -> torch.Tensor:
 def test_the_error_of_colour_is_what_the_auc_lacks() -> None:
     truth = pictures(0)
     grey = (truth * torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)).sum(1, keepdim=True).expand_as(truth)
+    m = Colorization().measure(Colorization().f(truth))
     # The AuC counts whole thresholds, half a step away on the mean.
-    assert float(colour_error(grey, truth)) == pytest.approx(1 - float(colour_auc(grey, truth).mean()) / 100, abs=0.005)
-    assert float(colour_error(truth, truth)) < 0.001
+    assert float(colour_error(m, grey, truth)) == pytest.approx(
+        1 - float(colour_auc(grey, truth).mean()) / 100, abs=0.005
+    )
+    assert float(colour_error(m, truth, truth)) < 0.001
     # A brighter picture of the same colours is no worse: the luminance is the measurement's.
-    assert float(colour_error(truth + 0.05, truth)) == pytest.approx(float(colour_error(truth, truth)), abs=1e-4)
+    assert float(colour_error(m, truth + 0.05, truth)) == pytest.approx(float(colour_error(m, truth, truth)), abs=1e-4)
 
 
 def test_the_error_of_a_filling_looks_at_the_hole_alone_and_not_at_its_size() -> None:
@@ -39,7 +43,8 @@ def test_the_error_of_a_filling_looks_at_the_hole_alone_and_not_at_its_size() ->
 
 def test_both_have_gradients_everywhere() -> None:
     truth, mask = pictures(2), centre_hole(32, 32).expand(2, -1, -1, -1)
-    answer = torch.zeros_like(truth).requires_grad_()
-    loss = colour_error(answer, truth) + hole_error(answer, truth, mask, 0.1)
-    (gradient,) = torch.autograd.grad(loss, answer)
+    estimate = torch.zeros_like(truth).requires_grad_()
+    m = Colorization().measure(Colorization().f(truth))
+    loss = colour_error(m, estimate, truth) + hole_error(estimate, truth, mask, 0.1)
+    (gradient,) = torch.autograd.grad(loss, estimate)
     assert bool(gradient.isfinite().all()) and float(gradient.abs().sum()) > 0

@@ -6,19 +6,21 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from bigprior.degradations import Degradation
-from bigprior.degradations.simulation import PROTOCOLS, simulate
+from bigprior.degradations import Measurement
+from bigprior.degradations.simulation import protocols, simulate
 from bigprior.errors import SettingsError, UnknownNameError
-from bigprior.frames import Bands, Frame, frame
-from bigprior.fusion import centre, fuse, phi_bands, variance
+from bigprior.frames import Bands, frame
+from bigprior.fusion import centre, fuse, variance
 from bigprior.io.weights import read_weights
-from bigprior.phi import BandPhi
-from bigprior.presets.store import load_phi
-from bigprior.priors.base import Projection
-from bigprior.training.phi import PhiSettings, Triples, band_objective, make_triples, objective, train_phi
-from bigprior.training.recipes import check_apart
+from bigprior.phi import BandPhi, PhiNetwork
+from bigprior.presets.loading import load_phi
+from bigprior.priors.base import Prior, Projection
+from bigprior.progress import Progress
+from bigprior.training.loop import fit
+from bigprior.training.phi import PhiSettings, PhiTrainer, band_objective, objective
+from bigprior.training.triples import Triples, check_apart, make_triples
 
 TINY = {"network_settings": {"widths": [4, 6]}, "batch": 3, "crop_px": 8, "validate_every": 2}
 
@@ -37,15 +39,32 @@ def contrary() -> Triples:
     return Triples(data.fidelity, data.prior, torch.where(torch.arange(14) < 7, data.fidelity, data.prior))
 
 
-class Doubling:
+class Doubling(Prior):
     """A prior that says twice the measurement, and counts how often it is asked."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.asked = 0
 
-    def project(self, y: Tensor, degradation: Degradation, **settings: object) -> Projection:
+    def project(self, m: Measurement, *, seed: int = 0, progress: Progress | None = None) -> Projection:
         self.asked += 1
-        return Projection(2 * degradation.g_inv(y))
+        return Projection(2 * m.fidelity)
+
+
+def phi_of(network: PhiNetwork, fidelity: Tensor, prior: Tensor) -> Tensor:
+    """Of a network of pixels."""
+    mean, weight = centre(prior), torch.zeros(len(prior))
+    return network(fidelity, prior, frame("pixel"), mean=mean, weight=weight)[0]
+
+
+def train(
+    out: Path | str,
+    settings: PhiSettings,
+    data: Triples,
+    validation: Triples | None = None,
+    about: dict[str, str] | None = None,
+) -> Path:
+    return fit(PhiTrainer(settings, data, validation, about), out, quiet=True)
 
 
 def settings_of(steps: int) -> PhiSettings:
@@ -53,12 +72,11 @@ def settings_of(steps: int) -> PhiSettings:
 
 
 def test_a_killed_run_ends_like_one_that_was_not(tmp_path: Path, run_until_killed) -> None:
-    whole = train_phi(tmp_path / "whole", settings_of(8), triples(), contrary(), quiet=True)
-    call = "phi.train_phi(sys.argv[1], test_phi.settings_of(8), test_phi.triples(), test_phi.contrary(), quiet=True)"
+    whole = train(tmp_path / "whole", settings_of(8), triples(), contrary())
+    call = "train(sys.argv[1], test_phi.settings_of(8), test_phi.triples(), test_phi.contrary())"
     run_until_killed("phi", call, 5, tmp_path / "killed")
-    assert not (tmp_path / "killed" / "phi.safetensors").exists()
     assert torch.load(tmp_path / "killed" / "state.pt", weights_only=True)["step"] == 5
-    resumed = train_phi(tmp_path / "killed", settings_of(8), triples(), contrary(), quiet=True)
+    resumed = train(tmp_path / "killed", settings_of(8), triples(), contrary())
     assert resumed.read_bytes() == whole.read_bytes()
     scores = [json.loads(line)["validation"] for line in (tmp_path / "whole" / "log.jsonl").read_text().splitlines()]
     assert min(scores[:2]) == min(scores)  # the best weights are older than the last save
@@ -74,10 +92,10 @@ def test_it_learns_whom_to_believe(tmp_path: Path) -> None:
     settings = PhiSettings(
         steps=150, lr=0.02, network_settings={"widths": [8, 8]}, batch=8, crop_px=14, validate_every=50
     )
-    network = load_phi(train_phi(tmp_path, settings, data, quiet=True))
-    phi = network(data.fidelity, data.prior)
+    network = load_phi(train(tmp_path, settings, data))
+    phi = phi_of(network, data.fidelity, data.prior)
     assert phi[..., :6].mean() > phi[..., 8:].mean() + 0.3
-    phi, half = network(data.fidelity, data.prior), torch.full_like(data.fidelity[:, :1], 0.5)
+    phi, half = phi_of(network, data.fidelity, data.prior), torch.full_like(data.fidelity[:, :1], 0.5)
     assert objective(phi, *data.parts(), rho=0.0) < objective(half, *data.parts(), rho=0.0)
 
 
@@ -85,16 +103,14 @@ def test_the_same_settings_give_the_same_weights_and_another_seed_others(tmp_pat
     paths = []
     for i, seed in enumerate((0, 0, 1)):
         torch.manual_seed(i)
-        paths.append(
-            train_phi(tmp_path / str(i), settings_of(3).model_copy(update={"seed": seed}), triples(), quiet=True)
-        )
+        paths.append(train(tmp_path / str(i), settings_of(3).model_copy(update={"seed": seed}), triples()))
     first, second, other = (p.read_bytes() for p in paths)
     assert first == second
     assert first != other
 
 
 def test_the_log_the_header_and_the_settings(tmp_path: Path) -> None:
-    path = train_phi(tmp_path, settings_of(5), triples(), triples(2, 1), header={"task": "denoising"}, quiet=True)
+    path = train(tmp_path, settings_of(5), triples(), triples(2, 1), about={"task": "denoising"})
     assert path == tmp_path / "phi.safetensors"
     lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == [2, 4, 5]
@@ -102,28 +118,28 @@ def test_the_log_the_header_and_the_settings(tmp_path: Path) -> None:
     _, header = read_weights(path)
     assert (header["kind"], header["network"]["widths"], header["task"]) == ("unet", [4, 6], "denoising")
     assert PhiSettings(**header["recipe"]) == settings_of(5)
-    assert load_phi(path)(*torch.rand(2, 1, 3, 5, 5)).shape == (1, 1, 5, 5)
+    assert phi_of(load_phi(path), *torch.rand(2, 1, 3, 5, 5)).shape == (1, 1, 5, 5)
 
 
 def test_the_best_weights_on_the_validation_pictures_are_exported(tmp_path: Path) -> None:
     validation = triples(2, 1)
-    path = train_phi(tmp_path, settings_of(12).model_copy(update={"lr": 0.3}), triples(), validation, quiet=True)
+    path = train(tmp_path, settings_of(12).model_copy(update={"lr": 0.3}), triples(), validation)
     scores = [json.loads(line)["validation"] for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     network = load_phi(path)
     singles = [[part[i : i + 1] for part in validation.parts()] for i in range(2)]
-    score = sum(objective(network(y, g), y, g, x, rho=1e-5).item() for y, g, x in singles) / 2
+    score = sum(objective(phi_of(network, y, g), y, g, x, rho=1e-5).item() for y, g, x in singles) / 2
     assert score == pytest.approx(min(scores), rel=1e-3)
 
 
 def test_a_folder_of_another_run_is_refused(tmp_path: Path) -> None:
-    train_phi(tmp_path, settings_of(2), triples(), quiet=True)
+    train(tmp_path, settings_of(2), triples())
     with pytest.raises(SettingsError, match="other settings"):
-        train_phi(tmp_path, settings_of(3), triples(), quiet=True)
+        train(tmp_path, settings_of(3), triples())
     weights = (tmp_path / "phi.safetensors").read_bytes()
     with pytest.raises(SettingsError, match="other sources"):
-        train_phi(tmp_path, settings_of(2), triples(), header={"task": "inpainting"}, quiet=True)
+        train(tmp_path, settings_of(2), triples(), about={"task": "inpainting"})
     with pytest.raises(SettingsError, match="other sources"):
-        train_phi(tmp_path, settings_of(2), triples(3), quiet=True)
+        train(tmp_path, settings_of(2), triples(3))
     assert (tmp_path / "phi.safetensors").read_bytes() == weights
 
 
@@ -132,7 +148,7 @@ def test_a_folder_of_another_run_is_refused(tmp_path: Path) -> None:
 )
 def test_what_cannot_be_trained_is_refused(tmp_path: Path, settings: PhiSettings) -> None:
     with pytest.raises(SettingsError, match=r"nothing to train|channels is 2"):
-        train_phi(tmp_path / "run", settings, triples(), quiet=True)
+        train(tmp_path / "run", settings, triples())
     assert not (tmp_path / "run").exists()
 
 
@@ -146,22 +162,22 @@ def test_weights_are_not_chosen_on_what_was_learned_from(train: Any, validation:
 
 def test_an_unknown_network_is_told_the_known_ones(tmp_path: Path) -> None:
     with pytest.raises(UnknownNameError, match="unet"):
-        train_phi(tmp_path, PhiSettings(network="vit", steps=1), triples(), quiet=True)
-    train_phi(tmp_path, settings_of(1), triples(), quiet=True)  # the folder is still free
+        train(tmp_path, PhiSettings(network="vit", steps=1), triples())
+    train(tmp_path, settings_of(1), triples())  # the folder is still free
 
 
-@pytest.mark.parametrize("init", ["he", "torch"])
+@pytest.mark.parametrize("weights", ["he", "torch"])
 @pytest.mark.parametrize("kind", ["bands", "dncnn", "unet"])
-def test_every_network_with_weights_trains(tmp_path: Path, kind: str, init: str) -> None:
-    settings = PhiSettings(network=kind, init=init, steps=2, batch=1, crop_px=4)
-    assert load_phi(train_phi(tmp_path, settings, triples(), quiet=True)).kind == kind
+def test_every_network_with_weights_trains(tmp_path: Path, kind: str, weights: str) -> None:
+    settings = PhiSettings(network=kind, weights=weights, steps=2, batch=1, crop_px=4)
+    assert load_phi(train(tmp_path, settings, triples())).kind == kind
 
 
 def test_a_start_as_he_keeps_the_size_of_signals_and_says_nothing_yet(tmp_path: Path) -> None:
     shape = {"network_settings": {"widths": [16, 32]}, "batch": 1, "crop_px": 8}
-    settings = PhiSettings(init="he", steps=1, lr=1e-9, **shape)  # type: ignore[arg-type]
-    network = load_phi(train_phi(tmp_path, settings, triples(), quiet=True))
-    assert torch.allclose(network(*triples().parts()[:2]), torch.tensor(0.5), atol=1e-5)
+    settings = PhiSettings(weights="he", steps=1, lr=1e-9, **shape)  # type: ignore[arg-type]
+    network = load_phi(train(tmp_path, settings, triples()))
+    assert torch.allclose(phi_of(network, *triples().parts()[:2]), torch.tensor(0.5), atol=1e-5)
     layer = network.down[1][2].weight
     assert layer.std().item() == pytest.approx((2 / layer[0].numel()) ** 0.5, rel=0.05)
 
@@ -182,7 +198,7 @@ def test_the_objective_is_equation_14() -> None:
 # Triples
 
 
-@pytest.mark.parametrize("protocol", sorted(PROTOCOLS))
+@pytest.mark.parametrize("protocol", sorted(protocols()))
 def test_triples_are_what_each_protocol_measures(tmp_path: Path, protocol: str) -> None:
     truth, names = torch.rand(3, 3, 16, 16) * 0.9 + 0.1, ["a", "b", "c"]
     made = make_triples(Doubling(), [protocol], truth, names, key="k", cache=tmp_path, batch=2)
@@ -231,13 +247,15 @@ def test_crops_cut_the_squares_of_the_frame(
 ) -> None:
     sizes: list[torch.Size] = []
 
-    def seen(network: nn.Module, w: Frame, y: Tensor, *others: Tensor) -> Bands:
-        sizes.append(y.shape[2:])
-        return phi_bands(network, w, y, *others)
+    plain = BandPhi.forward
 
-    monkeypatch.setattr("bigprior.training.phi.phi_bands", seen)
+    def seen(network: BandPhi, y: Tensor, *others: Any, **more: Any) -> Bands:
+        sizes.append(y.shape[2:])
+        return plain(network, y, *others, **more)
+
+    monkeypatch.setattr(BandPhi, "forward", seen)
     settings = {"network": "bands", "network_settings": {"frame": kind}, "batch": 1, "crop_px": 14, "uneven": uneven}
-    train_phi(tmp_path, PhiSettings(steps=12, **settings), triples(), quiet=True)  # type: ignore[arg-type]
+    train(tmp_path, PhiSettings(steps=12, **settings), triples())  # type: ignore[arg-type]
     heights, widths = (set(sides) for sides in zip(*sizes, strict=True))
     if uneven and kind == "wavelet":
         assert len(heights) > 3 and len(widths) > 3 and max(*heights, *widths) <= 14
@@ -249,7 +267,7 @@ def test_crops_cut_the_squares_of_the_frame(
 @pytest.mark.parametrize("network", ["bands", "unet"])
 def test_an_error_in_colour_trains(tmp_path: Path, network: str, error: str) -> None:
     settings = PhiSettings(network=network, error=error, steps=2, batch=1, crop_px=8)
-    assert train_phi(tmp_path, settings, triples(), quiet=True).exists()
+    assert train(tmp_path, settings, triples()).exists()
     truth = triples().truth
     assert objective(torch.ones(4, 1, 12, 14), 1 - truth, truth, truth, rho=0.0, error="ab").item() < 0.001
 
@@ -279,10 +297,10 @@ def test_it_finds_the_gaussian_map() -> None:
         x = w.synthesise(c, 64, 64)
         return x + sigma * torch.randn(x.shape, generator=rng), g, x
 
-    def phi(y: Tensor, g: Tensor) -> list[Tensor]:
-        return phi_bands(network, w, y, g, centre(g), 1e-6 / variance(g))
+    def phi(y: Tensor, g: Tensor) -> Bands:
+        return network(y, g, w, mean=centre(g), weight=1e-6 / variance(g))
 
-    def error(shares: list[Tensor], y: Tensor, g: Tensor, x: Tensor) -> float:
+    def error(shares: Bands, y: Tensor, g: Tensor, x: Tensor) -> float:
         terms = zip(w.analyse(y), w.analyse(g), shares, strict=True)
         return float((w.synthesise([fuse(*term) for term in terms], 64, 64) - x).square().mean())
 

@@ -10,7 +10,10 @@ from pydantic import BaseModel
 
 from bigprior.errors import SettingsError
 from bigprior.training import run as run_module
-from bigprior.training.run import Run, step_rng
+from bigprior.training.draws import step_rng
+from bigprior.training.plan import Plan
+from bigprior.training.run import Run
+from bigprior.training.settings import CountedInSteps
 
 
 class Settings(BaseModel):
@@ -89,22 +92,20 @@ def test_lines_of_steps_that_are_taken_again_are_taken_back(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("quiet", [True, False])
-def test_steps_are_counted_and_saved_at_the_end(
-    tmp_path: Path, quiet: bool, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("minutes", [None, 60.0])
+def test_steps_are_counted_and_shown(
+    tmp_path: Path, quiet: bool, minutes: float | None, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run, done = Run(tmp_path / "run", Settings(), quiet=quiet), []
-    for step in run.steps(2, 5, 4, lambda: {"step": len(done)}):
-        done.append(step)
-    assert done == [2, 3, 4]
-    resumed = run.resume()
-    assert resumed is not None
-    assert resumed["step"] == 3
+    run, plan = Run(tmp_path / "run", Settings(), quiet=quiet), Plan(CountedInSteps(steps=5, minutes=minutes))
+    plan.load_state_dict({"step": 2, "seconds": 3600.0 - 1e-9})
+    seen = [moment.step for moment in run.moments(plan, dict)]
+    assert seen == [2] if minutes else [2, 3, 4]
     out = capsys.readouterr()
     assert out.out == ""
     assert bool(out.err) == (not quiet)
 
 
-@pytest.mark.parametrize(("seconds", "every", "saves"), [(-1.0, 1, 5), (-1.0, 3, 2), (1e9, 1, 1)])
+@pytest.mark.parametrize(("seconds", "every", "saves"), [(-1.0, 1, 4), (-1.0, 3, 1), (1e9, 1, 0)])
 def test_it_saves_when_due(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: float, every: int, saves: int
 ) -> None:
@@ -115,6 +116,6 @@ def test_it_saves_when_due(
         states.append(time.monotonic())
         return {"step": 0}
 
-    for _ in run.steps(0, 4, 1, state, every=every):
+    for _ in run.moments(Plan(CountedInSteps(steps=4), every), state):
         pass
     assert len(states) == saves

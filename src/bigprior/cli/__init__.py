@@ -24,9 +24,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (denoise, inpaint, colorize, restore, demo, evaluate, results):
+for command in (denoise, inpaint, colorize, restore, demo, train, evaluate, results):
     app.command()(command)
-app.add_typer(train, name="train")
 app.add_typer(priors, name="priors")
 listening(app)
 

@@ -9,8 +9,9 @@ from typing import Annotated, Any
 
 import typer
 
-from bigprior.cli.options import Index, Steps, Vgg, index_of
+from bigprior.cli.options import Index, Steps, Vgg
 from bigprior.cli.terminal import OUT, progress_of, working
+from bigprior.settings import index_of
 
 
 def evaluate(

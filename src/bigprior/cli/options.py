@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
-from enum import StrEnum
 from inspect import Parameter
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
@@ -14,19 +13,6 @@ import typer
 from bigprior import DEFAULT_PRESET
 from bigprior.cli.signatures import extended
 from bigprior.errors import SettingsError
-
-
-class Task(StrEnum):
-    """What is wrong with the picture."""
-
-    denoise = "denoise"
-    colorize = "colorize"
-    inpaint = "inpaint"
-
-    @property
-    def degradation(self) -> str:
-        """The degradation's name in the library."""
-        return {"denoise": "denoising", "colorize": "colorization", "inpaint": "inpainting"}[self.value]
 
 
 Photos = Annotated[
@@ -42,7 +28,6 @@ Index = Annotated[
 Steps = Annotated[int | None, typer.Option(help="Steps of the inversion, in place of the preset's.")]
 Seed = Annotated[int, typer.Option(help="Of the inversion's start; the same seed gives the same picture.")]
 Device = Annotated[str, typer.Option(help="Where to compute: cpu, cuda, cuda:1, mps.")]
-Precision = Annotated[str, typer.Option(help="fp32, or bf16: faster where the processor multiplies in it.")]
 FrameName = Annotated[
     str | None,
     typer.Option("--frame", help="What to fuse: pixel, wavelet or luminance; by default what the preset has."),
@@ -85,16 +70,6 @@ def with_choices(command: Callable[..., None]) -> Callable[..., None]:
         Parameter(f.name, Parameter.KEYWORD_ONLY, default=f.default, annotation=kinds[f.name]) for f in fields(Choices)
     ]
     return extended(command, choosing, more, without=("how",))
-
-
-def index_of(text: str) -> tuple[int, int] | None:
-    """The first and last picture of ``A-B``; None of nothing."""
-    if not text:
-        return None
-    first, sign, last = text.partition("-")
-    if not (sign and first.isdigit() and last.isdigit() and int(first) <= int(last)):
-        raise SettingsError(f"index is {text!r}: expected A-B with A <= B, such as 200-249")
-    return int(first), int(last)
 
 
 def pairs(option: str, items: list[str] | None, what: str = "NAME=VALUE") -> Iterator[tuple[str, str]]:

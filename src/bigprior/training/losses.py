@@ -1,8 +1,8 @@
-"""How far answers are from the truth: what networks are trained by.
+"""How far estimates are from the truth: what networks are trained by.
 
-Noise is judged by the squared error of every picture. Where a told network sees only grey, the mean of all pictures,
-which is best under that error, is a dull answer: there, colour is judged by its distance in CIELAB, and a filled hole
-by what it looks like. At any lower noise the network is the mean, which samplers need.
+Noise is judged by the squared error of every picture. Where a conditional network sees only grey, the mean of all
+pictures, which is best under that error, is a dull estimate: there, colour is judged by its distance in CIELAB, and a
+filled hole by what it looks like. At any lower noise the network is the mean, which samplers need.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torchmetrics.functional.image import structural_similarity_index_measure
 
-from bigprior.degradations import Colorization
+from bigprior.degradations import Measurement
 from bigprior.ops.colour import ab_distance
 from bigprior.ops.perceptual import lpips_network
 
@@ -19,7 +19,7 @@ from bigprior.ops.perceptual import lpips_network
 _TYPICAL_ERROR = 0.1
 
 
-def relative_error(answer: Tensor, truth: Tensor, *, least: float = 1e-6) -> Tensor:
+def relative_error(estimate: Tensor, truth: Tensor, *, least: float = 1e-6) -> Tensor:
     """Mean logarithm of each picture's squared error, which is its PSNR up to scale: a scalar.
 
     A step down this divides the error of each crop by its own size: under the network's own output, EDM's weight
@@ -27,36 +27,38 @@ def relative_error(answer: Tensor, truth: Tensor, *, least: float = 1e-6) -> Ten
     crops count as much as busy ones, as they do where PSNRs are averaged.
 
     Args:
-        answer, truth: (N, C, H, W).
+        estimate, truth: (N, C, H, W).
         least: squared error below which less is no better.
     """
-    squared = (answer - truth).square().flatten(1).mean(1)
+    squared = (estimate - truth).square().flatten(1).mean(1)
     return _TYPICAL_ERROR * squared.clamp_min(least).log().mean()
 
 
-def colour_error(answer: Tensor, truth: Tensor) -> Tensor:
+def colour_error(m: Measurement, estimate: Tensor, truth: Tensor) -> Tensor:
     """Mean distance in the ab plane of CIELAB, as a share of 150, once the luminance is the measurement's: a scalar.
 
     Args:
-        answer, truth: (N, 3, H, W), RGB in [0, 1].
+        m: of the luminance.
+        estimate, truth: (N, 3, H, W), RGB in [0, 1].
     """
-    physics = Colorization()
-    return ab_distance(physics.consistent(answer, physics.f(truth)), truth).mean()
+    return ab_distance(m.consistent(estimate), truth).mean()
 
 
-def hole_error(answer: Tensor, truth: Tensor, mask: Tensor, weight: float, corner: tuple[int, int] = (0, 0)) -> Tensor:
+def hole_error(
+    estimate: Tensor, truth: Tensor, mask: Tensor, weight: float, corner: tuple[int, int] = (0, 0)
+) -> Tensor:
     """What a filling of holes does to a picture, relative to the size of the holes: a scalar.
 
     Squared and absolute error, structural similarity, and LPIPS, by which the paper scores fillings too.
 
     Args:
-        answer, truth: (N, 3, H, W), RGB in [0, 1].
+        estimate, truth: (N, 3, H, W), RGB in [0, 1].
         mask: (N, 1, H, W), 1 = known, 0 = hole.
         weight: of LPIPS, which sees no pictures under 32 pixels; 0 leaves it out.
         corner: row and column of the first pixel that LPIPS sees. AlexNet looks at every fourth pixel: where that is
             always the same one, a network learns a pattern of four pixels that it takes for texture.
     """
-    filled = torch.where(mask > 0, truth, answer)
+    filled = torch.where(mask > 0, truth, estimate)
     residual = filled - truth
     error = residual.square().mean() + residual.abs().mean()
     similarity = structural_similarity_index_measure(

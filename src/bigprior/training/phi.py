@@ -1,51 +1,51 @@
-"""``bigprior train phi``: the fusion weight, learned without a guide (Eq. 14), resumable to the bit."""
+"""``bigprior train phi``: the fusion weight, learned without a guide (Eq. 14)."""
 
 from __future__ import annotations
 
-import hashlib
+import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import torch
 from pydantic import Field, PositiveFloat, PositiveInt
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from bigprior.degradations import Measurement
-from bigprior.degradations.simulation import simulate
+from bigprior import DEFAULT_PRESET
+from bigprior.degradations import DEGRADATIONS
 from bigprior.errors import SettingsError
 from bigprior.frames import Bands, Frame
 from bigprior.frames import frame as make_frame
 from bigprior.fusion import centre, fuse, variance
-from bigprior.io.atomic import replacing
-from bigprior.io.weights import digest_of, save_weights
 from bigprior.ops.colour import ab_distance
 from bigprior.ops.precision import autocast
-from bigprior.phi import phi_network
-from bigprior.priors.base import Prior
+from bigprior.phi import PHI_NETWORKS, PhiNetwork, phi_network
+from bigprior.presets.loading import load_prior
 from bigprior.progress import Progress
-from bigprior.settings import Settings
-from bigprior.training.run import Best, Run, random_crop, state_of, step_rng
+from bigprior.training.draws import random_crop, seeded
+from bigprior.training.plan import Moment
+from bigprior.training.schedules import one_cycle
+from bigprior.training.settings import CountedInSteps, Index, Share, Task
+from bigprior.training.trainer import Descent
+from bigprior.training.triples import Triples, check_apart, given_triples, task_triples
 
 
-class PhiSettings(Settings):
+class PhiSettings(CountedInSteps):
     """Everything that decides how a phi network is trained; saved beside its weights.
 
     Attributes:
-        network, network_settings: a name in :data:`bigprior.fusion.PHI_NETWORKS`, and its arguments.
+        network, network_settings: a name in :data:`bigprior.phi.PHI_NETWORKS`, and its arguments.
         rho: weight of the mean of ``phi`` (Eq. 14): favours the measurement where the prior is no better. A network for
             bands learns every weight up to 0.1, and is used with this one unless another is asked for.
         error: what Eq. 14 measures the fused picture's error in: ``l2``, squared as in the paper; ``l1``, absolute; or
             ``ab``, the distance in CIELAB's colour plane that colorizations are scored by; or ``ab+rms``, that and half
             of each picture's root mean square error, which decibels are counted from.
-        init: the weights that training starts from: ``torch``, its layers' own; or ``he``, which keeps the signals'
-            size from layer to layer and starts from the same ``phi`` everywhere. It learns sooner, and wants a smaller
-            ``lr``: at 2e-3 the U-Net's ``phi`` ran into 1 and stayed there.
+        weights: what training starts from: ``torch``, its layers' own; or ``he``, which keeps the signals' size from
+            layer to layer and starts from the same ``phi`` everywhere. It learns sooner, and wants a smaller ``lr``: at
+            2e-3 the U-Net's ``phi`` ran into 1 and stayed there.
         crop_px: side of the random crops.
         uneven: share of the steps with smaller crops that cut the frame's squares, as the edges of most pictures do.
-        lr: the peak of a one-cycle schedule of AdamW.
+        lr: the peak of the learning rate, which makes one cycle.
         precision: of the network's training passes.
         validate_every: steps between two scores on the validation pictures; the best weights are kept.
     """
@@ -54,16 +54,33 @@ class PhiSettings(Settings):
     network_settings: dict[str, Any] = Field(default_factory=dict)
     rho: float = Field(default=1e-5, ge=0)
     error: Literal["l2", "l1", "ab", "ab+rms"] = "l2"
-    init: Literal["torch", "he"] = "torch"
-    steps: PositiveInt = 3000
-    batch: PositiveInt = 16
+    weights: Literal["torch", "he"] = "torch"
     crop_px: PositiveInt = 64
-    uneven: float = Field(default=0.5, ge=0, le=1)
+    uneven: Share = 0.5
     lr: PositiveFloat = 2e-3
     weight_decay: float = Field(default=1e-4, ge=0)
-    validate_every: PositiveInt = 250
-    precision: Literal["fp32", "bf16"] = "fp32"
-    seed: int = 0
+
+
+class PhiRecipe(PhiSettings):
+    """Settings, and what is learned from.
+
+    Attributes:
+        task: a degradation's name, or its verb.
+        preset: whose prior is weighed.
+        prior_dir: priors that were computed elsewhere, one of the same name a picture, in place of a preset's.
+        index, validation: pictures to learn from, and to choose the weights on; without the latter the last weights
+            come out.
+        inversion_steps: in place of the preset's.
+        draws: measurements of each picture: other noise, other holes.
+    """
+
+    task: Task
+    preset: str = DEFAULT_PRESET
+    prior_dir: Path | None = None
+    index: Index = (0, 199)
+    validation: Index = (200, 249)
+    inversion_steps: PositiveInt | None = None
+    draws: PositiveInt = 1
 
 
 def _root_mean_square(image: Tensor, truth: Tensor) -> Tensor:
@@ -78,105 +95,6 @@ _DISTANCES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "ab": ab_distance,
     "ab+rms": lambda image, truth: ab_distance(image, truth) + _root_mean_square(image, truth) / 2,
 }
-
-
-@dataclass(frozen=True)
-class Triples:
-    """What Eq. 14 needs of each picture: ``g_inv(y)``, ``G(z*)`` and the truth, each (N, 3, H, W) in [0, 1]."""
-
-    fidelity: Tensor
-    prior: Tensor
-    truth: Tensor
-
-    def __len__(self) -> int:
-        return len(self.truth)
-
-    def parts(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Fidelity, prior and truth."""
-        return self.fidelity, self.prior, self.truth
-
-
-def make_triples(
-    prior: Prior,
-    protocols: Sequence[str],
-    truth: Tensor,
-    names: Sequence[str],
-    *,
-    draws: int = 1,
-    key: str,
-    cache: Path | str,
-    batch: int = 50,
-    progress: Progress | None = None,
-) -> Triples:
-    """Simulate and invert every picture; inversions are kept on disk, so that a second training starts at once.
-
-    Args:
-        prior: projects the measurements.
-        protocols: of :data:`bigprior.degradations.simulation.PROTOCOLS`; each picture is measured by each.
-        truth: (N, 3, H, W), RGB in [0, 1].
-        names: of the pictures; they seed the measurements.
-        draws: measurements of each picture and protocol.
-        key: what the prior depends on (weights, settings); the measurement itself is added here.
-        cache: folder of the inversions.
-        batch: pictures inverted at once.
-    """
-    fidelity, images, truths = [], [], []
-    chunks = [(p, d, i) for p in protocols for d in range(draws) for i in range(0, len(truth), batch)]
-    for done, (protocol, draw, start) in enumerate(chunks):
-        x = truth[start : start + batch]
-        y, physics = simulate(protocol, x, names[start : start + batch], draw)
-        m = physics.measure(y)
-        image = _cached_projection(prior, m, key, Path(cache))
-        fidelity.append(m.fidelity)
-        images.append(image)
-        truths.append(x)
-        if progress is not None:
-            progress(done + 1, len(chunks))
-    return Triples(torch.cat(fidelity), torch.cat(images), torch.cat(truths))
-
-
-def train_phi(
-    out: Path | str,
-    settings: PhiSettings,
-    train: Triples,
-    validation: Triples | None = None,
-    *,
-    header: Mapping[str, Any] | None = None,
-    quiet: bool = False,
-) -> Path:
-    """Train a phi network; a run that was interrupted goes on where its last save was.
-
-    Args:
-        out: the run's folder: state, log, and ``phi.safetensors``.
-        train: what to learn from.
-        validation: what to choose the best weights on; without it the last ones are exported.
-        header: added to the weights' settings.
-
-    Returns:
-        The path of the exported weights.
-
-    Raises:
-        SettingsError: ``out`` belongs to a run with other settings, or a network without parameters.
-        UnknownNameError: no such network.
-    """
-    trainer = _Trainer(settings)
-    sources = {name: str(value) for name, value in (header or {}).items()}
-    for name, part in (("pictures", train), ("validation", validation)):
-        if part is not None:
-            sources[name] = f"{len(part)}, {digest_of(part.truth, part.fidelity)[:16]}"
-    run = Run(out, settings, sources, quiet=quiet)
-    run.restore(trainer)
-    for step in run.steps(trainer.step, settings.steps, settings.batch, trainer.state):
-        loss = trainer.train_step(train)
-        last = step + 1 == settings.steps
-        if (step + 1) % settings.validate_every == 0 or last:
-            score = trainer.validate(validation) if validation is not None else loss
-            trainer.best.keep(score if validation is not None else -float(step), trainer.network)
-            run.log(step=step + 1, loss=loss, validation=score)
-    extra = {"kind": settings.network, "network": trainer.network.settings, "recipe": settings.model_dump()}
-    weights = run.folder / "phi.safetensors"
-    save_weights(weights, trainer.best.tensors, {**extra, **(header or {})})
-    return weights
 
 
 def band_objective(
@@ -203,45 +121,95 @@ def objective(phi: Tensor, fidelity: Tensor, prior: Tensor, truth: Tensor, *, rh
     return _DISTANCES[error](fuse(fidelity, prior, phi), truth).mean() + rho * phi.abs().mean()
 
 
-class _Trainer:
-    def __init__(self, settings: PhiSettings) -> None:
-        self.settings = settings
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(settings.seed)
+class PhiTrainer(Descent[PhiSettings]):
+    """A phi network, whose best weights on the validation pictures come out.
+
+    Args:
+        settings: of the run.
+        train: what to learn from.
+        validation: what to choose the best weights on; without it the last ones come out.
+        about: of the task and the prior, for the weights' header and the run's sources.
+
+    Raises:
+        SettingsError: a network without parameters.
+        UnknownNameError: no such network.
+    """
+
+    name = "phi"
+    recipe = PhiRecipe
+    network: PhiNetwork
+
+    def __init__(
+        self,
+        settings: PhiSettings,
+        train: Triples,
+        validation: Triples | None = None,
+        about: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(settings)
+        self.train, self.validation, self.about = train, validation, dict(about or {})
+        with seeded(settings.seed):
             self.network = phi_network(settings.network, **settings.network_settings)
-            if settings.init == "he":
+            if settings.weights == "he":
                 _start_as_he(self.network)
         if not list(self.network.parameters()):
             raise SettingsError(f"a phi network {settings.network!r} has nothing to train: choose another")
         self.network.to(memory_format=torch.channels_last)
         self.optimizer = torch.optim.AdamW(self.network.parameters(), settings.lr, weight_decay=settings.weight_decay)
-        self.schedule = torch.optim.lr_scheduler.OneCycleLR(self.optimizer, settings.lr, total_steps=settings.steps)
-        self.step = 0
-        self.best = Best(self.network)
 
-    def train_step(self, data: Triples) -> float:
-        s, rng = self.settings, step_rng(self.settings.seed, self.step)
-        crops = []
-        for _ in range(s.batch):
-            n = int(torch.randint(len(data), (), generator=rng))
-            crops.append(random_crop([part[n] for part in data.parts()], s.crop_px, rng))
+    @classmethod
+    def of(cls, recipe: PhiRecipe, data: Path, out: Path, progress: Progress | None = None) -> Self:
+        """The trainer that a recipe and a folder of pictures describe; inversions are kept in ``out/cache``."""
+        check_apart(recipe.index, recipe.validation)
+        recipe = recipe.model_copy(update={"network_settings": _network_settings(recipe)})
+        # What cannot be built is said before the inversions.
+        phi_network(recipe.network, **recipe.network_settings)
+        about: dict[str, Any] = {"task": recipe.task}
+        parts = [recipe.index]
+        if recipe.validation is not None:
+            parts.append(recipe.validation)
+        if recipe.prior_dir is not None:
+            triples = [given_triples(recipe.task, data, recipe.prior_dir, part) for part in parts]
+        else:
+            loaded = load_prior(recipe.preset, recipe.task, steps=recipe.inversion_steps)
+            about |= {"preset": recipe.preset, "prior": loaded.weights}
+            given = (recipe.task, data, parts, loaded.prior, loaded.key, out / "cache")
+            triples = task_triples(*given, draws=recipe.draws, progress=progress)
+        return cls(recipe, triples[0], triples[1] if recipe.validation is not None else None, about)
+
+    @property
+    def sources(self) -> dict[str, str]:
+        """The pictures, and what was said of the task and the prior."""
+        parts = {"pictures": self.train, "validation": self.validation}
+        about = {name: str(value) for name, value in self.about.items()}
+        return about | {name: part.described() for name, part in parts.items() if part is not None}
+
+    def prepare(self, progress: Progress | None) -> None:
+        """Move the pictures to the device."""
+        self.train = self.train.to(self.device)
+        self.validation = None if self.validation is None else self.validation.to(self.device)
+
+    def schedule(self, moment: Moment) -> dict[str, Any]:
+        """One cycle."""
+        return one_cycle(moment, self.settings.lr)
+
+    def loss(self, moment: Moment, shared: torch.Generator, own: torch.Generator) -> tuple[str, Tensor]:
+        """Eq. 14, of crops."""
+        s, crops = self.settings, []
+        for _ in range(self.share):
+            n = int(torch.randint(len(self.train), (), generator=own))
+            crops.append(random_crop([part[n] for part in self.train.parts()], s.crop_px, own))
         parts = [torch.stack(part) for part in zip(*crops, strict=True)]
-        if float(torch.rand((), generator=rng)) < s.uneven:
-            parts = _cut(parts, max(band.step for band in make_frame(self.network.frame).bands), rng)
+        if float(torch.rand((), generator=own)) < s.uneven:
+            parts = _cut(parts, max(band.step for band in make_frame(self.network.frame).bands), own)
         fidelity, prior, truth = (part.contiguous(memory_format=torch.channels_last) for part in parts)
         self.network.train()
         # Every weight that a user may ask for; a network of one weight sees the run's own.
-        rho = 10 ** (-6 + 5 * torch.rand(len(truth), generator=rng))
+        rho = (10 ** (-6 + 5 * torch.rand(len(truth), generator=own))).to(self.device)
         with autocast(s.precision, truth.device):
-            loss = self.loss(fidelity, prior, truth, rho)
-        self.optimizer.zero_grad()
-        loss.backward()
-        self.optimizer.step()
-        self.schedule.step()
-        self.step += 1
-        return loss.item()
+            return "loss", self.objective(fidelity, prior, truth, rho)
 
-    def loss(self, fidelity: Tensor, prior: Tensor, truth: Tensor, rho: Tensor) -> Tensor:
+    def objective(self, fidelity: Tensor, prior: Tensor, truth: Tensor, rho: Tensor) -> Tensor:
         """Eq. 14, in the network's frame."""
         s, parts, frame = self.settings, (fidelity, prior, truth), make_frame(self.network.frame)
         phi = self.network(fidelity, prior, frame, mean=centre(prior), weight=rho / variance(prior))
@@ -250,15 +218,36 @@ class _Trainer:
         return band_objective(frame, phi, *parts, rho=rho, error=s.error)
 
     @torch.no_grad()
-    def validate(self, data: Triples) -> float:
+    def validate(self) -> float | None:
+        """Eq. 14, of whole validation pictures."""
+        if self.validation is None:
+            return None
         self.network.eval()
-        singles = zip(*(part.split(1) for part in data.parts()), strict=True)
-        rho = torch.tensor([self.settings.rho])
-        losses = [self.loss(y, g, x, rho).item() for y, g, x in singles]
+        singles = zip(*(part.split(1) for part in self.validation.parts()), strict=True)
+        rho = torch.tensor([self.settings.rho], device=self.device)
+        losses = [self.objective(y, g, x, rho).item() for y, g, x in singles]
         return sum(losses) / len(losses)
 
-    def state(self) -> dict[str, Any]:
-        return state_of(self, "network", "optimizer", "schedule", "step", "best")
+    def header(self) -> dict[str, Any]:
+        """How to build the network, and what it is for."""
+        return {"kind": self.settings.network, "network": self.network.settings, **self.about}
+
+
+def _network_settings(recipe: PhiRecipe) -> dict[str, Any]:
+    """The recipe's, and what the task or the recipe itself says of others that the network takes.
+
+    Raises:
+        SettingsError: some that it does not take.
+        UnknownNameError: no such network.
+    """
+    degradation, takes = DEGRADATIONS[recipe.task], inspect.signature(PHI_NETWORKS[recipe.network]).parameters
+    if unknown := [name for name in recipe.network_settings if name not in takes]:
+        raise SettingsError(
+            f"network_settings has {unknown[0]}, which {recipe.network} does not take: expected some of "
+            f"{', '.join(takes)}"
+        )
+    found = {"frame": degradation.frame, "rho": recipe.rho, "channels_in": degradation.channels}
+    return {name: value for name, value in found.items() if name in takes} | recipe.network_settings
 
 
 def _cut(parts: Sequence[Tensor], square: int, rng: torch.Generator) -> list[Tensor]:
@@ -278,13 +267,3 @@ def _start_as_he(network: nn.Module) -> None:
                 nn.init.zeros_(layer.bias)
     for layer in layers[-1:]:
         nn.init.zeros_(layer.weight)
-
-
-def _cached_projection(prior: Prior, m: Measurement, key: str, cache: Path) -> Tensor:
-    path = cache / f"{hashlib.sha256(f'{key}/{m.fingerprint()}'.encode()).hexdigest()}.safetensors"
-    if path.exists():
-        return load_file(path)["image"]
-    image = prior.project(m).image
-    with replacing(path) as temporary:
-        save_file({"image": image.contiguous()}, temporary)
-    return image

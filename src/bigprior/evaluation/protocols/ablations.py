@@ -17,8 +17,9 @@ from bigprior.fusion import centre, fuse_in_frame, variance
 from bigprior.phi import PhiNetwork
 from bigprior.presets.loading import load_phi
 from bigprior.progress import Progress
-from bigprior.training.phi import PhiSettings, Triples, train_phi
-from bigprior.training.recipes import given_triples
+from bigprior.training.loop import fit
+from bigprior.training.phi import PhiSettings, PhiTrainer
+from bigprior.training.triples import Triples, given_triples
 
 #: Steps of every variant's training.
 STEPS = 200
@@ -59,11 +60,11 @@ def ablations(request: Request, progress: Progress) -> Results:
         raise SettingsError("ablations need --prior-dir FOLDER, and --index A-B with A > 0: pictures before A train")
     data, prior_dir, index, steps = request.data, request.prior_dir, request.index, request.steps
     folder = folder_of(request, "ablations")
-    train, test = (given_triples(data, prior_dir, part) for part in ((0, index[0] - 1), index))
+    train, test = (given_triples("colorization", data, prior_dir, part) for part in ((0, index[0] - 1), index))
     results: Results = {}
     for done, (name, change) in enumerate(VARIANTS.items()):
         settings = PhiSettings(**{"steps": steps or STEPS, "batch": 8, "crop_px": 40, **change})
-        network = load_phi(train_phi(folder / _slug(name), settings, train, quiet=True))
+        network = load_phi(fit(PhiTrainer(settings, train), folder / _slug(name), quiet=True))
         results[name] = _scored(network, test) | _cost(network)
         progress(done + 1, len(VARIANTS))
     return results | {"training": {"steps": steps or STEPS}}

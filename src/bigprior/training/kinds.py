@@ -1,0 +1,30 @@
+"""Every kind of training by name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bigprior.registry import Registry
+from bigprior.training.colorizer import ColorizerTrainer
+from bigprior.training.denoiser import DenoiserTrainer
+from bigprior.training.dncnn import DnCNNTrainer
+from bigprior.training.encoder import EncoderTrainer
+from bigprior.training.gan import GANTrainer
+from bigprior.training.phi import PhiTrainer
+from bigprior.training.refiner import RefinerTrainer
+from bigprior.training.trainer import Trainer
+
+#: Every kind of training by the name that ``bigprior train`` knows it by.
+TRAININGS: Registry[type[Trainer[Any]]] = Registry(
+    "training",
+    "bigprior.trainings",
+    {
+        "denoiser": DenoiserTrainer,
+        "gan": GANTrainer,
+        "phi": PhiTrainer,
+        "encoder": EncoderTrainer,
+        "colorizer": ColorizerTrainer,
+        "refiner": RefinerTrainer,
+        "dncnn": DnCNNTrainer,
+    },
+)
