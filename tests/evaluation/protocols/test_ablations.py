@@ -51,7 +51,7 @@ def test_every_variant_has_a_row_and_a_second_run_trains_nothing(
     # Every weight of a convolution meets each of 16x16 pixels, a product and a sum each; grey in, three shares out.
     convolutions = 9 * (64 + 15 * 64 * 64 + 3 * 64)
     assert dncnn["gflop"] == pytest.approx(2 * convolutions * 16 * 16 / 1e9)
-    monkeypatch.setattr("bigprior.training.phi._Trainer.train_step", None)
+    monkeypatch.setattr("bigprior.training.trainer.Descent.train_step", None)
     again = table()
     for name in VARIANTS:
         assert again[name]["psnr"] == first[name]["psnr"]
