@@ -11,7 +11,6 @@ from typing import Any, Self
 import torch
 from pydantic import Field, PositiveFloat, PositiveInt
 from torch import Tensor
-from torchvision.utils import make_grid
 
 from bigprior.degradations import DEGRADATIONS, Degradation
 from bigprior.io.folders import list_pictures, load_square
@@ -22,7 +21,7 @@ from bigprior.training.losses import colour_error
 from bigprior.training.plan import Moment
 from bigprior.training.schedules import cosine
 from bigprior.training.settings import CountedInImages, Index
-from bigprior.training.trainer import Descent, named
+from bigprior.training.trainer import Descent, named, sheet
 
 #: Photographs that AlexNet sees at once, and that decide the units of its features.
 _AT_ONCE, _FOR_UNITS = 16, 512
@@ -118,7 +117,7 @@ class ColorizerTrainer(Descent[ColorizerSettings]):
         grey = self.grey.f(truth)
         rows = [grey.expand_as(truth), self.grey.consistent(self.guess(chosen), grey), truth]
         self.network.train()
-        return make_grid(torch.cat(rows), nrow=len(chosen), padding=0)
+        return sheet(torch.cat(rows), len(chosen))
 
     def header(self) -> dict[str, Any]:
         """How to build the network."""

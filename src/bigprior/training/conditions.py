@@ -54,7 +54,7 @@ def measured(task: str, x: Tensor, rng: torch.Generator) -> Measurement:
         hole = part.known_phi(y)
         if hole is None or _LEAST_HOLE < float(hole.mean()) < _LARGEST_HOLE:
             parts.append(part)
-    physics = type(parts[0]).join(parts).to(x.device)
+    physics: Degradation = type(parts[0]).join(parts).to(x.device)
     return physics.measure(physics.f(x))
 
 

@@ -17,7 +17,6 @@ import torch
 import torch.nn.functional as F
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 from torch import Tensor
-from torchvision.utils import make_grid
 
 from bigprior.degradations import DEGRADATIONS, Measurement
 from bigprior.errors import SettingsError
@@ -33,7 +32,7 @@ from bigprior.training.losses import relative_error
 from bigprior.training.plan import Moment
 from bigprior.training.schedules import held
 from bigprior.training.settings import CountedInImages, Index, Share
-from bigprior.training.trainer import Descent, follow, named
+from bigprior.training.trainer import Descent, follow, named, sheet
 
 
 class DenoiserSettings(CountedInImages):
@@ -202,7 +201,8 @@ class DenoiserTrainer(Descent[DenoiserSettings]):
         if task is None:
             return torch.where(v < s.low_noise, u * s.low_sigma, (low + u * (high - low)).exp())
         least = math.log(0.01)
-        return (least + u * (high - least)).exp()
+        levels: Tensor = (least + u * (high - least)).exp()
+        return levels
 
     @torch.no_grad()
     def sample_grid(self) -> Tensor:
@@ -218,7 +218,7 @@ class DenoiserTrainer(Descent[DenoiserSettings]):
             shown = noisy if condition is None else (condition[:, :3] + 1) / 2
             for picture in (shown, self.average(noisy, sigma, condition), x):
                 rows.append(F.interpolate(picture.clamp(0, 1), size=size))
-        return make_grid(torch.cat(rows), nrow=len(rows[0]), padding=0)
+        return sheet(torch.cat(rows), len(rows[0]))
 
     def header(self) -> dict[str, Any]:
         """How to build the network."""

@@ -167,8 +167,8 @@ def restore_with(network: nn.Module, y: Tensor, degradation: Degradation) -> Ten
 
 
 def _network(depth: int) -> nn.Module:
-    network = dinv.models.DnCNN(depth=depth, pretrained=None)
+    network: nn.Module = dinv.models.DnCNN(depth=depth, pretrained=None)
     with torch.no_grad():  # a residual network that starts as the identity
-        for parameter in network.out_conv.parameters():
+        for parameter in network.get_submodule("out_conv").parameters():
             parameter.zero_()
     return network.to(memory_format=torch.channels_last)

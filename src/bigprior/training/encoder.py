@@ -13,7 +13,6 @@ from typing import Any, Self
 import torch
 from pydantic import Field, PositiveFloat, PositiveInt
 from torch import Tensor, nn
-from torchvision.utils import make_grid
 
 from bigprior.degradations import DEGRADATIONS
 from bigprior.degradations.simulation import learning_protocols, simulate
@@ -29,7 +28,7 @@ from bigprior.progress import Progress
 from bigprior.training.draws import mirrored, seeded, step_rng
 from bigprior.training.plan import Moment
 from bigprior.training.settings import CountedInImages, Index, Share
-from bigprior.training.trainer import Descent, named
+from bigprior.training.trainer import Descent, named, sheet
 
 
 class EncoderSettings(CountedInImages):
@@ -164,7 +163,7 @@ class EncoderTrainer(Descent[EncoderSettings]):
             y, physics = simulate(learning_protocols(task)[0], x, [str(i) for i in range(len(x))])
             m = physics.measure(y).to(self.device)
             rows += [m.fidelity.cpu(), self.prior.compose(*self.network(m)).cpu()]
-        return make_grid(torch.cat(rows).clamp(0, 1), nrow=8, padding=0)
+        return sheet(torch.cat(rows).clamp(0, 1), 8)
 
     def header(self) -> dict[str, Any]:
         """How to build the network."""

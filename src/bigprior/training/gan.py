@@ -14,7 +14,6 @@ from typing import Any, Self
 import torch
 from pydantic import Field, PositiveFloat, PositiveInt
 from torch import Tensor
-from torchvision.utils import make_grid
 
 from bigprior.io.folders import list_pictures, load_square
 from bigprior.networks.generators.pggan import PGGAN
@@ -31,7 +30,7 @@ from bigprior.training.discriminator import (
 from bigprior.training.draws import mirrored, seeded, step_rng
 from bigprior.training.plan import Moment
 from bigprior.training.settings import CountedInImages, Index
-from bigprior.training.trainer import Trainer, follow, named
+from bigprior.training.trainer import Trainer, follow, named, sheet
 
 
 class GANSettings(CountedInImages):
@@ -165,7 +164,7 @@ class GANTrainer(Trainer[GANSettings]):
     def sample_grid(self) -> Tensor:
         """64 pictures of the moving average from codes that never change."""
         z = torch.randn(64, self.settings.z_dim, generator=step_rng(self.settings.seed, -1)).to(self.device)
-        return make_grid(self.average(z).clamp(0, 1), nrow=8, padding=0)
+        return sheet(self.average(z).clamp(0, 1), 8)
 
     def header(self) -> dict[str, Any]:
         """How to build the generator."""

@@ -13,7 +13,6 @@ import torch
 import torch.nn.functional as F
 from pydantic import Field, PositiveFloat, PositiveInt
 from torch import Tensor
-from torchvision.utils import make_grid
 
 from bigprior import DEFAULT_PRESET
 from bigprior.filters.collaborative import filtered
@@ -29,7 +28,7 @@ from bigprior.training.losses import relative_error
 from bigprior.training.plan import Moment
 from bigprior.training.schedules import cosine
 from bigprior.training.settings import CountedInImages, Index, Share
-from bigprior.training.trainer import Descent, named
+from bigprior.training.trainer import Descent, named, sheet
 
 
 class RefinerSettings(CountedInImages):
@@ -151,7 +150,7 @@ class RefinerTrainer(Descent[RefinerSettings]):
             merged = self.network.merge(y, estimate, together, sigma)
             column = torch.cat([y, estimate, together, merged, truth]).clamp(0, 1)
             columns.append(F.interpolate(column, size=(self.settings.resolution,) * 2))
-        return make_grid(torch.stack(columns, dim=1).flatten(0, 1), nrow=len(columns), padding=0)
+        return sheet(torch.stack(columns, dim=1).flatten(0, 1), len(columns))
 
     def header(self) -> dict[str, Any]:
         """How to build the network."""

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Generic, Self, TypeVar
 
 import torch
 from torch import Tensor, nn
+from torchvision.utils import make_grid
 
 from bigprior.errors import SettingsError, WeightsError
 from bigprior.progress import Progress
@@ -235,3 +236,9 @@ def named(files: Iterable[Path | str]) -> str:
     """The pictures that a run learns from, as its folder remembers them: how many, and the first and last name."""
     names = [Path(file).name for file in files]
     return f"{len(names)} pictures, {names[0]} to {names[-1]}"
+
+
+def sheet(pictures: Tensor, columns: int) -> Tensor:
+    """Pictures (N, 3, H, W) as one, so many in a row: (3, H', W')."""
+    grid: Tensor = make_grid(pictures, nrow=columns, padding=0)
+    return grid
