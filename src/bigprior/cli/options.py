@@ -14,7 +14,6 @@ from bigprior import DEFAULT_PRESET
 from bigprior.cli.signatures import extended
 from bigprior.errors import SettingsError
 
-
 Photos = Annotated[
     list[Path],
     typer.Argument(
