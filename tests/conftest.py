@@ -30,6 +30,7 @@ torch.set_num_threads(1)  # these networks are too small for more
 TINY: dict[str, dict[str, Any]] = {
     "pggan": {"resolution": 16, "z_dim": 16, "fmap_base": 256, "fmap_max": 16},
     "dcgan": {"z_dim": 16, "widths": [24, 16, 12]},
+    "stylegan2": {"resolution": 16, "input_dim": 8, "w_dim": 12, "mapping_layers": 2, "fmap_base": 128, "fmap_max": 12},
 }
 
 #: Shapes of torchvision's VGG-16 up to conv3_3.

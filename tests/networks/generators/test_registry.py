@@ -110,7 +110,7 @@ def test_pictures_have_their_side_and_range_and_codes_their_length(generator: Ge
     assert image.shape == (8, 3, generator.resolution, generator.resolution)
     assert image.dtype == torch.float32 and image.isfinite().all()
     assert image.flatten(1).std(1).min() > 0.01 and (image[0] - image[1]).abs().max() > 0.05
-    assert image.min() > -3 and image.max() < 4  # untrained networks with a linear output stray, not by a scale
+    assert image.min() > -5 and image.max() < 6  # untrained networks with a linear output stray, not by a scale
 
 
 @torch.no_grad()

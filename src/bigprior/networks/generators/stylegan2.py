@@ -1,0 +1,299 @@
+"""The generator of StyleGAN2 (Karras et al., CVPR 2020), of any width and resolution, splittable at any convolution.
+
+The tensors have the names and the meaning of NVIDIA's PyTorch files (``mapping.fc0.weight``,
+``synthesis.b8.conv0.affine.weight``, ...); :mod:`~bigprior.networks.generators.stylegan2_files` knows other namings.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Mapping
+from typing import Any, Literal, Self, get_args
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from bigprior.errors import SettingsError, WeightsError
+from bigprior.networks.generators.base import Generator, State, weighted
+from bigprior.networks.generators.stylegan2_files import arguments, canonical
+from bigprior.ops.winograd import Kept
+
+#: What a code is: a draw from the normal distribution; a style for all layers; or a style for each.
+Latent = Literal["z", "w", "w+"]
+
+_EPSILON = 1e-8
+_SLOPE = 0.2
+#: The filter of all changes of size, along one axis.
+_FILTER = (1 / 8, 3 / 8, 3 / 8, 1 / 8)
+
+
+class StyleGAN2(Generator):
+    """StyleGAN2's generator with skip connections, without classes.
+
+    Layers count 3x3 convolutions from 0: layer 0 works at 4x4, and each later pair doubles the side. From layer 2 on,
+    the last three of the maps that enter are the picture that earlier blocks painted. The style is that of every layer
+    and of the last output, (N, layers + 1, w_dim).
+
+    Args:
+        resolution: side of the pictures, a power of two from 8 on.
+        input_dim: length of a normal code.
+        w_dim: length of a style.
+        mapping_layers: fully connected layers from the code to its style.
+        fmap_base, fmap_max: a block that works at side ``r`` has ``min(fmap_base // r, fmap_max)`` channels.
+        latent: what a code is; see :meth:`in_space`.
+
+    Raises:
+        SettingsError: ``resolution`` is not a power of two from 8 on, or a latent space that there is not.
+    """
+
+    def __init__(
+        self,
+        resolution: int = 256,
+        input_dim: int = 512,
+        w_dim: int = 512,
+        mapping_layers: int = 8,
+        fmap_base: int = 32768,
+        fmap_max: int = 512,
+        latent: Latent = "z",
+    ) -> None:
+        super().__init__()
+        if resolution < 8 or resolution & (resolution - 1):
+            raise SettingsError(f"resolution is {resolution}: expected a power of two from 8 on")
+        self._arguments: dict[str, Any] = {
+            "resolution": resolution,
+            "input_dim": input_dim,
+            "w_dim": w_dim,
+            "mapping_layers": mapping_layers,
+            "fmap_base": fmap_base,
+            "fmap_max": fmap_max,
+        }
+        self.resolution, self.w_dim = resolution, w_dim
+        stages = int(math.log2(resolution)) - 1
+        self.layers, self.styles = 2 * stages - 1, 2 * stages
+        self.widths = tuple(min(fmap_base // (4 << stage), fmap_max) for stage in range(stages))
+        self.mapping = _Mapping(input_dim, w_dim, mapping_layers)
+        blocks = zip((0, *self.widths), self.widths, (4 << stage for stage in range(stages)), strict=False)
+        self.synthesis = nn.ModuleDict({f"b{side}": _Block(c_in, c_out, w_dim, side) for c_in, c_out, side in blocks})
+        self._choose(latent)
+
+    def extra_repr(self) -> str:
+        """Size, what a code is, and widths."""
+        return f"resolution={self.resolution}, latent={self.latent!r}, z_dim={self.z_dim}, widths={self.widths}"
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The arguments that build this network again."""
+        return {**self._arguments, "latent": self.latent}
+
+    def in_space(self, latent: Latent) -> Self:
+        """The same weights with codes of another latent space.
+
+        ``z`` is drawn from a normal distribution and mapped to a style; ``w`` is that style; ``w+`` is a style for each
+        convolution and output, which reaches far more pictures, not all of them natural ones.
+
+        Raises:
+            SettingsError: there is no such space.
+        """
+        other = copy.copy(self)
+        other._choose(latent)
+        return other
+
+    def _choose(self, latent: Latent) -> None:
+        lengths = {"z": self._arguments["input_dim"], "w": self.w_dim, "w+": self.styles * self.w_dim}
+        if latent not in lengths:
+            raise SettingsError(f"latent is {latent!r}: the known spaces are {', '.join(get_args(Latent))}")
+        self.latent: Latent = latent
+        self.z_dim = lengths[latent]
+
+    @torch.no_grad()
+    def draw(self, count: int, rng: torch.Generator) -> Tensor:
+        """Codes (count, z_dim) of random pictures: normal, or the styles of such."""
+        z = torch.randn(count, self._arguments["input_dim"], generator=rng)
+        if self.latent == "z":
+            return z
+        w: Tensor = self.mapping(z.to(next(self.parameters()))).to(z)
+        return w if self.latent == "w" else w.repeat(1, self.styles)
+
+    def channels_at(self, layer: int) -> int:
+        """Channels of the feature maps that enter ``layer``, the picture so far among them."""
+        return self.widths[self.checked(layer) // 2] + (3 if layer > 1 else 0)
+
+    def first(self, z: Tensor, layer: int) -> State:
+        """``G_1^(l)``: codes (N, z_dim) to the maps (N, C, h, w) that enter ``layer``, and all styles."""
+        if self.latent == "w+":
+            styles = z.unflatten(1, (self.styles, self.w_dim))
+        else:
+            styles = (self.mapping(z) if self.latent == "z" else z)[:, None].expand(-1, self.styles, -1)
+        maps = self._block(0).constant(len(z))
+        maps, picture = self._through(maps, None, styles, 0, self.checked(layer))
+        return State(maps if picture is None else torch.cat([maps, picture], dim=1), styles)
+
+    def second(self, state: State, layer: int) -> Tensor:
+        """``G_2^(l)``: what enters ``layer`` to pictures (N, 3, R, R), a linear output: values can leave [0, 1]."""
+        assert state.style is not None
+        maps, picture = state.features, None
+        if self.checked(layer) > 1:
+            maps, picture = maps[:, :-3], maps[:, -3:]
+        maps, picture = self._through(maps, picture, state.style, layer, self.layers)
+        picture = self._block(-1).painted(picture, maps, state.style[:, -1])
+        return (picture + 1) / 2  # the network's own range is [-1, 1]
+
+    def _through(
+        self, maps: Tensor, picture: Tensor | None, styles: Tensor, start: int, end: int
+    ) -> tuple[Tensor, Tensor | None]:
+        """Maps, and the picture without their own share in it, from one layer to another."""
+        for i in range(start, end):
+            if i % 2:  # a new block: the one before paints, and all becomes twice as large
+                picture = _doubled(self._block(i // 2).painted(picture, maps, styles[:, i]))
+                maps = self._block(i // 2 + 1).conv0(maps, styles[:, i])
+            else:
+                maps = self._block(i // 2).conv1(maps, styles[:, i])
+        return maps, picture
+
+    def _block(self, stage: int) -> _Block:
+        block = self.synthesis[f"b{4 << stage % len(self.widths)}"]
+        assert isinstance(block, _Block)
+        return block
+
+    def compose(self, states: State, alpha: Tensor, layer: int) -> State:
+        """Eq. 13, the sum alone: nothing here normalises one picture's maps or styles."""
+        return weighted(states, alpha)
+
+    @classmethod
+    def from_state_dict(cls, state: Mapping[str, Tensor]) -> Self:
+        """Build the network that ``state`` fits; see :func:`~.stylegan2_files.canonical` for the namings.
+
+        Raises:
+            WeightsError: a tensor is missing, has another shape, or is not one of this architecture.
+        """
+        state = canonical(state)
+        network = cls(**arguments(state))
+        known = network.state_dict()
+        wrong = [k for k in state if k not in known] + [
+            k for k, v in known.items() if k not in state or state[k].shape != v.shape
+        ]
+        if wrong:
+            raise WeightsError(f"not a StyleGAN2 generator of side {network.resolution}: unexpected {wrong[0]!r}")
+        network.load_state_dict({k: state[k].float() for k in known})
+        return network
+
+
+class _Linear(nn.Module):
+    """A fully connected layer with equalised learning rate, and of a rate of its own: both scale what is stored."""
+
+    def __init__(self, n_in: int, n_out: int, rate: float = 1.0, bias: float = 0.0) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(n_out, n_in) / rate)
+        self.bias = nn.Parameter(torch.full((n_out,), bias))
+        self.gain, self.rate = rate / math.sqrt(n_in), rate
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.linear(x, self.weight * self.gain, self.bias * self.rate)
+
+
+class _Mapping(nn.Module):
+    """From a normal code (N, input_dim) to a style (N, w_dim); layers learn at a hundredth of the rate."""
+
+    def __init__(self, n_in: int, w_dim: int, layers: int) -> None:
+        super().__init__()
+        self.layers = layers
+        for i in range(layers):
+            self.add_module(f"fc{i}", _Linear(w_dim if i else n_in, w_dim, rate=0.01))
+
+    def forward(self, z: Tensor) -> Tensor:
+        x = z * torch.rsqrt(z.square().mean(dim=1, keepdim=True) + _EPSILON)
+        for i in range(self.layers):
+            x = _activated(getattr(self, f"fc{i}")(x))
+        return x
+
+
+class _Block(nn.Module):
+    """What works at one side: two convolutions (one, on a learned constant, at 4x4), and an output."""
+
+    def __init__(self, c_in: int, c_out: int, w_dim: int, side: int) -> None:
+        super().__init__()
+        if c_in:
+            self.conv0 = _Layer(c_in, c_out, w_dim, side, grow=True)
+        else:
+            self.const = nn.Parameter(torch.randn(c_out, side, side))
+        self.conv1 = _Layer(c_out, c_out, w_dim, side)
+        self.torgb = _Output(c_out, w_dim)
+
+    def constant(self, count: int) -> Tensor:
+        """The learned map of every code (N, C, 4, 4)."""
+        return self.const.expand(count, -1, -1, -1)
+
+    def painted(self, picture: Tensor | None, maps: Tensor, style: Tensor) -> Tensor:
+        """The picture (N, 3, h, w) with what the maps of this block add to it."""
+        own: Tensor = self.torgb(maps, style)
+        return own if picture is None else picture + own
+
+
+class _Layer(nn.Module):
+    """A modulated and demodulated 3x3 convolution (Eq. 1 and 3 of its paper), (upsampling,) noise, bias, activation."""
+
+    def __init__(self, c_in: int, c_out: int, w_dim: int, side: int, *, grow: bool = False) -> None:
+        super().__init__()
+        self.grow = grow
+        self.affine = _Linear(w_dim, c_in, bias=1.0)
+        self.weight = nn.Parameter(torch.randn(c_out, c_in, 3, 3))
+        self.bias = nn.Parameter(torch.zeros(c_out))
+        self.noise_strength = nn.Parameter(torch.zeros(()))
+        self.noise_const: Tensor
+        self.register_buffer("noise_const", torch.randn(side, side))
+        self._squares = Kept(lambda weight: weight.square().sum(dim=(2, 3)).T)  # an inversion asks at every step
+
+    def forward(self, x: Tensor, style: Tensor) -> Tensor:
+        scale = self.affine(style)
+        # The scales of the inputs are put on the maps, and those of the outputs on the result: no kernel a picture.
+        x = (x * scale[:, :, None, None]).contiguous(memory_format=torch.channels_last)
+        if self.grow:
+            x = _smoothed(F.conv_transpose2d(x, self.weight.transpose(0, 1), stride=2))
+        else:
+            x = F.conv2d(x, self.weight, padding=1)
+        x = x * self._demodulation(scale)[:, :, None, None] + self.noise_const * self.noise_strength
+        return _activated(x + self.bias[:, None, None])
+
+    def _demodulation(self, scale: Tensor) -> Tensor:
+        """What gives every output map (N, O) the deviation that its inputs would have without styles."""
+        with torch.autocast(scale.device.type, enabled=False):  # squares of halves are too coarse
+            return torch.rsqrt(scale.to(self.weight.dtype).square() @ self._squares(self.weight) + _EPSILON)
+
+
+class _Output(nn.Module):
+    """A modulated 1x1 convolution to RGB, without demodulation."""
+
+    def __init__(self, c_in: int, w_dim: int) -> None:
+        super().__init__()
+        self.affine = _Linear(w_dim, c_in, bias=1.0)
+        self.weight = nn.Parameter(torch.randn(3, c_in, 1, 1))
+        self.bias = nn.Parameter(torch.zeros(3))
+        self.gain = 1 / math.sqrt(c_in)
+
+    def forward(self, x: Tensor, style: Tensor) -> Tensor:
+        scale = self.affine(style) * self.gain
+        x = (x * scale[:, :, None, None]).contiguous(memory_format=torch.channels_last)
+        return F.conv2d(x, self.weight, self.bias)
+
+
+def _activated(x: Tensor) -> Tensor:
+    return F.leaky_relu(x, _SLOPE) * math.sqrt(2)
+
+
+def _smoothed(x: Tensor) -> Tensor:
+    """Filtered maps (N, C, 2h+1, 2w+1) of a transposed convolution: (N, C, 2h, 2w)."""
+    return F.conv2d(x, _kernel(x).expand(x.shape[1], -1, -1, -1), padding=1, groups=x.shape[1])
+
+
+def _doubled(x: Tensor) -> Tensor:
+    """Twice the side, by the filter: (N, C, h, w) to (N, C, 2h, 2w)."""
+    kernel = _kernel(x).expand(x.shape[1], -1, -1, -1)
+    return F.conv_transpose2d(x, kernel, stride=2, padding=1, groups=x.shape[1])
+
+
+def _kernel(x: Tensor) -> Tensor:
+    """The filter in two dimensions, (1, 1, 4, 4), and four times as strong: three of four values begin as zeros."""
+    line = x.new_tensor(_FILTER) * 2
+    return torch.outer(line, line)[None, None]

@@ -1,0 +1,108 @@
+"""The namings of StyleGAN2 generators' tensors in PyTorch files: NVIDIA's own, and Rosinality's widely copied one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from bigprior.errors import WeightsError
+
+#: What files hold beside the weights that make a picture of a code: the mean style, and the filter of changes of size.
+_LEFT_OUT = re.compile(r"(^|\.)(w_avg|latent_avg)$")
+_FILTERS = re.compile(r"(resample_filter|blur\.kernel|upsample\.kernel)$")
+#: Rosinality's names of a block's layers, and of what a layer holds, as NVIDIA's.
+_LAYER = {
+    "conv.weight": "weight",
+    "conv.modulation.weight": "affine.weight",
+    "conv.modulation.bias": "affine.bias",
+    "activate.bias": "bias",
+    "noise.weight": "noise_strength",
+    "bias": "bias",
+}
+
+
+def canonical(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors under NVIDIA's names, whichever of the two namings a file has.
+
+    Raises:
+        WeightsError: neither naming; conditions on classes, or a filter that is not [1, 3, 3, 1].
+    """
+    state = {k.removeprefix("module.").removeprefix("G_ema."): v for k, v in state.items() if not _LEFT_OUT.search(k)}
+    for name in [name for name in state if _FILTERS.search(name)]:
+        _check_filter(name, state.pop(name))
+    if "input.input" in state:
+        return _from_rosinality(state)
+    if "mapping.embed.weight" in state:
+        raise WeightsError("this StyleGAN2 generator makes pictures of given classes: expected one without")
+    if "synthesis.b4.const" not in state:
+        raise WeightsError("not a StyleGAN2 generator: no tensor synthesis.b4.const, nor input.input")
+    return state
+
+
+def arguments(state: Mapping[str, Tensor]) -> dict[str, Any]:
+    """What :class:`~.stylegan2.StyleGAN2` is built with, read off the tensors' shapes under NVIDIA's names.
+
+    Raises:
+        WeightsError: too little is there.
+    """
+    blocks = (re.fullmatch(r"synthesis\.b(\d+)\.conv1\.weight", name) for name in state)
+    sides = sorted(int(block[1]) for block in blocks if block)
+    layers = sum(re.fullmatch(r"mapping\.fc\d+\.weight", name) is not None for name in state)
+    if sides != [4 << stage for stage in range(max(2, len(sides)))]:
+        raise WeightsError(f"not a StyleGAN2 generator: it has convolutions of sides {sides}")
+    try:
+        first, last = state["mapping.fc0.weight"], state[f"mapping.fc{layers - 1}.weight"]
+        widths = {side: len(state[f"synthesis.b{side}.conv1.weight"]) for side in sides}
+        return {
+            "resolution": sides[-1],
+            "input_dim": first.shape[1],
+            "w_dim": last.shape[0],
+            "mapping_layers": layers,
+            # The least base that explains every block: widths were rounded down.
+            "fmap_base": max(width * side for side, width in widths.items()),
+            "fmap_max": max(widths.values()),
+        }
+    except (KeyError, IndexError) as error:
+        raise WeightsError(f"not a StyleGAN2 generator: no tensor {error}") from None
+
+
+def _check_filter(name: str, kernel: Tensor) -> None:
+    line, kernel = torch.tensor([1.0, 3.0, 3.0, 1.0]) / 8, kernel.float()
+    if kernel.shape != (4, 4) or not torch.allclose(kernel / kernel.sum(), torch.outer(line, line), atol=1e-4):
+        raise WeightsError(f"{name} is not the filter [1, 3, 3, 1] of StyleGAN2")
+
+
+def _from_rosinality(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """``style.1``, ``conv1``, ``to_rgb1``, ``convs.0``, ``to_rgbs.0``, ``noises.noise_0``: from the coarsest on."""
+    renamed = {_renamed(name): tensor for name, tensor in state.items()}
+    for name, tensor in renamed.items():
+        if name.endswith((".const", ".weight")) and tensor.ndim in (4, 5) and len(tensor) == 1:
+            renamed[name] = tensor[0]  # there, constants and kernels have one axis more
+        elif name.startswith("synthesis.") and name.endswith((".noise_const", ".noise_strength", ".bias")):
+            renamed[name] = tensor.squeeze()
+    return renamed
+
+
+def _renamed(name: str) -> str:
+    if name == "input.input":
+        return "synthesis.b4.const"
+    if found := re.fullmatch(r"style\.(\d+)\.(weight|bias)", name):  # the first of them normalises
+        return f"mapping.fc{int(found[1]) - 1}.{found[2]}"
+    if found := re.fullmatch(r"noises\.noise_(\d+)", name):
+        return f"{_convolution(int(found[1]))}.noise_const"
+    if found := re.fullmatch(r"(?:conv1|convs\.(\d+))\.(.+)", name):
+        return f"{_convolution(0 if found[1] is None else int(found[1]) + 1)}.{_LAYER.get(found[2], found[2])}"
+    if found := re.fullmatch(r"(?:to_rgb1|to_rgbs\.(\d+))\.(.+)", name):
+        block = 0 if found[1] is None else int(found[1]) + 1
+        return f"synthesis.b{4 << block}.torgb.{_LAYER.get(found[2], found[2])}"
+    return name
+
+
+def _convolution(number: int) -> str:
+    """NVIDIA's name of a convolution, counted from the coarsest: one at 4x4, two at every later side."""
+    side = 4 << (number + 1) // 2
+    return f"synthesis.b{side}.conv{0 if number % 2 else 1}"
