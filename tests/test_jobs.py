@@ -146,3 +146,35 @@ def test_settings_that_a_degradation_does_not_take(photo, tmp_path, task, settin
     with pytest.raises(error) as caught:
         degradation_of(Job(photo, task, settings, tmp_path))
     assert isinstance(caught.value, BigpriorError) and word in str(caught.value)
+
+
+class Halving(bigprior.Degradation):
+    """A measurement of half the picture's size: what the photograph is, its alpha too."""
+
+    name = "halving"
+    verb = "double"
+    placement = "whole"
+
+    def A(self, x, **_):  # noqa: N802
+        return x[:, :, ::2, ::2]
+
+    def g_inv(self, y):
+        return y.repeat_interleave(2, 2).repeat_interleave(2, 3)
+
+    def g(self, x):
+        return self.A(x)
+
+    def picture_size(self, y):
+        return 2 * y.shape[2], 2 * y.shape[3]
+
+
+def test_a_photo_that_is_smaller_than_its_picture(tmp_path, request):
+    DEGRADATIONS.register("halving")(Halving)
+    request.addfinalizer(lambda: DEGRADATIONS.remove("halving"))
+    alpha = torch.rand(1, 1, 10, 15)
+    write_picture(tmp_path / "photo.png", torch.rand(1, 3, 10, 15), alpha=alpha)
+    result = run(Job(tmp_path / "photo.png", "double", {}, tmp_path / "out"), restorer())
+    assert result.restored.shape == (1, 3, 20, 30)
+    assert torch.equal(result.measurement, read_picture(tmp_path / "photo.png").image)
+    written = read_picture(tmp_path / "out" / "restored.png")
+    assert (written.alpha.mean() - alpha.mean()).abs() < 0.01 and written.alpha.shape[2:] == (20, 30)

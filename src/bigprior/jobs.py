@@ -129,12 +129,16 @@ def run(job: Job, restorer: Restorer, progress: Progress | None = None) -> Resto
 
 def _save(result: Restoration, job: Job, picture: Picture, *, colours: bool) -> None:
     """Write the result as the photo was: its bits, alpha, profile, and grey if nothing gave it colours."""
-    suffix = job.photo.suffix.lower()
+    from bigprior.ops.resampling import resized
+
+    suffix, size, alpha = job.photo.suffix.lower(), result.restored.shape[2:], picture.alpha
     grey = picture.is_grey and not colours
+    if alpha is not None and alpha.shape[2:] != size:  # the photo was a smaller measurement of its picture
+        alpha = resized(alpha, *size)
     result.save(
         job.folder,
         bits=picture.bits,
-        alpha=picture.alpha,
+        alpha=alpha,
         profile=picture.profile if grey == picture.is_grey else None,  # a grey picture's says nothing of colours
         suffix=suffix if suffix in _LOSSLESS else _LOSSLESS[0],
         grey=grey,

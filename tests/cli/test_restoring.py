@@ -359,8 +359,9 @@ class Fading(Degradation):
         return x * self.gain
 
 
-def test_the_degradation_of_another_package_has_a_command(run, home, photo, tmp_path, monkeypatch):
-    monkeypatch.setitem(DEGRADATIONS._things, "fading", Fading)
+def test_the_degradation_of_another_package_has_a_command(run, home, photo, tmp_path, request):
+    DEGRADATIONS.register("fading")(Fading)
+    request.addfinalizer(lambda: DEGRADATIONS.remove("fading"))
     parts = ["--phi", f"unfade={home / 'phi.safetensors'}", "--steps", "fading=2"]
     assert run("priors", "import", "faded", home / "g.safetensors", *parts)[0] == 0
     for name in ("fading", "unfade"):
