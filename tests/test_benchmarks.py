@@ -1,4 +1,4 @@
-"""The pieces of the inversion's benchmark, on a tiny generator."""
+"""The pieces of the inversion's benchmark, on a tiny generator; and of the benchmark of busy cores."""
 
 import importlib.util
 import sys
@@ -17,15 +17,19 @@ from bigprior.priors.inversion import InversionSettings
 from bigprior.priors.losses import InversionLoss, VGGTerm
 
 
-@pytest.fixture(scope="module")
-def benchmark() -> ModuleType:
-    path = Path(__file__).parents[1] / "benchmarks" / "inversion.py"
-    spec = importlib.util.spec_from_file_location("benchmark_of_inversion", path)
+def loaded(name: str) -> ModuleType:
+    path = Path(__file__).parents[1] / "benchmarks" / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(f"benchmark_of_{name}", path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="module")
+def benchmark() -> ModuleType:
+    return loaded("inversion")
 
 
 def test_the_reference_in_a_cheaper_order_is_the_released_recipe(
@@ -90,3 +94,26 @@ def test_arms_are_timed_in_turn(benchmark: ModuleType, tiny_generator: PGGAN) ->
     prior = GANPrior(tiny_generator, InversionSettings(codes=2, layer=2, steps=3))
     assert benchmark.seconds_a_step(prior, torch.rand(1, 3, 16, 16))["wall"] > 0
     assert benchmark.exponent({1: 2.0, 2: 4.0, 4: 8.0}) == pytest.approx(1.0)
+
+
+def test_busy_cores_are_busy_while_each_way_is_timed_and_free_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    contention, started, asked = loaded("contention"), [], []
+    start = contention.subprocess.Popen
+
+    def popen(*args: object, **options: object) -> object:
+        started.append(start(*args, **options))
+        return started[-1]
+
+    def seconds(photo: Path, folder: Path, environment: dict[str, str]) -> float:
+        asked.append((environment, sum(process.poll() is None for process in started)))
+        return 2.0 if environment else 3.0
+
+    monkeypatch.setattr(contention.subprocess, "Popen", popen)
+    monkeypatch.setattr(contention, "seconds", seconds)
+    ways = {"as_it_comes": {}, "one_thread": {"OMP_NUM_THREADS": "1"}}
+    assert contention.measure(2, "loop", 2, ways) == {"as_it_comes": [3.0, 3.0], "one_thread": [2.0, 2.0]}
+    assert asked == [({}, 0), *[({}, 2), ({"OMP_NUM_THREADS": "1"}, 2)] * 2]
+    assert len(started) == 8 and all(process.poll() is not None for process in started)
+    asked.clear()
+    contention.measure(1, None, 2, ways)
+    assert [others for _, others in asked] == [0, 0, 0]

@@ -11,7 +11,6 @@ import typer
 
 from bigprior.cli.options import Index, Steps, Vgg
 from bigprior.cli.terminal import OUT, progress_of, working
-from bigprior.settings import index_of
 
 
 def evaluate(
@@ -52,6 +51,7 @@ def evaluate(
     with working("loading"):
         from bigprior.evaluation.protocols import Request, evaluation
         from bigprior.io.atomic import write_text
+        from bigprior.settings import index_of
 
         measure = evaluation(name)
         request = Request(
