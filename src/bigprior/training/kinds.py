@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from bigprior.registry import Registry
+from bigprior.training.camera_denoiser import CameraTrainer, NoiseTrainer
 from bigprior.training.colorizer import ColorizerTrainer
 from bigprior.training.denoiser import DenoiserTrainer
 from bigprior.training.dncnn import DnCNNTrainer
@@ -26,5 +27,7 @@ TRAININGS: Registry[type[Trainer[Any]]] = Registry(
         "colorizer": ColorizerTrainer,
         "refiner": RefinerTrainer,
         "dncnn": DnCNNTrainer,
+        "noise": NoiseTrainer,
+        "camera": CameraTrainer,
     },
 )

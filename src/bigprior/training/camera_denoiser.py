@@ -1,0 +1,245 @@
+"""``bigprior train noise`` and ``camera``: what finds a camera's noise, and the denoiser that is told of it.
+
+Both learn from pairs that :mod:`bigprior.training.camera` makes of photographs. The denoiser is shown what the frozen
+estimator says of the noise, as it will be; and in some steps the level of white noise itself, as a user would tell it.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+import torch.nn.functional as F
+from pydantic import Field, PositiveFloat, PositiveInt
+from torch import Tensor, nn
+
+from bigprior.errors import SettingsError
+from bigprior.io.folders import list_pictures
+from bigprior.io.pictures import read_picture
+from bigprior.io.weights import read_weights
+from bigprior.networks.denoising_unet import DenoisingUNet
+from bigprior.networks.noise_estimator import (
+    LEAST_VARIANCE,
+    NOISE_CHANNELS,
+    PLACE,
+    NoiseEstimator,
+    noise_likelihood,
+)
+from bigprior.ops.precision import autocast
+from bigprior.progress import Progress
+from bigprior.training.camera import Pairs, noisy_pairs
+from bigprior.training.draws import noise_like, random_crop, seeded, step_rng
+from bigprior.training.losses import relative_error
+from bigprior.training.plan import Moment
+from bigprior.training.schedules import held
+from bigprior.training.settings import CountedInImages, Index, Share
+from bigprior.training.trainer import Descent, follow, named, sheet
+
+#: Haar squares of the coarsest scale that noise is described by: sides of crops are multiples of it.
+_SQUARE = 16
+
+
+class PairSettings(CountedInImages):
+    """What both trainings are told.
+
+    Attributes:
+        index: pictures of the folder to learn from.
+        crop_px: side of the crops; a multiple of 16.
+        room: share of the steps whose crops are half as large again before noise is added, and may be made smaller.
+        smaller: share of the crops that are first made of a larger, and so sharper, piece of a photograph.
+        lr: the peak of AdamW's learning rate, constant after a short start, and falling over the last ``decay``.
+        clip: largest norm of the gradient.
+        ema: of the weights, a step.
+    """
+
+    index: Index = None
+    crop_px: PositiveInt = 128
+    room: Share = 0.4
+    smaller: Share = 0.3
+    batch: PositiveInt = 8
+    total_kimg: PositiveFloat = 100.0
+    lr: PositiveFloat = 3e-4
+    decay: Share = 1.0
+    clip: PositiveFloat = 1.0
+    ema: float = Field(default=0.999, ge=0, lt=1)
+
+
+class NoiseSettings(PairSettings):
+    """Everything that decides how a noise estimator is trained; saved beside its weights."""
+
+    widths: tuple[PositiveInt, ...] = (48, 64, 96)
+    blocks: PositiveInt = 2
+
+
+class CameraSettings(PairSettings):
+    """Everything that decides how a denoiser of photographs is trained; saved beside its weights.
+
+    Attributes:
+        estimator: file of the noise estimator.
+        known: share of the crops with white noise whose level is told as it is.
+        offset: in two steps of five, the noise's level is off by so much of a natural logarithm, its map as much the
+            other way: a picture's parts differ from the whole.
+    """
+
+    widths: tuple[PositiveInt, ...] = (64, 128, 192, 256)
+    blocks: PositiveInt = 2
+    shuffle: PositiveInt = 2
+    estimator: str
+    known: Share = 0.5
+    offset: float = Field(default=0.3, ge=0)
+
+
+class _FromPairs(Descent[Any]):
+    """A network that learns from pairs, and its moving average, which comes out."""
+
+    keeps = ("network", "average", "optimizer")
+    settings: PairSettings
+    network: Any
+    average: Any
+
+    def __init__(self, settings: PairSettings, data: Path | str, network: nn.Module) -> None:
+        super().__init__(settings)
+        s = settings
+        if s.crop_px % _SQUARE:
+            raise SettingsError(f"crop_px is {s.crop_px}: expected a multiple of {_SQUARE}")
+        self.files, self.clip = list_pictures(data, s.index), s.clip
+        self.network = network.to(memory_format=torch.channels_last)
+        self.average = copy.deepcopy(self.network).eval().requires_grad_(False)
+        self.optimizer = torch.optim.AdamW(self.network.parameters(), s.lr, betas=(0.9, 0.99), weight_decay=1e-4)
+
+    @property
+    def sources(self) -> dict[str, str]:
+        """The photographs."""
+        return {"pictures": named(self.files)}
+
+    def prepare(self, progress: Progress | None) -> None:
+        """Read the photographs, as bytes, at their own sizes."""
+        self.pictures = []
+        for done, file in enumerate(self.files):
+            self.pictures.append((read_picture(file).image[0] * 255).round().byte())
+            if progress is not None:
+                progress(done + 1, len(self.files))
+
+    def schedule(self, moment: Moment) -> dict[str, Any]:
+        """Constant after a short start, and falling at the end."""
+        return held(moment, self.settings.lr, self.settings.decay)
+
+    def after_step(self, moment: Moment) -> None:
+        """The moving average: shorter while there are few steps to average."""
+        follow(self.average, self.network, 1 - min(self.settings.ema, (moment.step + 1) / (moment.step + 11)))
+
+    def pairs(self, rng: torch.Generator) -> Pairs:
+        """Crops without and with noise."""
+        s = self.settings
+        side = s.crop_px if float(torch.rand((), generator=rng)) >= s.room else 3 * s.crop_px // 2 // 2 * 2
+        crops = []
+        for _ in range(self.share):
+            picture = self.pictures[int(torch.randint(len(self.pictures), (), generator=rng))]
+            u, v = torch.rand(2, generator=rng).tolist()
+            seen = min(round(side * (1 + v)) if u < s.smaller else side, *picture.shape[1:])
+            (crop,) = random_crop([picture], seen, rng)
+            crop = crop[None].float() / 255
+            if seen != side:
+                crop = F.interpolate(crop, size=(side, side), mode="bicubic", antialias=True).clamp(0, 1)
+            crops.append(crop)
+        found = noisy_pairs(torch.cat(crops), s.crop_px, rng)
+        return Pairs(*(x.to(self.device) for x in found))
+
+
+class NoiseTrainer(_FromPairs):
+    """A noise estimator.
+
+    Args:
+        settings: of the run.
+        data: folder of photographs, of any sizes.
+
+    Raises:
+        ImageError: no pictures in ``data``.
+        SettingsError: an index beyond the folder, or crops of another side.
+    """
+
+    name, recipe = "noise", NoiseSettings
+
+    def __init__(self, settings: NoiseSettings, data: Path | str) -> None:
+        with seeded(settings.seed):
+            network = NoiseEstimator(settings.widths, settings.blocks)
+        super().__init__(settings, data, network)
+
+    @classmethod
+    def of(cls, recipe: NoiseSettings, data: Path, out: Path, progress: Progress | None = None) -> Self:
+        """The trainer that a recipe and a folder of photographs describe."""
+        return cls(recipe, data)
+
+    def loss(self, moment: Moment, shared: torch.Generator, own: torch.Generator) -> tuple[str, Tensor]:
+        """How unlikely the true noise is under what the network says of it."""
+        pairs = self.pairs(own)
+        with autocast(self.settings.precision, self.device):
+            said = self.network(pairs.noisy)
+        return "likelihood", noise_likelihood(said.float(), pairs.noisy - pairs.clean)
+
+    def header(self) -> dict[str, Any]:
+        """How to build the network."""
+        return {"architecture": "noise-estimator", "network": self.network.settings}
+
+
+class CameraTrainer(_FromPairs):
+    """A denoiser that is told of the noise, place by place and scale by scale.
+
+    Args:
+        settings: of the run.
+        data: folder of photographs, of any sizes.
+
+    Raises:
+        ImageError: no pictures in ``data``.
+        SettingsError: an index beyond the folder, or crops of another side.
+        WeightsError: the estimator cannot be read.
+    """
+
+    name, recipe = "camera-denoiser", CameraSettings
+    settings: CameraSettings
+
+    def __init__(self, settings: CameraSettings, data: Path | str) -> None:
+        s = settings
+        tensors, header = read_weights(s.estimator)
+        estimator = NoiseEstimator.from_state_dict(tensors, header.get("network", {}))
+        with seeded(s.seed):
+            network = DenoisingUNet(s.widths, s.blocks, s.shuffle, conditional=False, noise_channels=NOISE_CHANNELS)
+        super().__init__(s, data, network)
+        self.estimator = estimator.eval().requires_grad_(False)
+
+    @classmethod
+    def of(cls, recipe: CameraSettings, data: Path, out: Path, progress: Progress | None = None) -> Self:
+        """The trainer that a recipe and a folder of photographs describe."""
+        return cls(recipe, data)
+
+    def loss(self, moment: Moment, shared: torch.Generator, own: torch.Generator) -> tuple[str, Tensor]:
+        """The logarithm of each crop's squared error."""
+        s, pairs = self.settings, self.pairs(own)
+        with autocast(s.precision, self.device), torch.no_grad():
+            log_sigma = self.estimator(pairs.noisy).float().clamp_min(math.log(LEAST_VARIANCE)) / 2
+        told = ~pairs.sigma.isnan() & (torch.rand(len(pairs.sigma), generator=own) < s.known).to(self.device)
+        white = pairs.sigma.clamp_min(LEAST_VARIANCE**0.5).log().nan_to_num().view(-1, 1, 1, 1)
+        log_sigma = torch.where(told.view(-1, 1, 1, 1), white, log_sigma)
+        off = noise_like(pairs.sigma, own) * (torch.rand(len(pairs.sigma), generator=own) < 0.4).to(self.device)
+        level = log_sigma.flatten(1).mean(1) + s.offset * off
+        shape = F.interpolate(log_sigma - level.view(-1, 1, 1, 1), scale_factor=float(PLACE), mode="bilinear")
+        with autocast(s.precision, self.device):
+            answer = self.network(pairs.noisy, level.exp(), noise=shape)
+        return "error", relative_error(answer, pairs.clean, least=2e-6)
+
+    @torch.no_grad()
+    def sample_grid(self) -> Tensor:
+        """What comes in and out for crops that never change."""
+        pairs = self.pairs(step_rng(self.settings.seed, -1))
+        log_sigma = self.estimator(pairs.noisy) / 2
+        level = log_sigma.flatten(1).mean(1)
+        shape = F.interpolate(log_sigma - level.view(-1, 1, 1, 1), scale_factor=float(PLACE), mode="bilinear")
+        rows = (pairs.noisy, self.average(pairs.noisy, level.exp(), noise=shape), pairs.clean)
+        return sheet(torch.cat(rows).clamp(0, 1), len(pairs.clean))
+
+    def header(self) -> dict[str, Any]:
+        """How to build the network."""
+        return {"architecture": "denoising-unet", "network": self.network.settings}

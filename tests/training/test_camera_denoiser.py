@@ -1,0 +1,83 @@
+"""The trainings of what finds a camera's noise, and of the denoiser that is told of it, on a few pictures."""
+
+from pathlib import Path
+
+import pytest
+import skimage.data
+import torch
+
+from bigprior.errors import SettingsError
+from bigprior.io.arrays import as_picture
+from bigprior.io.pictures import write_picture
+from bigprior.io.weights import read_weights
+from bigprior.networks.denoising_unet import DenoisingUNet
+from bigprior.networks.noise_estimator import NoiseEstimator
+from bigprior.training.camera_denoiser import CameraSettings, CameraTrainer, NoiseSettings, NoiseTrainer
+from bigprior.training.loop import fit
+
+NOISE = NoiseSettings(
+    widths=(8, 16), blocks=1, crop_px=32, batch=2, total_kimg=0.016, snapshot_kimg=0.008, room=0.5, smaller=0.5
+)
+SMALL = CameraSettings(
+    widths=(8, 16), blocks=1, crop_px=32, batch=2, total_kimg=0.016, snapshot_kimg=0.008, estimator="noise.safetensors"
+)
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Pictures of several sizes."""
+    folder, coffee = tmp_path_factory.mktemp("photos"), as_picture(skimage.data.coffee())
+    for i, side in enumerate((60, 75)):
+        write_picture(folder / f"{i}.png", coffee[..., 100 : 100 + side, 200 : 290 + i])
+    return folder
+
+
+@pytest.fixture(scope="module")
+def estimator(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return fit(NoiseTrainer(NOISE, photos), tmp_path_factory.mktemp("noise") / "run", quiet=True)
+
+
+def train(data: Path | str, out: Path | str, estimator: Path | str) -> Path:
+    return fit(CameraTrainer(SMALL.model_copy(update={"estimator": str(estimator)}), data), out, quiet=True)
+
+
+def test_what_comes_out_is_what_a_preset_takes(photos: Path, estimator: Path, tmp_path: Path) -> None:
+    tensors, header = read_weights(estimator)
+    assert header["architecture"] == "noise-estimator"
+    NoiseEstimator.from_state_dict(tensors, header["network"])
+    tensors, header = read_weights(train(photos, tmp_path / "run", estimator))
+    assert (header["architecture"], header["images"]) == ("denoising-unet", 16)
+    network = DenoisingUNet.from_state_dict(tensors, header["network"])
+    assert (network.condition_channels, network.noise_channels) == (0, 8)
+    assert list((tmp_path / "run").glob("samples-*.png"))
+
+
+def test_a_killed_run_ends_like_one_that_was_not(
+    photos: Path, estimator: Path, tmp_path: Path, assert_equal_states, run_until_killed
+) -> None:
+    whole = train(photos, tmp_path / "whole", estimator)
+    run_until_killed("camera_denoiser", "train(*sys.argv[1:])", 3, photos, tmp_path / "run", estimator)
+    assert torch.load(tmp_path / "run" / "state.pt", weights_only=True)["step"] == 3
+    assert train(photos, tmp_path / "run", estimator).read_bytes() == whole.read_bytes()
+    assert_equal_states(tmp_path / "run", tmp_path / "whole")
+
+
+def test_the_denoiser_learns(photos: Path, estimator: Path) -> None:
+    settings = SMALL.model_copy(update={"estimator": str(estimator), "total_kimg": 0.3, "lr": 2e-3})
+    trainer = CameraTrainer(settings, photos)
+    trainer.prepare(None)
+    with torch.random.fork_rng(devices=[]):
+        rng = torch.Generator()
+        losses = []
+        for step in range(120):
+            _, loss = trainer.loss(None, rng.manual_seed(step % 6), rng)  # type: ignore[arg-type]
+            trainer.optimizer.zero_grad()
+            loss.backward()
+            trainer.optimizer.step()
+            losses.append(float(loss.detach()))
+    assert sum(losses[-6:]) < sum(losses[:6]) - 0.1
+
+
+def test_crops_that_haar_squares_do_not_divide_are_refused(photos: Path) -> None:
+    with pytest.raises(SettingsError, match="crop_px is 40: expected a multiple of 16"):
+        NoiseTrainer(NOISE.model_copy(update={"crop_px": 40}), photos)
