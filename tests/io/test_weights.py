@@ -97,6 +97,18 @@ def test_a_pickle_that_carries_code_is_refused_and_does_not_run(tmp_path: Path, 
     assert (tmp_path / "ran").exists()
 
 
+def test_of_a_checkpoint_the_averaged_generator_is_read(tmp_path: Path) -> None:
+    one, other = {"w": torch.ones(2)}, {"w": torch.zeros(2)}
+    checkpoints = [
+        {"g": other, "d": other, "g_ema": one},
+        {"netG_state_dict": one},
+        {"params": other, "params_ema": one},
+    ]
+    for checkpoint in checkpoints:
+        torch.save(checkpoint, tmp_path / "checkpoint.tar")
+        assert torch.equal(read_tensors(tmp_path / "checkpoint.tar")["w"], torch.ones(2))
+
+
 @pytest.mark.parametrize("content", [[1, 2], {"a": 1}, torch.ones(2), {"state_dict": {"a": "b"}}, {0: torch.ones(1)}])
 def test_a_pickle_without_a_state_dict_is_refused(tmp_path: Path, content: object) -> None:
     torch.save(content, tmp_path / "w.pth")

@@ -18,9 +18,14 @@ from bigprior.io.atomic import replacing
 
 _Network = TypeVar("_Network", bound=nn.Module)
 
+#: Where checkpoints keep the weights that make pictures, under names in use; averaged ones come first.
+_NESTED = ("g_ema", "G_ema", "params_ema", "state_dict", "netG_state_dict", "params")
+
 
 def read_tensors(path: Path | str) -> dict[str, Tensor]:
     """Read every tensor of a ``.safetensors``, or of a foreign ``.pth``/``.pt`` state dict (``weights_only=True``).
+
+    Of a checkpoint that holds several, the one to make pictures with is read: the averaged one, where there is one.
 
     Raises:
         WeightsError: no such file; not a weights file; or one that carries code.
@@ -36,8 +41,8 @@ def read_tensors(path: Path | str) -> dict[str, Tensor]:
         raise WeightsError(
             f"{path} is not a file of plain tensors (or carries code): convert it to safetensors"
         ) from error
-    if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):
-        state = state["state_dict"]
+    if isinstance(state, dict):
+        state = next((state[name] for name in _NESTED if isinstance(state.get(name), dict)), state)
     if not isinstance(state, dict) or not all(isinstance(k, str) and isinstance(v, Tensor) for k, v in state.items()):
         raise WeightsError(f"{path} holds no state dict: expected names with tensors")
     return state

@@ -16,6 +16,9 @@ from bigprior.degradations import Colorization, Denoising
 from bigprior.errors import SettingsError, UnknownNameError
 from bigprior.evaluation.metrics import psnr
 from bigprior.networks.generators import GENERATORS, PGGAN, FunctionGenerator, Generator, State
+from bigprior.presets.importing import import_preset
+from bigprior.presets.loading import load_restorer
+from bigprior.presets.store import preset
 from bigprior.priors.gan import GANPrior
 from bigprior.priors.inversion import InversionSettings
 from bigprior.registry import Registry
@@ -216,6 +219,26 @@ def test_it_is_built_again_from_its_settings(stored: Generator) -> None:
     again.load_state_dict(stored.state_dict())
     with torch.no_grad():
         assert torch.equal(again.eval()(z), stored(z))
+
+
+@pytest.mark.usefixtures("home")
+def test_a_file_of_weights_becomes_a_preset_that_restores(  # type: ignore[no-untyped-def]
+    stored: Generator, tmp_path: Path, any_task: str, measure
+) -> None:
+    name = next((name for name in GENERATORS if GENERATORS[name] is type(stored)), "styled")
+    GENERATORS.register(name)(type(stored))
+    try:
+        save_file({k: v.contiguous() for k, v in stored.state_dict().items()}, tmp_path / "g.safetensors")
+        settings = {any_task: {"codes": 2, "layer": 1, "steps": 2}}
+        import_preset("theirs", tmp_path / "g.safetensors", architecture=name, settings=settings)
+        side = stored.resolution
+        y, physics = measure(any_task, 1, side, side + 5)
+        restorer = load_restorer("theirs", any_task)
+        assert restorer.restore(y, physics).restored.shape == (1, 3, side, side + 5)
+        assert preset("theirs").architecture == name
+    finally:
+        if name == "styled":
+            GENERATORS.remove(name)
 
 
 # Inversion
