@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from bigprior.fusion import Fusion, fuse, terms
     from bigprior.io.layers import read_layers
     from bigprior.io.pictures import Picture, read_mask, read_picture, write_picture
-    from bigprior.networks.generators import GENERATORS, Generator
+    from bigprior.networks.generators import GENERATORS, Generator, State
     from bigprior.noise import Noise
     from bigprior.phi import PHI_NETWORKS, ConstantPhi, PhiNetwork
     from bigprior.presets.importing import import_preset
@@ -73,7 +73,7 @@ _HOMES = {
     "fusion": "Fusion fuse terms",
     "io.layers": "read_layers",
     "io.pictures": "Picture read_mask read_picture write_picture",
-    "networks.generators": "GENERATORS Generator",
+    "networks.generators": "GENERATORS Generator State",
     "noise": "Noise",
     "phi": "PHI_NETWORKS ConstantPhi PhiNetwork",
     "presets.importing": "import_preset",
@@ -146,6 +146,7 @@ __all__ = [
     "Restoration",
     "Restorer",
     "SettingsError",
+    "State",
     "UnknownNameError",
     "WeightsError",
     "__version__",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bigprior.degradations.simulation import protocols
+from bigprior.errors import UnknownNameError
 from bigprior.evaluation.protocols.ablations import ablations
 from bigprior.evaluation.protocols.field import awgn, jpeg, real
 from bigprior.evaluation.protocols.frames import frames
@@ -41,7 +42,11 @@ def evaluation(name: str) -> Evaluation:
     Raises:
         UnknownNameError: no such evaluation or protocol.
     """
-    return EVALUATIONS[name] if name in EVALUATIONS or name not in protocols() else table(name)
+    if name in EVALUATIONS:
+        return EVALUATIONS[name]
+    if name not in (known := protocols()):
+        raise UnknownNameError("evaluation", name, [*EVALUATIONS, *known])
+    return table(name)
 
 
 __all__ = ["EVALUATIONS", "Evaluation", "Request", "evaluation"]
