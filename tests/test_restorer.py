@@ -101,13 +101,13 @@ def test_deepinv_measures_and_scores_it(restorer: Restorer) -> None:
     assert 5 < float(score) < 60
 
 
-def test_a_network_for_each_task(any_task: str, measure) -> None:  # type: ignore[no-untyped-def]
+def test_a_network_for_each_task(our_task: str, measure) -> None:  # type: ignore[no-untyped-def]
     shares = {name: ConstantPhi((i + 1) / 10) for i, name in enumerate(sorted(DEGRADATIONS))}
-    _, physics = measure(any_task, 1)
+    _, physics = measure(our_task, 1)
     physics = Inpainting() if isinstance(physics, Inpainting) else physics
     y = torch.rand(1, physics.channels, 8, 8)
     restorer = Restorer(PrecomputedPrior(torch.rand(1, 3, 8, 8)), dict(shares))
-    assert restorer.restore(y, physics).mean_phi == pytest.approx(shares[any_task].value)
+    assert restorer.restore(y, physics).mean_phi == pytest.approx(shares[our_task].value)
 
 
 def test_what_moves_it_moves_its_prior(restorer: Restorer) -> None:
@@ -209,12 +209,12 @@ STOCK = {
 }
 
 
-def test_stock_physics_restores_as_ours_does_bit_for_bit(restorer: Restorer, any_task: str, measure) -> None:  # type: ignore[no-untyped-def]
-    y, ours = measure(any_task, 2, 18, 17)
-    ours = Denoising(0.1) if any_task == "denoising" else ours
+def test_stock_physics_restores_as_ours_does_bit_for_bit(restorer: Restorer, our_task: str, measure) -> None:  # type: ignore[no-untyped-def]
+    y, ours = measure(our_task, 2, 18, 17)
+    ours = Denoising(0.1) if our_task == "denoising" else ours
     wanted = restorer.restore(y, ours, seed=3)
-    assert restorer.restore(y, STOCK[any_task](ours), seed=3) == wanted
-    assert torch.equal(restorer(y, STOCK[any_task](ours), seed=3), wanted.restored)
+    assert restorer.restore(y, STOCK[our_task](ours), seed=3) == wanted
+    assert torch.equal(restorer(y, STOCK[our_task](ours), seed=3), wanted.restored)
 
 
 def test_a_physics_that_is_not_known_is_refused_before_any_work(restorer: Restorer) -> None:

@@ -49,13 +49,15 @@ def test_g_undoes_g_inv_bit_for_bit(name: str, n: int, height: int, width: int, 
     flat = y.view(-1)
     flat[: len(VALUES)] = torch.tensor(VALUES)[: len(flat)]
     fidelity = physics.g_inv(y)
-    assert fidelity.shape == (n, 3, height, width)
+    assert fidelity.shape == (n, 3, *physics.picture_size(y))
     assert fidelity.dtype == torch.float32
     assert torch.equal(bits(physics.g(fidelity)), bits(y))
 
 
 @every
 def test_f_is_the_formula_on_any_picture(name: str) -> None:
+    if name not in FORMULAS and not DEGRADATIONS[name].__module__.startswith("bigprior."):
+        pytest.skip("another package's, whose formula it knows itself")
     x = torch.rand(2, 3, 5, 7)
     wanted = FORMULAS[name](x.double().numpy())
     np.testing.assert_allclose(made(name).f(x), wanted, atol=1e-6)
@@ -67,7 +69,7 @@ def test_it_is_a_deepinv_physics_and_its_measurements_pass_its_own_check(name: s
     physics = made(name)
     assert isinstance(physics, dinv.physics.Physics)
     y = physics(torch.rand(2, 3, 5, 7))
-    assert y.shape == (2, physics.channels, 5, 7)
+    assert y.shape[:2] == (2, physics.channels)
     assert physics.check(y) is y
     assert physics.measure(y).y is y
 
@@ -80,8 +82,8 @@ def test_what_we_ask_of_a_degradation_hides_nothing_of_deepinvs(name: str) -> No
 
 @every
 def test_the_adjoint_is_the_adjoint(name: str) -> None:
-    physics, x = made(name), torch.randn(1, 3, 5, 7, dtype=torch.float32)
-    v = torch.randn(1, physics.channels, 5, 7)
+    physics, x = made(name, 6, 8), torch.randn(1, 3, 6, 8, dtype=torch.float32)
+    v = torch.randn_like(physics.A(x))
     torch.testing.assert_close((physics.A(x) * v).sum(), (x * physics.A_adjoint(v)).sum(), atol=1e-4, rtol=1e-4)
 
 

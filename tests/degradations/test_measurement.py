@@ -156,8 +156,8 @@ def test_a_window_joined_with_a_whole_picture_keeps_its_noise() -> None:
 # Other sizes
 
 
-def test_what_is_padded_is_the_last_row_and_column(any_task: str, measured) -> None:  # type: ignore[no-untyped-def]
-    m = measured(any_task, 2, 9, 11)
+def test_what_is_padded_is_the_last_row_and_column(our_task: str, measured) -> None:  # type: ignore[no-untyped-def]
+    m = measured(our_task, 2, 9, 11)
     larger = m.padded(16, 13)
     assert larger.size == (16, 13)
     assert torch.equal(larger.y[..., :9, :11], m.y)

@@ -24,13 +24,12 @@ STOCK = {
 ROUNDING = {"colorization": 2e-4}
 
 
-@pytest.mark.parametrize("name", sorted(DEGRADATIONS))
-def test_a_stock_physics_becomes_the_degradation_that_is_made_of_such(name: str) -> None:
-    stock, x = STOCK[name](), torch.rand(2, 3, 6, 7)
+def test_a_stock_physics_becomes_the_degradation_that_is_made_of_such(our_task: str) -> None:
+    stock, x = STOCK[our_task](), torch.rand(2, 3, 6, 7)
     ours = as_degradation(stock)
-    assert type(ours) is DEGRADATIONS[name]
-    assert type(stock) is DEGRADATIONS[name].stock
-    torch.testing.assert_close(ours.f(x), stock.A(x), atol=ROUNDING.get(name, 0), rtol=0)
+    assert type(ours) is DEGRADATIONS[our_task]
+    assert type(stock) is DEGRADATIONS[our_task].stock
+    torch.testing.assert_close(ours.f(x), stock.A(x), atol=ROUNDING.get(our_task, 0), rtol=0)
     assert ours.check(stock(x)).shape == ours(x).shape
 
 

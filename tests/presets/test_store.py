@@ -134,13 +134,13 @@ def test_settings_out_of_range_or_unknown_are_refused_by_name(generator: Path, h
     assert load_prior("tiny", "inpainting").settings["codes"] == InversionSettings().codes  # others are none the worse
 
 
-def test_a_task_is_meant_by_its_name_or_its_verb(generator: Path, phi: Path, any_task: str) -> None:
-    import_preset("tiny", generator, phi={any_task: phi})
-    verb = DEGRADATIONS[any_task].verb
-    by_name, by_verb = (load_restorer("tiny", task, steps=2) for task in (any_task, verb))
+def test_a_task_is_meant_by_its_name_or_its_verb(generator: Path, phi: Path, our_task: str) -> None:
+    import_preset("tiny", generator, phi={our_task: phi})
+    verb = DEGRADATIONS[our_task].verb
+    by_name, by_verb = (load_restorer("tiny", task, steps=2) for task in (our_task, verb))
     assert by_name.provenance == by_verb.provenance
-    assert load_prior("tiny", any_task, steps=2).key == load_prior("tiny", verb, steps=2).key
-    embedded = [load_restorer(task=task).provenance["weights"] for task in (any_task, verb)]
+    assert load_prior("tiny", our_task, steps=2).key == load_prior("tiny", verb, steps=2).key
+    embedded = [load_restorer(task=task).provenance["weights"] for task in (our_task, verb)]
     assert embedded[0] == embedded[1] and set(embedded[0]) >= {"denoiser", "phi"}
 
 
@@ -158,10 +158,10 @@ def test_an_embedded_preset_is_found_by_its_kind() -> None:
         store.embedded("vae")
 
 
-def test_every_embedded_preset_has_settings_that_its_kind_takes(any_task: str) -> None:
+def test_every_embedded_preset_has_settings_that_its_kind_takes(our_task: str) -> None:
     for name in preset_names(own=False):
-        loaded = load_prior(name, any_task)
-        assert preset(name, own=False).settings[any_task].items() <= loaded.settings.items()
+        loaded = load_prior(name, our_task)
+        assert preset(name, own=False).settings[our_task].items() <= loaded.settings.items()
 
 
 def test_nothing_is_made_by_asking(home: Path) -> None:

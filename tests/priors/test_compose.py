@@ -96,11 +96,11 @@ def test_both_are_asked_with_the_same_seed_and_the_firsts_codes_are_kept() -> No
     assert calls == [(1, 4), (2, 4), (3, 4), (4, 4)]
 
 
-def test_a_blend_of_any_priors_meets_any_size(tiny_generator: PGGAN, any_task: str, measure) -> None:  # type: ignore[no-untyped-def]
+def test_a_blend_of_any_priors_meets_any_size(tiny_generator: PGGAN, our_task: str, measure) -> None:  # type: ignore[no-untyped-def]
     inverted = GANPrior(tiny_generator, InversionSettings(codes=2, steps=2))
     asked = DiffusionPrior(DenoisingUNet((8, 12), blocks=1), DiffusionSettings(precision="fp32"), resolution=16)
     blend = Blend(inverted, asked, weight=0.3)
-    y, physics = measure(any_task, 3, 21, 30)
+    y, physics = measure(our_task, 3, 21, 30)
     whole = AnySize(blend, 16, batch=2).project(physics.measure(y), seed=1).image
     assert whole.shape == (3, 3, 21, 30)
     alone = AnySize(blend, 16).project(physics.measure(y)[1:2], seed=1).image

@@ -33,10 +33,10 @@ def prior_of(denoiser: torch.nn.Module, sampler: str, samples: int = 1) -> Diffu
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
-def test_every_sampler_answers_every_task(denoiser, any_task, measure, sampler) -> None:
-    if sampler == "ddrm" and any_task == "colorization":
+def test_every_sampler_answers_every_task(denoiser, our_task, measure, sampler) -> None:
+    if sampler == "ddrm" and our_task == "colorization":
         pytest.skip("deepinv's DDRM has no grey measurements")
-    y, physics = measure(any_task, n=2)
+    y, physics = measure(our_task, n=2)
     prior = prior_of(denoiser, sampler)
     assert isinstance(prior, Prior)
     image = prior.project(physics.measure(y), seed=1).image
@@ -46,8 +46,8 @@ def test_every_sampler_answers_every_task(denoiser, any_task, measure, sampler) 
 
 
 @pytest.mark.parametrize("sampler", ["mean", "posterior", "diffpir"])
-def test_a_picture_does_not_depend_on_its_batch(denoiser, any_task, measure, sampler) -> None:
-    y, physics = measure(any_task, n=3)
+def test_a_picture_does_not_depend_on_its_batch(denoiser, our_task, measure, sampler) -> None:
+    y, physics = measure(our_task, n=3)
     prior = prior_of(denoiser, sampler)
     together = prior.project(physics.measure(y)).image
     alone = prior.project(physics.measure(y)[1:2]).image

@@ -28,9 +28,9 @@ class Shadow(nn.Module):
         return y.expand(-1, 3, -1, -1) * light * (0.5 + self.strength)
 
 
-def test_it_is_what_the_network_makes_of_the_measurement(any_task: str, measure) -> None:  # type: ignore[no-untyped-def]
+def test_it_is_what_the_network_makes_of_the_measurement(our_task: str, measure) -> None:  # type: ignore[no-untyped-def]
     network = Shadow().train()
-    y, physics = measure(any_task, 2, 9, 14)
+    y, physics = measure(our_task, 2, 9, 14)
     prior = FeedForwardPrior(network)
     found = prior.project(physics.measure(y), seed=3)
     assert isinstance(prior, Prior) and found.codes == {} and found.history is None

@@ -9,8 +9,8 @@ from bigprior.priors.base import Prior
 from bigprior.priors.precomputed import PrecomputedPrior
 
 
-def test_it_gives_what_it_was_given_in_every_task(any_task: str) -> None:
-    images, physics = torch.rand(2, 3, 5, 7), DEGRADATIONS[any_task]()
+def test_it_gives_what_it_was_given_in_every_task(our_task: str) -> None:
+    images, physics = torch.rand(2, 3, 5, 7), DEGRADATIONS[our_task]()
     prior = PrecomputedPrior(images)
     assert isinstance(prior, Prior)
     result = prior.project(physics.measure(torch.rand(2, physics.channels, 5, 7)), seed=3)
