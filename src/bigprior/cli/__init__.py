@@ -62,7 +62,7 @@ def main() -> None:
     except BigpriorError as error:
         code = fail(str(error), 2)
     except _UsageError as error:
-        said = error.format_message()  # nothing without a command: the help itself has been shown
+        said = error.format_message().rstrip(".")  # nothing without a command: help was shown
         code = fail(f"{said} (see --help)", 2, traced=False) if said else 2
     except (KeyboardInterrupt, typer.Abort):
         code = fail("interrupted", 130, traced=False)
