@@ -86,11 +86,12 @@ class ByNoise(Prior):
 
     Args:
         white, other: the priors; each is asked for the pictures of its noise alone.
+        strength: the other is told of so many times as much noise as was found.
     """
 
-    def __init__(self, white: Prior, other: Prior) -> None:
+    def __init__(self, white: Prior, other: Prior, *, strength: float = 1.0) -> None:
         super().__init__()
-        self.white, self.other = white, other
+        self.white, self.other, self.strength = white, other, strength
         self.resolution = white.resolution or other.resolution
         self.any_size = white.any_size & other.any_size
 
@@ -104,12 +105,18 @@ class ByNoise(Prior):
             raise SettingsError(f"{m.degradation.name} has no noise to choose a prior by: leave it to one prior")
         found = []
         for i, white in enumerate(m.noise.white.tolist()):
-            prior, part = self.white if white else self.other, part_of(progress, i, len(m))
-            found.append(prior.propose(m[i : i + 1], seed=seed, progress=part))
+            one, part = m[i : i + 1], part_of(progress, i, len(m))
+            if white:
+                found.append(self.white.propose(one, seed=seed, progress=part))
+                continue
+            told = one.with_noise(m.noise[i : i + 1].times(self.strength))
+            projection = self.other.propose(told, seed=seed, progress=part)
+            codes = projection.codes | {"sigma": m.noise.sigma[i : i + 1]}  # as it was found
+            found.append(replace(projection, codes=codes))
         names = set[str].intersection(*(set(projection.codes) for projection in found))
         codes = {name: torch.cat([projection.codes[name] for projection in found]) for name in sorted(names)}
         return Projection(torch.cat([projection.image for projection in found]), codes)
 
     def within(self, share: float) -> ByNoise:
         """The same, with a share of both time budgets."""
-        return ByNoise(self.white.within(share), self.other.within(share))
+        return ByNoise(self.white.within(share), self.other.within(share), strength=self.strength)

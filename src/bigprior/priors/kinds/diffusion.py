@@ -36,10 +36,12 @@ class DiffusionKindSettings(DiffusionSettings):
     Attributes:
         weight: where a colorization network guesses colours too: its share in them; the denoiser has the rest.
         saturation: the same: factor on the colours.
+        strength: noise that is not white is taken for so many times as much as was found.
     """
 
     weight: float = Field(default=0.5, ge=0, le=1)
     saturation: NonNegativeFloat = 1.0
+    strength: NonNegativeFloat = 1.0
 
 
 class DiffusionKind(Kind):
@@ -101,7 +103,7 @@ class DiffusionKind(Kind):
         finder: Any = None
         if how.sampler == "mean" and physics.identity and physics.noisy and {"noise", "camera-denoiser"} <= set(parts):
             finder = parts["noise"]
-            prior = ByNoise(prior, DiffusionPrior(parts["camera-denoiser"], plain))
+            prior = ByNoise(prior, DiffusionPrior(parts["camera-denoiser"], plain), strength=how.strength)
             used += ["noise", "camera-denoiser"]
         if how.sampler == "mean" and physics.colours and "colorizer" in parts:
             colours = FeedForwardPrior(parts["colorizer"], views=how.views)
