@@ -10,7 +10,7 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, TensorDataset
 
-from bigprior.degradations import DEGRADATIONS, Denoising, Inpainting
+from bigprior.degradations import DEGRADATIONS, Denoising, Inpainting, Measurement
 from bigprior.errors import ImageError, MaskError, SettingsError
 from bigprior.frames import Bands, Frame
 from bigprior.fusion import fuse
@@ -21,6 +21,7 @@ from bigprior.networks.generators import PGGAN
 from bigprior.ops.colour import is_grey
 from bigprior.phi import BandPhi, ConstantPhi, PhiNetwork, UNetPhi
 from bigprior.priors.anysize import AnySize
+from bigprior.priors.base import Projection
 from bigprior.priors.compose import Blend
 from bigprior.priors.diffusion import DiffusionPrior, DiffusionSettings
 from bigprior.priors.feedforward import FeedForwardPrior
@@ -315,3 +316,23 @@ def test_it_shows_the_priors_that_a_prior_is_made_of() -> None:
     state = restorer.state_dict()
     assert {"prior.first.denoiser.", "prior.second.network."} <= {".".join(k.split(".")[:3]) + "." for k in state}
     assert not any(p.requires_grad for p in restorer.prior.parameters())
+
+
+def test_noise_is_taken_for_as_much_as_one_says() -> None:
+    x = torch.rand(1, 3, 32, 32) * 0.2 + 0.4
+    y = x + 0.1 * torch.randn_like(x)
+    shown = []
+
+    class Shown(PrecomputedPrior):
+        def propose(self, m: Measurement, **_: object) -> Projection:
+            shown.append(m.noise.sigma.item())
+            return Projection(m.y, {"sigma": m.noise.sigma})
+
+    for strength in (0, 0.5, 1, 2):
+        result = Restorer(Shown(x), ConstantPhi(0.5), strength=strength).restore(y, Denoising(0.1))
+        assert result.provenance["sigma"] == [0.1]
+        assert result.provenance.get("strength", 1) == strength
+    assert shown == pytest.approx([0, 0.05, 0.1, 0.2])
+    for strength in (-1, 2.5):
+        with pytest.raises(SettingsError, match=r"strength is .*: expected 0 to 2"):
+            Restorer(Shown(x), ConstantPhi(0.5), strength=strength)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -23,11 +23,15 @@ def denoise(
     sigma: Annotated[
         float | None, typer.Option(help="Noise level on the 0..255 scale, if known; else it is found.")
     ] = None,
+    strength: Annotated[
+        float, typer.Option(help="Take noise for so many times as much as it was told or found to be: 0 to 2.")
+    ] = 1.0,
     rho: Rho = None,
     frame: FrameName = None,
 ) -> None:
     """Remove noise from photographs; write each with its layers, the phi map, a panel and how it was made."""
-    restore_photos("denoising", photos, how, lambda _: {"sigma": sigma}, frame=frame, rho=rho, note=_noise_found)
+    fused: dict[str, Any] = {"frame": frame, "rho": rho, "strength": strength}
+    restore_photos("denoising", photos, how, lambda _: {"sigma": sigma}, note=_noise_found, **fused)
 
 
 def _noise_found(result: Restoration) -> str | None:
