@@ -25,8 +25,10 @@ _PATCH, _STRIDE = 4, 1
 _LEAST, _ENOUGH = 24, 512
 #: Side of the tiles of a large picture, in pixels; a multiple of an estimator's coarsest pixel.
 _TILE = 1024
+#: Share of the noise from which on all of it is white.
+_AS_MUCH = 0.75
 #: Root mean square of the logarithm by which noise that is as good as white differs: from scale to scale over a
-#: picture, and from place to place as well. Chosen on held-out photographs and PolyU, by what each prior makes of them.
+#: picture, and from place to place as well. All three chosen on held-out photographs and PolyU.
 _WHITE_SPECTRUM, _WHITE = 0.15, 0.4
 #: The median of a normal variable's absolute value.
 _MEDIAN = 0.6745
@@ -65,12 +67,10 @@ class Noise:
 
     @property
     def white(self) -> Tensor:
-        """Which pictures' noise is about the same everywhere and at every scale, (N,), bool."""
+        """Which pictures' noise is the same everywhere and at every scale, (N,), bool."""
         if self.shape is None:
             return torch.ones_like(self.sigma, dtype=torch.bool)
-        spectrum, everywhere = self.shape.mean((2, 3)), self.shape.flatten(1)
-        spread = [x.square().mean(1).sqrt() for x in (spectrum, everywhere)]
-        return (spread[0] < _WHITE_SPECTRUM) & (spread[1] < _WHITE)
+        return ~self.shape.flatten(1).any(dim=1)
 
     def to(self, device: torch.device | str) -> Noise:
         """The same on another device."""
@@ -123,7 +123,8 @@ def noise_of(y: Tensor, known: float | Tensor | None = None) -> Noise:
 def noise_by(estimator: NoiseEstimator, y: Tensor) -> Noise:
     """The noise of pictures (N, 3, H, W), any size, as a network finds it: place by place, and scale by scale.
 
-    Where it finds white noise, :func:`noise_of` says more precisely how much.
+    Noise is white where :func:`noise_of`, which sees no other, finds nearly as much, or where it is found to be about
+    the same everywhere and at every scale; there that function says more precisely how much.
     """
     halo = -(-estimator.receptive_radius // estimator.step) * estimator.step
     log_variance = in_tiles(estimator, y, tile=_TILE, halo=halo, step=PLACE)
@@ -133,12 +134,15 @@ def noise_by(estimator: NoiseEstimator, y: Tensor) -> Noise:
     densities = [3 / 4**scale for scale in range(1, SCALES)] + [3 / 4**SCALES + 1 / 4**SCALES]
     weights = y.new_tensor([density * share for density in densities for share in (1 / 3, 2 / 3)])
     sigma = (log_variance.exp().mean((2, 3)) * weights).sum(1).sqrt()
-    found = Noise(sigma, level.exp(), False, log_sigma - level.view(-1, 1, 1, 1))
-    assert found.shape is not None
-    for i in found.white.nonzero().flatten().tolist():
+    shape = log_sigma - level.view(-1, 1, 1, 1)
+    spectrum, everywhere = (x.square().mean(1).sqrt() for x in (shape.mean((2, 3)), shape.flatten(1)))
+    along_grey = level.exp()
+    for i in range(len(y)):
         white = noise_of(y[i : i + 1])
-        found.sigma[i], found.along_grey[i], found.shape[i] = white.sigma[0], white.along_grey[0], 0.0
-    return found
+        as_much = float(white.sigma) >= _AS_MUCH * float(sigma[i])
+        if as_much or (float(spectrum[i]) < _WHITE_SPECTRUM and float(everywhere[i]) < _WHITE):
+            sigma[i], along_grey[i], shape[i] = white.sigma[0], white.along_grey[0], 0.0
+    return Noise(sigma, along_grey, False, shape)
 
 
 def _of_patches(picture: Tensor) -> Tensor:
