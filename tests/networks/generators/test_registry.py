@@ -223,17 +223,17 @@ def test_it_is_built_again_from_its_settings(stored: Generator) -> None:
 
 @pytest.mark.usefixtures("home")
 def test_a_file_of_weights_becomes_a_preset_that_restores(  # type: ignore[no-untyped-def]
-    stored: Generator, tmp_path: Path, any_task: str, measure
+    stored: Generator, tmp_path: Path, our_task: str, measure
 ) -> None:
     name = next((name for name in GENERATORS if GENERATORS[name] is type(stored)), "styled")
     GENERATORS.register(name)(type(stored))
     try:
         save_file({k: v.contiguous() for k, v in stored.state_dict().items()}, tmp_path / "g.safetensors")
-        settings = {any_task: {"codes": 2, "layer": 1, "steps": 2}}
+        settings = {our_task: {"codes": 2, "layer": 1, "steps": 2}}
         import_preset("theirs", tmp_path / "g.safetensors", architecture=name, settings=settings)
         side = stored.resolution
-        y, physics = measure(any_task, 1, side, side + 5)
-        restorer = load_restorer("theirs", any_task)
+        y, physics = measure(our_task, 1, side, side + 5)
+        restorer = load_restorer("theirs", our_task)
         assert restorer.restore(y, physics).restored.shape == (1, 3, side, side + 5)
         assert preset("theirs").architecture == name
     finally:
