@@ -10,6 +10,7 @@ from safetensors.torch import save_file
 from bigprior.degradations import Denoising
 from bigprior.errors import SettingsError, UnknownNameError, WeightsError
 from bigprior.io.weights import save_weights, sha256
+from bigprior.networks.denoising_unet import DenoisingUNet
 from bigprior.networks.encoder import CodeEncoder
 from bigprior.networks.generators import PGGAN
 from bigprior.presets.importing import import_preset
@@ -100,6 +101,25 @@ def test_a_file_that_is_no_generator_makes_no_preset(tmp_path: Path, home: Path,
 def test_a_description_that_no_preset_has_is_refused(home: Path, generator: Path) -> None:
     with pytest.raises(SettingsError, match="license"):
         import_preset("tiny", generator, license="MIT")
+    assert not home.exists()
+
+
+@pytest.mark.parametrize(
+    ("how", "message"), [({"codes": 0}, "codes is 0"), ({"code": 3}, "code is 3"), ({"optimizer": "x"}, "adam, sgd")]
+)
+def test_settings_out_of_range_or_unknown_make_no_preset(home: Path, generator: Path, how: dict, message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        import_preset("tiny", generator, settings={"denoising": how})
+    assert not home.exists()
+
+
+def test_settings_of_a_denoiser_are_looked_at_too(home: Path, tmp_path: Path) -> None:
+    network = DenoisingUNet((8, 12), blocks=1)
+    header = {"architecture": "denoising-unet", "network": network.settings}
+    save_weights(tmp_path / "d.safetensors", network.state_dict(), header)
+    for how, message in (({"views": 3}, "views is 3"), ({"weight": 2.0}, "weight is 2"), ({"codes": 3}, "codes is 3")):
+        with pytest.raises(SettingsError, match=message):
+            import_preset("tiny", tmp_path / "d.safetensors", settings={"denoising": how})
     assert not home.exists()
 
 

@@ -128,7 +128,8 @@ def test_a_preset_of_a_lenders_name_borrows_from_the_package(
 
 @pytest.mark.parametrize(("how", "message"), [({"codes": 0}, "codes is 0"), ({"code": 3}, "code is 3")])
 def test_settings_out_of_range_or_unknown_are_refused_by_name(generator: Path, how: dict, message: str) -> None:
-    import_preset("tiny", generator, settings={"denoising": how})
+    path = import_preset("tiny", generator) / "preset.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"settings": {"denoising": how}}))  # by hand
     with pytest.raises(SettingsError, match=message):
         load_prior("tiny", "denoising")
     assert load_prior("tiny", "inpainting").settings["codes"] == InversionSettings().codes  # others are none the worse

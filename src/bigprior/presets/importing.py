@@ -53,8 +53,8 @@ def import_preset(
     Raises:
         WeightsError: a file that is missing, carries code, or does not fit.
         UnknownNameError: no such task or architecture.
-        SettingsError: a name that is not one plain word, a part that such presets do not have, or a description with a
-            field that no preset has.
+        SettingsError: a name that is not one plain word, a part or settings that such presets do not have, or a
+            description with a field that no preset has.
     """
     if not name.replace("-", "").replace("_", "").isalnum():
         raise SettingsError(f"preset name is {name!r}: expected letters, digits, - and _")
@@ -62,7 +62,7 @@ def import_preset(
     kind, architecture, parts = _read(network, beside or {}, architecture)
     weighers = _weighers(phi or {})
     if "settings" in description:
-        description["settings"] = {task_of(task).name: how for task, how in description["settings"].items()}
+        description["settings"] = _settings(KINDS[kind], description["settings"])
     counts = {task_of(task).name: count for task, count in (steps or {}).items()}
     fields: dict[str, Any] = {
         "summary": f"imported from {Path(network).name}" if network is not None else f"a {architecture} prior",
@@ -123,6 +123,13 @@ def _kind_of(architecture: str) -> tuple[str, Kind]:
             return name, kind
     known = [name for kind in KINDS.values() for name in kind.architectures()]
     raise UnknownNameError("architecture", architecture, known)
+
+
+def _settings(kind: Kind, given: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+    """Settings by the names of their tasks, if a kind takes them."""
+    for how in given.values():
+        kind.check(how)
+    return {task_of(task).name: how for task, how in given.items()}
 
 
 def _weighers(phi: Mapping[str, Path | str | Sequence[Path | str]]) -> dict[str, tuple[PhiNetwork, Path]]:

@@ -103,6 +103,14 @@ class Kind(ABC):
         """Settings by task of a new preset that has these parts, with so many steps where a task is given any."""
         return {task: {"steps": count} for task, count in steps.items()}
 
+    def check(self, settings: Mapping[str, Any]) -> None:
+        """Refuse settings of a task before a preset with them is written; here: whatever :meth:`build` refuses later.
+
+        Raises:
+            SettingsError: they are out of range, or of an unknown name.
+        """
+        return
+
     @abstractmethod
     def build(
         self,

@@ -72,6 +72,10 @@ class DiffusionKind(Kind):
             settings[task] = {"views": views} | ({"steps": steps[task]} if task in steps else {})
         return settings
 
+    def check(self, settings: Mapping[str, Any]) -> None:
+        """How networks are asked."""
+        DiffusionKindSettings(**settings)
+
     def build(
         self,
         preset: str,

@@ -36,6 +36,10 @@ class GANKind(Kind):
         """The class's own settings, with so many steps."""
         return {task: InversionSettings(steps=count).model_dump() for task, count in steps.items()}
 
+    def check(self, settings: Mapping[str, Any]) -> None:
+        """Those of an inversion."""
+        InversionSettings(**settings).check_optimizer()
+
     def build(
         self,
         preset: str,
