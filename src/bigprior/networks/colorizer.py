@@ -42,11 +42,11 @@ class ColorizationNetwork(nn.Module):
         self.spread: Tensor
         self.register_buffer("mean", torch.zeros(1, _SEEN, 1, 1))
         self.register_buffer("spread", torch.ones(1, _SEEN, 1, 1))
-        self.drop = nn.Dropout2d(dropout)
+        self.drop = _Dropout2d(dropout)
         self.seen = nn.Conv2d(_SEEN, width, 1)
         self.luminance = nn.Conv2d((PLACE // 4) ** 2, width, 3, padding=1)
         self.blocks = nn.ModuleList(
-            nn.Sequential(nn.ReLU(), Conv3x3(width, width), nn.ReLU(), nn.Dropout2d(dropout), Conv3x3(width, width))
+            nn.Sequential(nn.ReLU(), Conv3x3(width, width), nn.ReLU(), _Dropout2d(dropout), Conv3x3(width, width))
             for _ in range(blocks)
         )
         self.whole = nn.ModuleList(nn.Linear(width, width) for _ in range(blocks))
@@ -89,6 +89,16 @@ class ColorizationNetwork(nn.Module):
             WeightsError: they do not fit each other.
         """
         return built(cls, "a colorizer", state, settings)
+
+
+class _Dropout2d(nn.Dropout2d):
+    """As torch's, but drawn on the processor: every device leaves out the same channels."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training or not self.p:
+            return x
+        kept = torch.empty(*x.shape[:2], 1, 1).bernoulli_(1 - self.p).div_(1 - self.p)
+        return x * kept.to(x)
 
 
 @torch.no_grad()

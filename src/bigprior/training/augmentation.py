@@ -34,7 +34,7 @@ def recoloured(x: Tensor, share: float, rng: torch.Generator) -> Tensor:
     for i in range(len(x)):
         if float(torch.rand((), generator=rng)) < share:
             hue, saturation, paint, *light = torch.rand(6, generator=rng).tolist()
-            tint = 0.2 + 0.8 * x.new_tensor(light)
+            tint = 0.2 + 0.8 * torch.tensor(light).to(x)
             tint = (tint / tint.max()).view(3, 1, 1)
             other = transforms.adjust_saturation(transforms.adjust_hue(x[i], hue - 0.5), 1 + 2 * saturation)
             x[i] = 1 - tint * (1 - other) if paint < 0.5 else tint * other

@@ -136,8 +136,8 @@ class RefinerTrainer(Descent[RefinerSettings]):
 
     def loss(self, moment: Moment, shared: torch.Generator, own: torch.Generator) -> tuple[str, Tensor]:
         """The squared error of the merged crops, each relative to its own size."""
-        chosen = torch.randint(len(self.pictures), (self.share,), generator=own).tolist()
-        crops = [random_crop(self.pictures[i], self.settings.crop_px, own) for i in chosen]
+        chosen = torch.randint(len(self.pictures), (self.share,), generator=own)
+        crops = [random_crop(self.pictures[i], self.settings.crop_px, own) for i in chosen.tolist()]
         y, estimate, together, truth = (torch.stack(part).float() for part in zip(*crops, strict=True))
         return "loss", relative_error(self.network.merge(y, estimate, together, self.sigma[chosen]), truth)
 

@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
+from torch import Tensor
 
 from bigprior.errors import SettingsError
 from bigprior.io.atomic import append_line, replacing, write_text
@@ -83,7 +84,7 @@ class Run:
             return
         self._begin()
         with replacing(self.folder / "state.pt") as temporary:
-            torch.save(state | {_LOGGED: self._logged()}, temporary)
+            torch.save(_on_processor(state) | {_LOGGED: self._logged()}, temporary)
 
     @property
     def _log(self) -> Path:
@@ -140,6 +141,15 @@ class Run:
                 bar.update(task, completed=done(), rate=rate)
                 if self.due and plan.step % plan.every == 0:
                     self.save(state())
+
+
+def _on_processor(state: Any) -> Any:
+    """A nested state whose tensors can be read on any machine."""
+    if isinstance(state, dict):
+        return {name: _on_processor(value) for name, value in state.items()}
+    if isinstance(state, list | tuple):
+        return type(state)(_on_processor(value) for value in state)
+    return state.cpu() if isinstance(state, Tensor) else state
 
 
 def _difference(path: Path, values: Mapping[str, Any]) -> str:
