@@ -81,3 +81,8 @@ def test_the_denoiser_learns(photos: Path, estimator: Path) -> None:
 def test_crops_that_haar_squares_do_not_divide_are_refused(photos: Path) -> None:
     with pytest.raises(SettingsError, match="crop_px is 40: expected a multiple of 16"):
         NoiseTrainer(NOISE.model_copy(update={"crop_px": 40}), photos)
+
+
+def test_a_denoiser_that_nobody_would_tell_of_noise_is_refused(photos: Path) -> None:
+    with pytest.raises(SettingsError, match=r"no noise estimator: .* pass --set estimator=FILE"):
+        CameraTrainer(CameraSettings(), photos)

@@ -78,7 +78,7 @@ class CameraSettings(PairSettings):
     """Everything that decides how a denoiser of photographs is trained; saved beside its weights.
 
     Attributes:
-        estimator: file of the noise estimator.
+        estimator: file of the noise estimator, which `bigprior train noise` makes.
         known: share of the crops with white noise whose level is told as it is.
         offset: in two steps of five, the noise's level is off by so much of a natural logarithm, its map as much the
             other way: a picture's parts differ from the whole.
@@ -87,7 +87,7 @@ class CameraSettings(PairSettings):
     widths: tuple[PositiveInt, ...] = (64, 128, 192, 256)
     blocks: PositiveInt = 2
     shuffle: PositiveInt = 2
-    estimator: str
+    estimator: str = ""
     known: Share = 0.5
     offset: float = Field(default=0.3, ge=0)
 
@@ -194,7 +194,7 @@ class CameraTrainer(_FromPairs):
 
     Raises:
         ImageError: no pictures in ``data``.
-        SettingsError: an index beyond the folder, or crops of another side.
+        SettingsError: an index beyond the folder, crops of another side, or no estimator.
         WeightsError: the estimator cannot be read.
     """
 
@@ -203,6 +203,8 @@ class CameraTrainer(_FromPairs):
 
     def __init__(self, settings: CameraSettings, data: Path | str) -> None:
         s = settings
+        if not s.estimator:
+            raise SettingsError("no noise estimator: `bigprior train noise` makes one, pass --set estimator=FILE")
         tensors, header = read_weights(s.estimator)
         estimator = NoiseEstimator.from_state_dict(tensors, header.get("network", {}))
         with seeded(s.seed):
