@@ -1,6 +1,7 @@
-"""The pieces of the inversion's benchmark, on a tiny generator; and of the benchmark of busy cores."""
+"""The pieces of the inversion's benchmark, on a tiny generator; and of those of trainings and of busy cores."""
 
 import importlib.util
+import json
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -15,6 +16,7 @@ from bigprior.ops.perceptual import VGGFeatures
 from bigprior.priors.gan import GANPrior, paper_settings
 from bigprior.priors.inversion import InversionSettings
 from bigprior.priors.losses import InversionLoss, VGGTerm
+from bigprior.training.denoiser import DenoiserSettings, DenoiserTrainer
 
 
 def loaded(name: str) -> ModuleType:
@@ -117,3 +119,14 @@ def test_busy_cores_are_busy_while_each_way_is_timed_and_free_again(monkeypatch:
     asked.clear()
     contention.measure(1, None, 2, ways)
     assert [others for _, others in asked] == [0, 0, 0]
+
+
+def test_a_training_is_measured_against_what_the_device_can_do(tmp_path: Path) -> None:
+    training = loaded("training")
+    settings = training.read_recipe("denoiser", DenoiserSettings, changes=["widths=[4, 8]", "blocks=1", "crop_px=16"])
+    trainer = DenoiserTrainer(settings, training.photographs(tmp_path / "pictures"))
+    result = training.measured(trainer, torch.device("cpu"), seconds=0.01, side=128)
+    assert result["crops_per_second"] > 0 and result["steps"] >= 1
+    assert result["gflop_per_second"] == pytest.approx(result["gflop_per_crop"] * result["crops_per_second"])
+    assert result["share_of_peak"] == pytest.approx(result["gflop_per_second"] / result["peak_gflop_per_second"])
+    json.dumps(result)

@@ -10,8 +10,11 @@ from typing import Any
 import pytest
 import torch
 
+from bigprior.io.weights import save_weights
 from bigprior.networks.denoising_unet import DenoisingUNet
 from bigprior.networks.generators import PGGAN
+from bigprior.networks.noise_estimator import NoiseEstimator
+from bigprior.training.camera_denoiser import CameraSettings, CameraTrainer, NoiseSettings, NoiseTrainer
 from bigprior.training.colorizer import ColorizerSettings, ColorizerTrainer
 from bigprior.training.denoiser import DenoiserSettings, DenoiserTrainer
 from bigprior.training.dncnn import DnCNNSettings, DnCNNTrainer
@@ -79,6 +82,28 @@ def dncnn(data: Path, vgg: Path, steps: int) -> Trainer[Any]:
     return DnCNNTrainer(settings, data)
 
 
+def noise(data: Path, vgg: Path, steps: int) -> Trainer[Any]:
+    settings = NoiseSettings(
+        widths=(4, 8), blocks=1, crop_px=16, batch=2, snapshot_kimg=0.002, total_kimg=2 * steps / 1000
+    )
+    return NoiseTrainer(settings, data)
+
+
+def camera(data: Path, vgg: Path, steps: int) -> Trainer[Any]:
+    estimator = vgg.with_name("estimator.safetensors")
+    network = NoiseEstimator((4, 8), blocks=1)
+    save_weights(estimator, network.state_dict(), {"network": network.settings})
+    small = {
+        "widths": (4, 8),
+        "blocks": 1,
+        "crop_px": 16,
+        "batch": 2,
+        "snapshot_kimg": 0.002,
+        "estimator": str(estimator),
+    }
+    return CameraTrainer(CameraSettings(total_kimg=2 * steps / 1000, **small), data)
+
+
 MAKE: dict[str, Callable[[Path, Path, int], Trainer[Any]]] = {
     "denoiser": denoiser,
     "gan": gan,
@@ -87,6 +112,8 @@ MAKE: dict[str, Callable[[Path, Path, int], Trainer[Any]]] = {
     "colorizer": colorizer,
     "refiner": refiner,
     "dncnn": dncnn,
+    "noise": noise,
+    "camera": camera,
 }
 
 

@@ -90,4 +90,7 @@ def test_every_kind_says_how_it_is_made() -> None:
     assert isinstance(TRAININGS, Registry) and TRAININGS.group == "bigprior.trainings"
     for trainer in TRAININGS.values():
         fields: dict[str, Any] = {n: f for n, f in trainer.recipe.model_fields.items() if f.is_required()}
-        assert fields.keys() <= {"task"} and {"batch", "minutes", "parts", "seed"} <= trainer.recipe.model_fields.keys()
+        assert (
+            fields.keys() <= {"task", "estimator"}
+            and {"batch", "minutes", "parts", "seed"} <= trainer.recipe.model_fields.keys()
+        )

@@ -13,7 +13,10 @@ from bigprior.cli.terminal import ERR, OUT, progress_of, working
 
 def train(
     kind: Annotated[
-        str, typer.Argument(help="What: denoiser, gan, phi, encoder, colorizer, refiner, dncnn, or one of a plugin.")
+        str,
+        typer.Argument(
+            help="What: denoiser, gan, phi, encoder, colorizer, refiner, dncnn, noise, camera, or another package's."
+        ),
     ],
     data: Annotated[Path, typer.Option(help="Folder of photographs.")],
     out: Annotated[Path, typer.Option(help="The run's folder; the same command again resumes it.")],
