@@ -14,7 +14,7 @@ from bigprior.errors import SettingsError, UnknownNameError
 from bigprior.frames import Bands, frame
 from bigprior.fusion import centre, fuse, variance
 from bigprior.io.weights import read_weights
-from bigprior.phi import BandPhi, PhiNetwork
+from bigprior.phi import PHI_NETWORKS, BandPhi, PhiNetwork, phi_network
 from bigprior.presets.loading import load_phi
 from bigprior.priors.base import Prior, Projection
 from bigprior.progress import Progress
@@ -167,7 +167,7 @@ def test_an_unknown_network_is_told_the_known_ones(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("weights", ["he", "torch"])
-@pytest.mark.parametrize("kind", ["bands", "dncnn", "unet"])
+@pytest.mark.parametrize("kind", sorted(kind for kind in PHI_NETWORKS if list(phi_network(kind).parameters())))
 def test_every_network_with_weights_trains(tmp_path: Path, kind: str, weights: str) -> None:
     settings = PhiSettings(network=kind, weights=weights, steps=2, batch=1, crop_px=4)
     assert load_phi(train(tmp_path, settings, triples())).kind == kind

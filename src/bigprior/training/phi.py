@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from bigprior import DEFAULT_PRESET
 from bigprior.degradations import DEGRADATIONS
 from bigprior.errors import SettingsError
-from bigprior.frames import Bands, Frame
+from bigprior.frames import Bands, Frame, PixelFrame
 from bigprior.frames import frame as make_frame
 from bigprior.fusion import centre, fuse, variance
 from bigprior.ops.colour import ab_distance
@@ -213,8 +213,9 @@ class PhiTrainer(Descent[PhiSettings]):
         """Eq. 14, in the network's frame."""
         s, parts, frame = self.settings, (fidelity, prior, truth), make_frame(self.network.frame)
         phi = self.network(fidelity, prior, frame, mean=centre(prior), weight=rho / variance(prior))
-        if not self.network.has_knob:
+        if not self.network.has_knob and self.network.frame == PixelFrame.name:
             return objective(phi[0].float(), *parts, rho=s.rho, error=s.error)
+        rho = rho if self.network.has_knob else torch.full_like(rho, s.rho)
         return band_objective(frame, phi, *parts, rho=rho, error=s.error)
 
     @torch.no_grad()
