@@ -43,9 +43,15 @@ def show_prior(name: Annotated[str, typer.Argument(help="A preset's name.")]) ->
 def import_prior(
     name: Annotated[str, typer.Argument(help="What to call it.")],
     network: Annotated[
-        Path,
-        typer.Argument(help="A Progressive GAN generator, .safetensors or .pth, or a denoiser that was trained here."),
-    ],
+        Path | None,
+        typer.Argument(
+            help="A generator, .safetensors or .pth, or a denoiser that was trained here; none for a prior without "
+            "weights, which --architecture names."
+        ),
+    ] = None,
+    architecture: Annotated[
+        str | None, typer.Option(help="Of the network; an unknown name lists the known ones.")
+    ] = None,
     phi: Annotated[
         list[str] | None, typer.Option(help="TASK=FILE: a phi network; may be repeated, also for other frames.")
     ] = None,
@@ -64,7 +70,7 @@ def import_prior(
     licence: Annotated[str | None, typer.Option(help="Terms of the weights.")] = None,
     trained_on: Annotated[str | None, typer.Option(help="The training data.")] = None,
 ) -> None:
-    """Make a preset from weights of your own, or from the released Progressive GAN files."""
+    """Make a preset from your own weights, from the released Progressive GAN files, or of a prior without weights."""
     from bigprior.presets.importing import import_preset
 
     networks: dict[str, list[str]] = {}
@@ -79,6 +85,7 @@ def import_prior(
         phi=networks,
         beside=dict(pairs("part", part, "NAME=FILE")),
         into=into,
+        architecture=architecture,
         steps=counts,
         **given,
     )

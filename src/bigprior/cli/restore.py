@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -23,10 +24,11 @@ def restore(
     ] = None,
     rho: Rho = None,
     frame: FrameName = None,
+    phi: Annotated[Path | None, typer.Option(help="A phi network's file, in place of the preset's.")] = None,
 ) -> None:
     """Restore photographs that have suffered any registered degradation, such as one that another package offers."""
     given = {name: _value(text) for name, text in pairs("set", settings, "KEY=VALUE")}
-    restore_photos(degradation, photos, how, lambda _: given, frame=frame, rho=rho)
+    restore_photos(degradation, photos, how, lambda _: given, frame=frame, rho=rho, phi=phi)
 
 
 def _value(text: str) -> Any:

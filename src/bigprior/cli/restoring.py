@@ -23,6 +23,7 @@ def restore_photos(
     *,
     frame: str | None = None,
     rho: float | None = None,
+    phi: Path | None = None,
     strength: float = 1.0,
     note: Callable[[Restoration], str | None] = lambda result: None,
 ) -> None:
@@ -35,6 +36,7 @@ def restore_photos(
         settings_of: the degradation's settings for a photo.
         frame: what to fuse; by default what the preset has.
         rho: weight of what is made up; by default the phi network's own.
+        phi: a phi network's file, in place of the preset's.
         strength: noise is taken for so many times as much as it was told or found to be.
         note: a line about a result, if there is something to say.
     """
@@ -51,7 +53,7 @@ def restore_photos(
         for job in jobs:
             degradation_of(job)
         asked: dict[str, Any] = {"steps": how.steps, "budget_s": budget_s, "paper": how.paper, "vgg": how.vgg}
-        fused: dict[str, Any] = {"frame": frame, "rho": rho, "strength": strength}
+        fused: dict[str, Any] = {"frame": frame, "rho": rho, "phi": phi, "strength": strength}
         restorer = load_restorer(how.preset, task, **asked, **fused, device=device_of(how.device))
     for job, depth in zip(jobs, bits, strict=True):
         with progress_of(task if len(jobs) == 1 else job.photo.name) as progress:
