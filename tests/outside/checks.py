@@ -1,6 +1,8 @@
 """What another package's things do once they are known, however they became so: ``test_outside.py`` runs this twice."""
 
 import json
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -282,14 +284,41 @@ def test_it_is_evaluated_with_its_own_metric_and_baseline(
     assert "doubling: own" in page and "| mae |" in page and "| bicubic |" in page
 
 
-def test_it_is_evaluated_by_the_command_line(
-    home: Path, shares: Path, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+# The command line
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """``run(*words)``: what a person types after ``bigprior``; it succeeds."""
+
+    def typed(*words: object) -> None:
+        monkeypatch.setattr("sys.argv", ["bigprior", *map(str, words)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        assert not ended.value.code
+
+    return typed
+
+
+def test_it_is_evaluated_by_the_command_line(run, home: Path, shares: Path, pictures: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     options = ["--preset", "rooms", "--steps", "2", "--phi", shares, "--baselines", "bicubic"]
-    out = tmp_path / "doubling.json"
-    command = ["bigprior", "evaluate", "doubling", "--data", pictures, *options, "--json", out]
-    monkeypatch.setattr("sys.argv", [str(word) for word in command])
-    with pytest.raises(SystemExit) as ended:
-        main()
-    assert not ended.value.code
-    assert {"input", "prior", "ours", "bicubic"} <= set(json.loads(out.read_text()))
+    run("evaluate", "doubling", "--data", pictures, *options, "--json", tmp_path / "doubling.json")
+    assert {"input", "prior", "ours", "bicubic"} <= set(json.loads((tmp_path / "doubling.json").read_text()))
+
+
+def test_a_network_is_trained_a_preset_made_and_a_photo_restored_by_the_command_line(  # type: ignore[no-untyped-def]
+    run, home: Path, shares: Path, pictures: Path, tmp_path: Path
+) -> None:
+    run("priors", "import", "plain", "--architecture", "smooth", "--phi", f"double={shares}", "--steps", "double=9")
+    shutil.copy(pictures / "0.png", pictures / "1.png")
+    settings = {"task": "double", "preset": "plain", "network": "shares", "index": "0-0", "validation": "1-1"}
+    settings |= {"steps": 2, "batch": 1, "crop_px": 16}
+    words = [word for name, value in settings.items() for word in ("--set", f"{name}={value}")]
+    run("train", "phi", "--data", pictures, "--out", tmp_path / "run", *words)
+    trained = tmp_path / "run" / "phi.safetensors"
+    before, after = (bigprior.load_phi(file).state_dict() for file in (shares, trained))
+    assert before.keys() == after.keys() and any(not torch.equal(before[name], after[name]) for name in before)
+    for preset, more in (("plain", []), ("rooms", ["--phi", trained, "--steps", "2"])):
+        out = tmp_path / preset
+        run("restore", pictures / "0.png", "--degradation", "double", "--preset", preset, *more, "-o", out)
+        assert bigprior.read_picture(out / "restored.png").image.shape == (1, 3, 68, 92)

@@ -38,6 +38,7 @@ OVER_REGISTRIES = (
     "test_fusion.py",
     "test_restoration.py",
     "test_restorer.py",
+    "training/test_phi.py",
 )
 
 
