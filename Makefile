@@ -9,7 +9,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 .PHONY: demo test test-slow check docs sdist-test format results results-slow dncnn table2-authors-priors clean
 
 demo: $(VENV)/installed
-	$(BIN)/bigprior demo
+	$(BIN)/bigprior demo --overwrite
 
 test: check
 	$(BIN)/pytest

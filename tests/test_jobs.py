@@ -14,6 +14,7 @@ from bigprior.io.pictures import read_mask, read_picture, write_picture
 from bigprior.jobs import Job, check, degradation_of, measurement_of, run
 from bigprior.phi import ConstantPhi
 from bigprior.priors.precomputed import PrecomputedPrior
+from bigprior.report.output import Output
 
 
 @pytest.fixture
@@ -42,7 +43,7 @@ def test_a_job_travels(photo, mask, tmp_path):
     again = pickle.loads(pickle.dumps(job))
     assert again == job and hash(again) == hash(job)
     assert Job(str(photo), "inpaint", {"mask": mask}, str(tmp_path / "out"), 3) == job
-    assert run(again, restorer()) == run(job, restorer())
+    assert run(again, restorer()) == run(Job(photo, "inpaint", {"mask": mask}, tmp_path / "b", seed=3), restorer())
 
 
 def test_what_a_photograph_is_to_each_task(photo, mask, tmp_path):
@@ -75,7 +76,8 @@ def test_every_registered_degradation_takes_a_photograph_without_settings(any_ta
 
 def test_it_gives_what_the_library_gives(photo, mask, tmp_path):
     seen = []
-    result = run(Job(photo, "inpaint", {"mask": mask}, tmp_path / "out"), restorer(), lambda *at: seen.append(at))
+    job = Job(photo, "inpaint", {"mask": mask}, tmp_path / "out", output=Output(layers="float"))
+    result = run(job, restorer(), lambda *at: seen.append(at))
     physics = Inpainting(read_mask(mask))
     assert result == restorer().restore(physics.f(read_picture(photo).image), physics)
     layers = read_layers(tmp_path / "out" / "layers.tif")
@@ -124,8 +126,11 @@ def test_what_is_refused_before_any_work(photo, tmp_path, monkeypatch, task, set
 
 
 def test_a_folder_that_cannot_be_written(photo, tmp_path, monkeypatch):
-    monkeypatch.setattr("os.access", lambda *_: False)  # root may write everywhere
-    with pytest.raises(OutputError, match="cannot be written"):
+    def refuse(*_, **__):  # root may write everywhere
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("tempfile.mkdtemp", refuse)
+    with pytest.raises(OutputError, match=r"cannot write .*out: Permission denied"):
         check(Job(photo, "denoise", {}, tmp_path / "out"))
 
 

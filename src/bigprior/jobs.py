@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import logging
-import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bigprior.errors import MaskError, OutputError
+from bigprior.errors import MaskError
 from bigprior.io.decoding import decode
 from bigprior.io.samples import Decoded
+from bigprior.report.output import Output, check_folder
 
 # Torch is imported by what needs it: a job is refused before, if it can be.
 if TYPE_CHECKING:
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from bigprior.restorer import Restorer
 
 _LOG = logging.getLogger(__name__)
-#: Kinds of file that keep what is written; a result is of the photo's own kind if that is one, else the first.
-_LOSSLESS = (".png", ".tif", ".tiff")
 
 
 @dataclass(frozen=True)
@@ -39,8 +37,9 @@ class Job:
         task: what is wrong with it: a degradation's name, or its verb.
         settings: of the degradation, as a person writes them: a noise level on the scale of 0..255, a mask's file. A
             ``Path`` among them is a picture that belongs to the photo pixel by pixel.
-        folder: where the results go; made if absent.
+        folder: where the results go; it appears when all of them are written.
         seed: of the prior's start.
+        output: which results are written, and how.
     """
 
     photo: Path
@@ -48,6 +47,7 @@ class Job:
     settings: Mapping[str, Any] = field(hash=False)
     folder: Path
     seed: int = 0
+    output: Output = field(default_factory=Output)
 
     def __post_init__(self) -> None:
         """Names of files may come as text; settings are a copy, which nobody else changes."""
@@ -68,10 +68,13 @@ def check(job: Job) -> Decoded:
     Raises:
         ImageError: the photo, or a picture among the settings, cannot be read.
         MaskError: a picture among the settings is not of the photo's size.
-        OutputError: the folder cannot be written.
+        OutputError: the folder cannot be written, or holds something that would be lost.
+        SettingsError: the format that was chosen does not hold what the photo has.
     """
-    _check_folder(job.folder)
+    files = [value for value in job.settings.values() if isinstance(value, Path)]
+    check_folder(job.folder, overwrite=job.output.overwrite, reads=[job.photo, *files])
     photo = decode(job.photo)
+    job.output.check(job.photo, photo.size, has_alpha=photo.values.shape[2] in (2, 4))
     for name, value in job.settings.items():
         if isinstance(value, Path) and (size := decode(value).size) != photo.size:
             (h, w), (height, width) = size, photo.size
@@ -131,27 +134,20 @@ def _save(result: Restoration, job: Job, picture: Picture, *, colours: bool) -> 
     """Write the result as the photo was: its bits, alpha, profile, and grey if nothing gave it colours."""
     from bigprior.ops.resampling import resized
 
-    suffix, size, alpha = job.photo.suffix.lower(), result.restored.shape[2:], picture.alpha
+    size, alpha = result.restored.shape[2:], picture.alpha
     grey = picture.is_grey and not colours
     if alpha is not None and alpha.shape[2:] != size:  # the photo was a smaller measurement of its picture
         alpha = resized(alpha, *size)
+    output = {field.name: getattr(job.output, field.name) for field in fields(job.output)}
     result.save(
         job.folder,
-        bits=picture.bits,
+        bits=job.output.bits(job.photo.suffix, picture.bits),
         alpha=alpha,
         profile=picture.profile if grey == picture.is_grey else None,  # a grey picture's says nothing of colours
-        suffix=suffix if suffix in _LOSSLESS else _LOSSLESS[0],
+        suffix=job.photo.suffix,
         grey=grey,
+        **output,
     )
-
-
-def _check_folder(folder: Path) -> None:
-    """That a folder is there and can be written, or can be made."""
-    there = next((place for place in (folder, *folder.absolute().parents) if place.exists()), folder)
-    if not there.is_dir():
-        raise OutputError(f"{there} is a file: pass another folder for the results")
-    if not os.access(there, os.W_OK):
-        raise OutputError(f"{there} cannot be written: pass another folder for the results")
 
 
 @contextmanager

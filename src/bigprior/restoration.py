@@ -93,14 +93,13 @@ class Restoration:
 
     @property
     def mean_share(self) -> float:
-        """The share of the variance that is made up, the mean of all pictures."""
+        """How much is made up, as every report says it: the share of the variance, the mean of all pictures."""
         return float(self.share.mean())
 
     def __repr__(self) -> str:
         n, _, h, w = self.restored.shape
         size = f"{w}x{h}" if n == 1 else f"{n}x {w}x{h}"
-        hallucinated = f"{self.mean_share:.0%} of the variance made up"
-        return f"<Restoration {size} {self.task}, mean phi {self.mean_phi:.2f}, {hallucinated}>"
+        return f"<Restoration {size} {self.task}, {self.mean_share:.0%} made up>"
 
     def to_numpy(self, dtype: npt.DTypeLike = np.uint8) -> Array:
         """The restored picture as (H, W, 3), RGB: uint8 or uint16, or float32 or float64 as it is.
@@ -119,11 +118,11 @@ class Restoration:
         return to_pil(self.restored)
 
     def save(self, folder: Path | str, **how: Any) -> dict[str, Path]:
-        """Write it with its layers, ``phi`` and how it was made: :func:`bigprior.report.folder.save_restoration`.
+        """Write it, ``phi`` and how it was made; :func:`bigprior.save` says what can be chosen.
 
         Raises:
             ImageError: several pictures.
-            OutputError: the folder cannot be written.
+            OutputError: the folder cannot be written, or holds files.
         """
         from bigprior.report.folder import save_restoration  # draws, with what takes a second to import
 

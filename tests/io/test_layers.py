@@ -29,6 +29,10 @@ def test_layers_come_back_bit_for_bit(tmp_path, shapes, seed):
     assert list(again) == list(layers)
     for name, layer in layers.items():
         assert torch.equal(again[name].view(torch.int32), layer.view(torch.int32))
+    halves = {name: layer.half().nan_to_num() for name, layer in layers.items()}
+    write_layers(tmp_path / "layers.tif", halves)
+    again = read_layers(tmp_path / "layers.tif")
+    assert all(torch.equal(again[name], half.float()) for name, half in halves.items())
 
 
 def test_layers_are_pages_that_others_read(tmp_path):

@@ -22,8 +22,8 @@ def restoration(height=20, width=30, phi=0.25):
 
 def test_every_layer_is_written(tmp_path):
     result = restoration()
-    paths = save_restoration(result, tmp_path / "out", bits=16)
-    assert set(paths) == {"restored", "fidelity", "prior", "phi", "panel", "layers", "json"}
+    paths = save_restoration(result, tmp_path / "out", bits=16, layers="float")
+    assert set(paths) == {"restored", "fidelity", "prior", "phi", "heatmap", "panel", "layers", "json"}
     assert all(path.is_file() for path in paths.values())
     assert (read_picture(paths["restored"]).image - result.restored).abs().max() <= 0.5 / 65535 + 1e-7
     layers = read_layers(paths["layers"])
@@ -58,7 +58,7 @@ def test_the_description_says_how_it_was_made():
     made = description(restoration())
     assert made["seed"] == 7
     assert made["preset"] == "none"
-    assert made["mean_phi"] == made["share_made_up"] == 0.25
+    assert made["made_up"] == 0.25
     assert made["frame"] == "pixel"
     assert (made["width"], made["height"]) == (30, 20)
     assert {"python", "bigprior", "torch", "deepinv"} <= set(made["versions"])

@@ -13,6 +13,7 @@ import typer
 from bigprior import DEFAULT_PRESET
 from bigprior.cli.signatures import extended
 from bigprior.errors import SettingsError
+from bigprior.report.output import PARTS, Output
 
 Photos = Annotated[
     list[Path],
@@ -36,6 +37,7 @@ Rho = Annotated[
     typer.Option(help="Weight of what is made up: 0 is the most accurate picture, 1e-2 holds on to the measurement."),
 ]
 Vgg = Annotated[Path | None, typer.Option(help="VGG-16 trunk as safetensors; torchvision's own by default.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace results that are there already.")]
 
 
 @dataclass(frozen=True)
@@ -53,8 +55,34 @@ class Choices:
     device: Device = "cpu"
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", help="Folder for the results; of several photos, one folder each in it."),
+        typer.Option(
+            "-o",
+            "--output",
+            help="New folder for the results, by default PHOTO-TASK beside the photo; of several, one each in it.",
+        ),
     ] = None
+    overwrite: Overwrite = False
+    only: Annotated[
+        str, typer.Option(help="Which results, with commas, beside restoration.json, which says how they were made.")
+    ] = ",".join(PARTS)
+    format: Annotated[
+        str | None, typer.Option(help="Of the pictures: png, tiff, jpg or webp; by default the photo's, if lossless.")
+    ] = None
+    layers: Annotated[
+        str,
+        typer.Option(
+            help="layers.tif: none; half, 16 bits; or float, where what is measured and made up sums exactly."
+        ),
+    ] = "none"
+
+    def written(self) -> Output:
+        """What of a restoration is written.
+
+        Raises:
+            SettingsError: a name that says nothing.
+        """
+        parts = tuple(part.strip() for part in self.only.split(",") if part.strip())
+        return Output(parts, self.format, self.layers, self.overwrite)
 
 
 def with_choices(command: Callable[..., None]) -> Callable[..., None]:

@@ -42,8 +42,9 @@ def restore_photos(
     """
     from bigprior.jobs import Job, check, degradation_of, run
 
-    budget_s = None if how.budget is None else seconds(how.budget)
-    jobs = [Job(photo, task, settings_of(photo), folder, how.seed) for photo, folder in folders(photos, how.output)]
+    budget_s, output = None if how.budget is None else seconds(how.budget), how.written()
+    placed = folders(photos, how.output, task)
+    jobs = [Job(photo, task, settings_of(photo), folder, how.seed, output) for photo, folder in placed]
     with working("reading"):
         bits = [check(job).bits for job in jobs]  # nothing is written if one of them cannot be read
     with working("loading"):
@@ -58,22 +59,25 @@ def restore_photos(
     for job, depth in zip(jobs, bits, strict=True):
         with progress_of(task if len(jobs) == 1 else job.photo.name) as progress:
             result = run(job, restorer, progress)
-        OUT.print(f"{result!r} -> {job.folder}", soft_wrap=True)
+        OUT.print(f"{job.photo}: {result.task}, {result.mean_share:.0%} made up -> {job.folder}", soft_wrap=True)
         if said := note(result):
             OUT.print(said)
         if depth == 16:
-            OUT.print("16 bits a channel, as the photo")
+            kept = output.bits(job.photo.suffix, depth)
+            OUT.print(
+                "16 bits a channel, as the photo" if kept == depth else f"{kept} bits a channel; the photo has 16"
+            )
 
 
-def folders(photos: Sequence[Path], output: Path | None) -> list[tuple[Path, Path]]:
-    """Each photo, and the folder of its results: beside it, or in ``output``.
+def folders(photos: Sequence[Path], output: Path | None, task: str) -> list[tuple[Path, Path]]:
+    """Each photo, and the folder of its results: beside it, named by the task, or in ``output``.
 
     Raises:
         OutputError: two photos whose results would be in one folder.
     """
     found: dict[Path, Path] = {}
     for photo in photos:
-        folder = photo.parent / f"{photo.stem}-restored" if output is None else output
+        folder = photo.parent / f"{photo.stem}-{task}" if output is None else output
         if output is not None and len(photos) > 1:
             folder = output / photo.stem
         if folder in found:

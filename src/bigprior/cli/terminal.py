@@ -20,8 +20,9 @@ from rich.console import Console
 from bigprior.cli.signatures import extended
 from bigprior.errors import SettingsError
 
-OUT = Console()
-ERR = Console(stderr=True)
+# Names of files are printed as they are, whatever brackets and colons they have.
+OUT = Console(markup=False, emoji=False)
+ERR = Console(stderr=True, markup=False, emoji=False)
 
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Print errors only.")]
 Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Also print timings, and where an error came from.")]
@@ -102,10 +103,18 @@ def working(what: str) -> Iterator[None]:
 @contextmanager
 def progress_of(what: str) -> Iterator[Callable[[int, int], None]]:
     """A bar; yields what takes how much is done, of how much in all."""
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        TaskProgressColumn,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
 
     columns = (BarColumn(), TaskProgressColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    shown = Progress("{task.description}", *columns, console=ERR, transient=True, disable=not ERR.is_terminal)
+    named = TextColumn("{task.description}", markup=False)
+    shown = Progress(named, *columns, console=ERR, transient=True, disable=not ERR.is_terminal)
     with _timed(what), shown as bar:
         task = bar.add_task(what, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -1,4 +1,4 @@
-"""Named layers of a restoration in one TIFF, float for float as they were computed."""
+"""Named layers of a restoration in one TIFF, number for number as they are given."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from bigprior.io.files import reading, writing
 from bigprior.io.tiff import is_tiff, stored, write_page
 
 _SUFFIXES = (".tif", ".tiff")
+_KEPT = (np.float32, np.float16)
 
 
 def write_layers(path: Path | str, layers: dict[str, Tensor]) -> None:
@@ -22,7 +23,7 @@ def write_layers(path: Path | str, layers: dict[str, Tensor]) -> None:
 
     Args:
         path: where to; an old file stays as it was if anything fails.
-        layers: name -> float32 (1, 1, H, W) or (1, 3, H, W), of any range and each of its own size.
+        layers: name -> float32 or float16 (1, 1, H, W) or (1, 3, H, W), of any range and each of its own size.
 
     Raises:
         ImageError: a tensor of another shape or type.
@@ -37,8 +38,9 @@ def write_layers(path: Path | str, layers: dict[str, Tensor]) -> None:
     for name, layer in layers.items():
         if not name or name != name.strip() or not (name.isascii() and name.isprintable()):
             raise SettingsError(f"layer name {name!r}: expected printable ASCII without spaces around it")
-        if layer.dtype != torch.float32 or not is_one_picture(layer):
-            raise ImageError(f"layer {name!r} is {described(layer)}: expected float32 (1, 1, H, W) or (1, 3, H, W)")
+        if layer.dtype not in (torch.float32, torch.float16) or not is_one_picture(layer):
+            wanted = "expected float32 or float16 (1, 1, H, W) or (1, 3, H, W)"
+            raise ImageError(f"layer {name!r} is {described(layer)}: {wanted}")
     with writing(path) as temporary, tifffile.TiffWriter(temporary) as tiff:
         for name, layer in layers.items():
             samples = layer.detach().cpu()[0].permute(1, 2, 0).contiguous().numpy()
@@ -51,7 +53,7 @@ def read_layers(path: Path | str) -> dict[str, Tensor]:
     """Read what :func:`write_layers` wrote: name -> float32 (1, 1, H, W) or (1, 3, H, W), in the order of the pages.
 
     Raises:
-        ImageError: no such file, not readable, damaged, or not a TIFF of named float32 pages.
+        ImageError: no such file, not readable, damaged, or not a TIFF of named pages of floats.
     """
     layers: dict[str, Tensor] = {}
     with reading(path) as file:
@@ -60,8 +62,8 @@ def read_layers(path: Path | str) -> dict[str, Tensor]:
         with tifffile.TiffFile(file) as tiff:
             for number, page in enumerate(tiff.pages):
                 name, samples = str(page.aspage().description), stored(page.aspage(), path)
-                if not name or name in layers or samples.dtype != np.float32 or samples.shape[2] not in (1, 3):
+                if not name or name in layers or samples.dtype not in _KEPT or samples.shape[2] not in (1, 3):
                     what = f"{samples.dtype}, {samples.shape[2]} channels, named {name!r}"
                     raise ImageError(f"page {number} of {path} is {what}: expected a file that write_layers wrote")
-                layers[name] = torch.from_numpy(np.ascontiguousarray(samples.transpose(2, 0, 1)))[None]
+                layers[name] = torch.from_numpy(np.ascontiguousarray(samples.transpose(2, 0, 1)))[None].float()
     return layers

@@ -15,10 +15,13 @@ from torch import Tensor
 
 from bigprior.errors import ImageError
 from bigprior.io.arrays import to_numpy
-from bigprior.io.atomic import replacing, write_text
+from bigprior.io.atomic import appearing, write_text
+from bigprior.io.files import writing
 from bigprior.io.layers import write_layers
 from bigprior.io.pictures import write_picture
+from bigprior.report.output import PICTURES, RECORD, Output, check_folder
 
+_LAYERS = ("fidelity", "prior", "phi", "measured", "hallucinated", "restored")
 #: Longest side of a picture inside a panel, in pixels.
 PANEL_PX = 480
 
@@ -43,8 +46,6 @@ class Restored(Protocol):
     @property
     def provenance(self) -> dict[str, Any]: ...  # noqa: D102
     @property
-    def mean_phi(self) -> float: ...  # noqa: D102
-    @property
     def mean_share(self) -> float: ...  # noqa: D102
     def __len__(self) -> int: ...
 
@@ -58,58 +59,74 @@ def save_restoration(
     suffix: str = ".png",
     grey: bool = False,
     profile: bytes | None = None,
+    **output: Any,
 ) -> dict[str, Path]:
-    """Write a restoration of one picture into ``folder`` and return the files by what they hold.
+    """Write a restoration of one picture into a new folder, which appears when all of it is written.
 
-    ``restored``, ``fidelity`` and ``prior`` in the picture's own bit depth, with its ICC profile, its alpha put back on
-    ``restored``, in one channel if it was ``grey``;
-    ``phi`` as a heat map with its scale; ``panel``, all of them side by side; ``layers``, a float32 TIFF of
-    fidelity, prior and phi, and of measured and hallucinated, whose sum is restored exactly; ``json``, how it was made.
+    Args:
+        restoration: of one picture.
+        folder: not there yet, or empty.
+        bits: of ``restored``, ``fidelity`` and ``prior``, per channel.
+        alpha: (1, 1, H, W), put back on ``restored``.
+        suffix: that of the photo, whose format these pictures get if it keeps every bit, unless ``format`` is given.
+        grey: they have one channel.
+        profile: their ICC profile.
+        output: ``only``, ``format``, ``layers`` and ``overwrite``, see :class:`bigprior.report.output.Output`.
+
+    Returns:
+        The files by what they hold: the parts that were asked for, ``layers``, and ``json``, how it was made.
 
     Raises:
         ImageError: a restoration of several pictures.
-        OutputError: the folder cannot be written.
+        OutputError: the folder cannot be written, or holds files.
+        SettingsError: an ``output`` that is none.
     """
     if len(restoration) != 1:
         raise ImageError(f"this restoration holds {len(restoration)} pictures: save each, restoration[0] to the last")
-    folder = Path(folder)
-    paths = {k: folder / f"{k}{suffix}" for k in ("restored", "fidelity", "prior")}
-    paths |= {"phi": folder / "phi.png", "panel": folder / "panel.png"}
-    paths |= {"layers": folder / "layers.tif", "json": folder / "restoration.json"}
-    channels = slice(1 if grey else 3)
-    for part, its_alpha in (("restored", alpha), ("fidelity", None), ("prior", None)):
-        image = getattr(restoration, part)[:, channels]
-        write_picture(paths[part], image, bits=bits, alpha=its_alpha, profile=profile)
-    save_figure(phi_figure(restoration), paths["phi"])
-    save_figure(panel_figure(restoration), paths["panel"])
-    layers = ("fidelity", "prior", "phi", "measured", "hallucinated", "restored")
-    write_layers(paths["layers"], {k: getattr(restoration, k) for k in layers})
-    write_text(paths["json"], json.dumps(description(restoration), indent=2) + "\n")
-    return paths
+    folder, chosen = Path(folder), Output(**output)
+    check_folder(folder, overwrite=chosen.overwrite)
+    channels, names = slice(1 if grey else 3), dict[str, str]()
+    with appearing(folder, replace=chosen.overwrite) as place:
+        for part in chosen.only:
+            names[part] = f"{part}{chosen.suffix(suffix) if part in PICTURES else '.png'}"
+            if part in PICTURES:
+                image, its_alpha = getattr(restoration, part)[:, channels], alpha if part == "restored" else None
+                write_picture(place / names[part], image, bits=bits, alpha=its_alpha, profile=profile)
+            elif part == "phi":
+                write_picture(place / names[part], restoration.phi.mean(dim=1, keepdim=True))
+            else:
+                save_figure(_FIGURES[part](restoration), place / names[part])
+        if chosen.layers != "none":
+            names["layers"] = "layers.tif"
+            kept = torch.float16 if chosen.layers == "half" else torch.float32
+            write_layers(place / names["layers"], {name: getattr(restoration, name).to(kept) for name in _LAYERS})
+        names["json"] = RECORD
+        record = description(restoration) | {"files": sorted(names.values())}
+        write_text(place / RECORD, json.dumps(record, indent=2) + "\n")
+    return {what: folder / name for what, name in names.items()}
 
 
 def description(restoration: Restored) -> dict[str, Any]:
-    """What ``restoration.json`` holds: settings, seed, versions, weight hashes, mean phi."""
+    """What ``restoration.json`` holds: settings, seed, versions, weight hashes, the share that was made up."""
     height, width = restoration.restored.shape[2:]
     return {
         "width": width,
         "height": height,
-        "mean_phi": round(restoration.mean_phi, 6),
-        "share_made_up": round(restoration.mean_share, 6),
+        "made_up": round(restoration.mean_share, 6),
         **restoration.provenance,
         "versions": {"python": platform.python_version()} | {k: version(k) for k in ("bigprior", "torch", "deepinv")},
     }
 
 
 def phi_figure(restoration: Restored) -> Figure:
-    """Heat map of the prior's share of each pixel, averaged over colours, with its scale from 0 to 1."""
+    """Heat map of phi, the prior's share of each pixel, averaged over colours, with its scale from 0 to 1."""
     values = shrunk(restoration.phi.mean(dim=1, keepdim=True))[0, 0]
     figure = Figure(figsize=(6, 5 * max(0.2, min(2.0, values.shape[0] / values.shape[1])) + 0.4), layout="constrained")
     axes = figure.add_subplot()
     axes.set_axis_off()
     heat = axes.imshow(values.numpy(), vmin=0, vmax=1, cmap="inferno", interpolation="nearest")
-    axes.set_title(f"made up: {restoration.mean_share:.0%} of the variance")
-    figure.colorbar(heat, ax=axes, label="0 = measured, 1 = made up")
+    axes.set_title(f"{restoration.mean_share:.0%} made up")
+    figure.colorbar(heat, ax=axes, label="phi: 0 = measured, 1 = made up")
     return figure
 
 
@@ -166,5 +183,9 @@ def save_figure(figure: Figure, path: Path | str) -> None:
     Raises:
         OutputError: the place cannot be written.
     """
-    with replacing(path) as temporary:
+    with writing(Path(path)) as temporary:
         FigureCanvasAgg(figure).print_png(str(temporary), metadata={"Software": None})
+
+
+#: Parts of the output that are drawings.
+_FIGURES = {"heatmap": phi_figure, "panel": panel_figure}

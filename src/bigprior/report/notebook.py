@@ -26,12 +26,11 @@ oninput="this.previousElementSibling.lastElementChild.style.clipPath=`inset(0 ${
 def slider(restoration: Restored) -> str:
     """HTML of one picture: the measurement to the left of a slider, the restored picture to the right."""
     restored, measurement = (to_pil(shrunk(x)) for x in (restoration.restored, as_picture(restoration).clamp(0, 1)))
-    made_up = f"{restoration.mean_share:.0%} of the variance made up, mean phi {restoration.mean_phi:.2f}"
     return _HTML.format(
         width=min(PANEL_PX, restored.width),
         restored=_url(restored),
         measurement=_url(measurement),
-        caption=f"{restoration.task}: {made_up}",
+        caption=f"{restoration.task}: {restoration.mean_share:.0%} made up",
     )
 
 

@@ -15,6 +15,7 @@ from bigprior.evaluation.metrics import psnr
 from bigprior.presets.loading import load_restorer
 from bigprior.progress import Progress
 from bigprior.report.folder import save_restoration
+from bigprior.report.output import check_folder
 
 #: Task by its protocol.
 _TASKS = {"denoising": "denoising-25", "colorization": "colorization", "inpainting": "inpainting-centre"}
@@ -26,13 +27,19 @@ def run_demo(
     preset: str,
     steps: int | None = None,
     seed: int = 0,
+    overwrite: bool = False,
     progress: Callable[[str], AbstractContextManager[Progress]],
 ) -> list[dict[str, float | str]]:
     """Degrade scikit-image's ``coffee`` (CC0) in three ways, restore it, and write everything into ``folder``.
 
+    Raises:
+        OutputError: a task's folder in it holds files, and ``overwrite`` does not say that they can go.
+
     Returns:
-        A row a task: mean phi; PSNR in dB of the fidelity term, the prior and the restored picture; seconds.
+        A row a task: how much is made up; PSNR in dB of the fidelity term, the prior and the restored picture; seconds.
     """
+    for task in _TASKS:
+        check_folder(folder / task, overwrite=overwrite)
     photo = torch.from_numpy(skimage.data.coffee()).permute(2, 0, 1)[None].float() / 255
     # A third of the original: 200 x 133, so that the demo takes seconds on a laptop.
     truth = torch.nn.functional.interpolate(photo, scale_factor=1 / 3, mode="bilinear", antialias=True).clamp(0, 1)
@@ -44,8 +51,8 @@ def run_demo(
         with progress(task) as tell:
             result = restorer.restore(y, physics, seed=seed, progress=tell)
         seconds = time.perf_counter() - began
-        save_restoration(result, folder / task)
+        save_restoration(result, folder / task, overwrite=overwrite)
         images = {"fidelity": result.fidelity, "prior": result.prior, "restored": result.restored}
         decibels = {name: psnr(image, truth).item() for name, image in images.items()}
-        rows.append({"task": task, "mean_phi": result.mean_phi, **decibels, "seconds": seconds})
+        rows.append({"task": task, "made_up": result.mean_share, **decibels, "seconds": seconds})
     return rows

@@ -1,0 +1,123 @@
+"""What of a restoration is written, how, and where: decided, and refused if need be, before torch is loaded."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from bigprior.errors import OutputError, SettingsError
+from bigprior.io.atomic import check_place
+
+#: Pictures of a restoration's parts, which are written as the photo was.
+PICTURES = ("restored", "fidelity", "prior")
+#: All that can be asked for. ``phi`` is a grey picture of the restored one's size, white = made up, ``heatmap`` the
+#: same in colours with a scale, and ``panel`` all of them side by side.
+PARTS = (*PICTURES, "phi", "heatmap", "panel")
+#: The formats that can be asked for, with the suffix of their files.
+FORMATS = {"png": ".png", "tiff": ".tif", "tif": ".tif", "jpg": ".jpg", "jpeg": ".jpg", "webp": ".webp"}
+#: Those of formats that keep every bit of a photo of 8 or 16 bits a channel.
+_EXACT = (".png", ".tif", ".tiff")
+#: Of the others: the longest side in pixels, and whether there can be alpha.
+_LIMITS = {".jpg": (65500, False), ".webp": (16383, True)}
+#: How exactly the layers are kept.
+LAYERS = ("none", "half", "float")
+#: The record, which is always written; it lists the others.
+RECORD = "restoration.json"
+
+
+@dataclass(frozen=True)
+class Output:
+    """What is written.
+
+    Attributes:
+        only: which of :data:`PARTS`.
+        format: of the pictures among them: one of :data:`FORMATS`; by default the photo's own if it keeps every bit,
+            else PNG.
+        layers: ``layers.tif`` in ``float`` (32 bits: ``measured + hallucinated`` is ``restored`` bit for bit), in
+            ``half`` (16 bits: to 2**-11 of a value), or ``none``.
+        overwrite: results that are there already can go.
+
+    Raises:
+        SettingsError: a name that is none of these, or nothing to write.
+    """
+
+    only: tuple[str, ...] = PARTS
+    format: str | None = None
+    layers: str = LAYERS[0]
+    overwrite: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse names that say nothing."""
+        object.__setattr__(self, "only", tuple(self.only))
+        if not self.only:
+            raise SettingsError(f"nothing to write: expected some of {', '.join(PARTS)}")
+        for what, name, known in (
+            *(("only", part, PARTS) for part in self.only),
+            ("format", self.format or "png", FORMATS),
+            ("layers", self.layers, LAYERS),
+        ):
+            if name not in known:
+                raise SettingsError(f"{what} is {name!r}: expected {', '.join(known)}")
+
+    def suffix(self, photos: str) -> str:
+        """The suffix of the pictures that are made of a photo with this one."""
+        if self.format is not None:
+            return FORMATS[self.format]
+        own = photos.lower()
+        return own if own in _EXACT else _EXACT[0]
+
+    def bits(self, photos: str, bits: int) -> int:
+        """Bits a channel of the pictures that are made of a photo with so many, and this suffix."""
+        return bits if self.suffix(photos) in _EXACT else 8
+
+    def check(self, photo: Path, size: tuple[int, int], has_alpha: bool) -> None:
+        """That the format can hold what is made of a photo (height, width).
+
+        Raises:
+            SettingsError: it cannot.
+        """
+        most, alpha = _LIMITS.get(self.suffix(photo.suffix), (max(size), True))
+        if max(size) > most:
+            raise SettingsError(
+                f"{photo} is larger than {self.format} can be, {most} pixels a side: choose png or tiff"
+            )
+        if has_alpha and not alpha and "restored" in self.only:
+            raise SettingsError(f"{photo} has alpha, which {self.format} does not hold: choose png, tiff or webp")
+
+
+def check_folder(folder: Path, *, overwrite: bool = False, reads: Iterable[Path] = ()) -> None:
+    """That results can appear in a folder, and that nothing is lost.
+
+    Args:
+        folder: not there yet, or empty; or, if they can go, with results.
+        overwrite: results that are there already can go.
+        reads: files that are read to make the results.
+
+    Raises:
+        OutputError: it cannot be written; there is something; or what there is is no result, or is read.
+    """
+    check_place(folder)
+    held = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    if not held:
+        return
+    for path in reads:
+        if path.exists() and path.resolve().is_relative_to(folder.resolve()):
+            raise OutputError(f"{path} is in {folder}, where the results would go: pass another folder for them")
+    others = sorted(held - _listed(folder))
+    if others:
+        raise OutputError(
+            f"{folder} holds {others[0]}, which is no result of ours: pass another folder for the results"
+        )
+    if not overwrite:
+        raise OutputError(f"{folder} holds results already: pass another folder, or --overwrite to replace them")
+
+
+def _listed(folder: Path) -> set[str]:
+    """The files of a folder that its record lists, and the record."""
+    try:
+        files = json.loads((folder / RECORD).read_text("utf-8"))["files"]
+        return {RECORD, *map(str, files)}
+    except (OSError, ValueError, KeyError, TypeError):
+        return set()
