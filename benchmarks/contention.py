@@ -53,7 +53,7 @@ def busy(load: str, processes: int) -> Iterator[None]:
 def seconds(photo: Path, folder: Path, environment: dict[str, str]) -> float:
     """The whole command, loading included."""
     plain = {name: value for name, value in os.environ.items() if name not in UNSAID}
-    command = [sys.executable, "-m", "bigprior", "--quiet", "denoise", str(photo), "-o", str(folder)]
+    command = [sys.executable, "-m", "bigprior", "--quiet", "denoise", str(photo), "-o", str(folder), "--overwrite"]
     began = time.perf_counter()
     subprocess.run(command, check=True, env=plain | environment)
     return time.perf_counter() - began
