@@ -40,6 +40,7 @@ class Job:
         folder: where the results go; it appears when all of them are written.
         seed: of the prior's start.
         output: which results are written, and how.
+        page: of a photo's file that has several pages or frames, from 1 on.
     """
 
     photo: Path
@@ -48,6 +49,7 @@ class Job:
     folder: Path
     seed: int = 0
     output: Output = field(default_factory=Output)
+    page: int | None = None
 
     def __post_init__(self) -> None:
         """Names of files may come as text; settings are a copy, which nobody else changes."""
@@ -73,7 +75,7 @@ def check(job: Job) -> Decoded:
     """
     files = [value for value in job.settings.values() if isinstance(value, Path)]
     check_folder(job.folder, overwrite=job.output.overwrite, reads=[job.photo, *files])
-    photo = decode(job.photo)
+    photo = decode(job.photo, job.page)
     job.output.check(job.photo, photo.size, has_alpha=photo.values.shape[2] in (2, 4))
     for name, value in job.settings.items():
         if isinstance(value, Path) and (size := decode(value).size) != photo.size:
@@ -105,7 +107,7 @@ def measurement_of(job: Job) -> tuple[Picture, Degradation, Tensor]:
     """
     from bigprior.io.pictures import read_picture
 
-    picture, degradation = read_picture(job.photo), degradation_of(job)
+    picture, degradation = read_picture(job.photo, job.page), degradation_of(job)
     return picture, degradation, degradation.of_photograph(picture.image)
 
 
@@ -146,6 +148,7 @@ def _save(result: Restoration, job: Job, picture: Picture, *, colours: bool) -> 
         profile=picture.profile if grey == picture.is_grey else None,  # a grey picture's says nothing of colours
         suffix=job.photo.suffix,
         grey=grey,
+        metadata=picture.metadata,
         **output,
     )
 

@@ -4,7 +4,7 @@ import errno
 
 import pytest
 import torch
-from PIL import Image
+from PIL import ExifTags, Image
 
 from bigprior.io.layers import read_layers
 from bigprior.io.pictures import read_picture, write_picture
@@ -131,3 +131,27 @@ def test_a_full_disk_leaves_nothing(run, photo, tmp_path, monkeypatch, part):
     code, _, err = run("denoise", photo, *QUICK, "--layers", "float", "-o", tmp_path / "new" / "out")
     assert code == 2 and "No space left on device" in err and err.count("\n") == 1, place
     assert files(tmp_path) == before and not (tmp_path / "new").exists()
+
+
+def test_what_the_photo_says_is_said_of_the_restored_picture(run, tmp_path):
+    said = Image.Exif()
+    said[ExifTags.Base.Make], said[ExifTags.Base.Orientation] = "Maker", 6
+    Image.new("RGB", (40, 30), (90, 60, 30)).save(tmp_path / "a.jpg", exif=said, dpi=(300, 300))
+    for name in ("png", "tiff", "jpg", "webp"):
+        assert run("denoise", tmp_path / "a.jpg", *BRIEF, "--format", name, "-o", tmp_path / name)[0] == 0
+        with Image.open(next((tmp_path / name).glob("restored.*"))) as restored:
+            again = restored.getexif()
+            assert restored.size == (30, 40) and again[ExifTags.Base.Make] == "Maker"
+            assert again.get(ExifTags.Base.Orientation, 1) == 1
+            assert name == "webp" or tuple(map(round, restored.info["dpi"])) == (300, 300)
+
+
+def test_a_page_is_chosen_or_the_file_refused(run, tmp_path):
+    pages = [Image.new("RGB", (40, 30), (grey, grey, grey)) for grey in (50, 150)]
+    pages[0].save(tmp_path / "a.tif", save_all=True, append_images=pages[1:])
+    code, _, err = run("denoise", tmp_path / "a.tif", *BRIEF, "-o", tmp_path / "out")
+    assert code == 2 and "holds 2 pages" in err and "--page 1 to 2" in err and err.count("\n") == 1
+    code, _, err = run("denoise", tmp_path / "a.tif", *BRIEF, "-o", tmp_path / "out", "--page", 3)
+    assert code == 2 and "page is 3" in err and not (tmp_path / "out").exists()
+    code, *_ = run("denoise", tmp_path / "a.tif", *QUICK, "--only", "fidelity", "-o", tmp_path / "out", "--page", 2)
+    assert code == 0 and (255 * read_picture(tmp_path / "out" / "fidelity.tif").image).round().unique() == 150

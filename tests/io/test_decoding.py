@@ -152,12 +152,90 @@ def test_damaged_exif_does_not_cost_the_picture(tmp_path, pixels):
     assert read_picture(tmp_path / "a.jpg").image.shape == (1, 3, 8, 8)
 
 
-@pytest.mark.parametrize("suffix", ["gif", "png", "webp", "tif"])
-def test_the_first_frame_of_an_animation(tmp_path, suffix, assert_reads):
-    red, blue = (Image.new("RGB", (4, 3), c) for c in ("red", "blue"))
+@pytest.mark.parametrize("suffix", ["gif", "png", "webp", "tif", "palette.tif"])
+def test_of_several_pages_or_frames_one_is_named(tmp_path, suffix, assert_refused):
+    path, frames = tmp_path / f"a.{suffix}", [Image.new("RGB", (4, 3), colour) for colour in ("red", "blue", "lime")]
+    held = [frame.convert("P") for frame in frames] if "palette" in suffix else frames
     options = {"lossless": True} if suffix == "webp" else {}
-    red.save(tmp_path / f"a.{suffix}", save_all=True, append_images=[blue], **options)
-    assert_reads(tmp_path / f"a.{suffix}", np.asarray(red))
+    held[0].save(path, save_all=True, append_images=held[1:], **options)
+    for number, frame in enumerate(frames, start=1):
+        np.testing.assert_array_equal(to_numpy(read_picture(path, number).image), np.asarray(frame))
+    assert_refused(path, "holds 3 pages or frames", "--page 1 to 3")
+    for number in (0, -1, 4):
+        with pytest.raises(ImageError, match=rf"page is {number} but .* holds 3: expected 1 to 3"):
+            read_picture(path, number)
+    frames[0].save(path, **options)
+    assert torch.equal(read_picture(path, 1).image, read_picture(path).image)
+    with pytest.raises(ImageError, match=r"page is 2 but .* holds 1: expected 1$"):
+        read_picture(path, 2)
+
+
+def test_smaller_versions_of_a_page_are_no_pages(tmp_path, pixels, assert_reads):
+    large, small = pixels(16, 12, 3), pixels(8, 6, 3)
+    with tifffile.TiffWriter(tmp_path / "a.tif") as tiff:
+        tiff.write(small, photometric="rgb", subfiletype=1)
+        tiff.write(large, photometric="rgb")
+        tiff.write(large[:, :, 0] > 9, photometric="minisblack", subfiletype=4)
+    assert_reads(tmp_path / "a.tif", large)
+
+
+@pytest.mark.parametrize(
+    ("shape", "kind", "said"),
+    [((6, 5, 6), "rgb", "6 channels"), ((6, 5, 5), "separated", "5 channels"), ((6, 5, 4), "minisblack", "4 samples")],
+)
+def test_more_channels_than_a_picture_has(tmp_path, shape, kind, said, pixels, assert_refused):
+    tifffile.imwrite(tmp_path / "a.tif", pixels(*shape), photometric=kind, planarconfig="contig")
+    assert_refused(tmp_path / "a.tif", said)
+
+
+def interlaced(samples, bits=16, before=b""):
+    """A PNG of integers (H, W, C) whose rows lie in the seven passes of Adam7."""
+    (height, width, channels), rows = samples.shape, b""
+    for left, top, dx, dy in (
+        (0, 0, 8, 8),
+        (4, 0, 8, 8),
+        (0, 4, 4, 8),
+        (2, 0, 4, 4),
+        (0, 2, 2, 4),
+        (1, 0, 2, 2),
+        (0, 1, 1, 2),
+    ):
+        part = samples[top::dy, left::dx]
+        rows += b"".join(b"\0" + row.astype(">u2" if bits == 16 else ">u1").tobytes() for row in part if part.size)
+    header = struct.pack(">IIBBBBB", width, height, bits, {1: 0, 2: 4, 3: 2, 4: 6}[channels], 0, 0, 1)
+    data = png_chunk(b"IDAT", zlib.compress(rows)) + png_chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + png_chunk(b"IHDR", header) + before + data
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("size", [(1, 1), (3, 2), (9, 13), (16, 17)])
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_interlaced_png_without_noise(tmp_path, bits, size, channels, pixels, assert_reads, assert_refused, capfd):
+    wanted = pixels(*size, channels, bits=bits)
+    (tmp_path / "a.png").write_bytes(interlaced(wanted, bits))
+    assert_reads(tmp_path / "a.png", wanted, bits)
+    if bits == 16:
+        (tmp_path / "a.png").write_bytes((tmp_path / "a.png").read_bytes()[:-20])
+        assert_refused(tmp_path / "a.png", "truncated or damaged")
+    assert capfd.readouterr() == ("", "")
+
+
+def test_an_interlaced_png_with_one_transparent_colour(tmp_path, pixels, assert_reads):
+    wanted = pixels(5, 6, 3, bits=16)
+    key = png_chunk(b"tRNS", struct.pack(">3H", *wanted[1, 1].tolist()))
+    (tmp_path / "a.png").write_bytes(interlaced(wanted, before=key))
+    alpha = np.full((5, 6, 1), 2**16 - 1)
+    alpha[1, 1] = 0
+    assert_reads(tmp_path / "a.png", np.concatenate([wanted, alpha], 2), 16)
+
+
+def test_odd_chunks_of_a_16_bit_png_make_no_noise(tmp_path, pixels, assert_reads, capfd):
+    wanted = pixels(4, 5, 3, bits=16)
+    odd = png_chunk(b"iCCP", b"icc\0\0" + zlib.compress(b"no profile")) + png_chunk(b"gAMA", b"\0\0\0\0")
+    whole = imagecodecs.png_encode(wanted)
+    (tmp_path / "a.png").write_bytes(whole[:33] + odd + whole[33:])
+    assert_reads(tmp_path / "a.png", wanted, 16)
+    assert capfd.readouterr() == ("", "")
 
 
 def test_the_format_is_told_by_the_contents(tmp_path, assert_reads):

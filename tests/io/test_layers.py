@@ -43,7 +43,7 @@ def test_layers_are_pages_that_others_read(tmp_path):
         assert [page.tags[285].value for page in tiff.pages] == list(layers)
         np.testing.assert_array_equal(tiff.pages[0].asarray(), layers["fidelity"][0].permute(1, 2, 0))
         np.testing.assert_array_equal(tiff.pages[1].asarray(), layers["phi map"][0, 0].detach())
-    assert torch.equal(read_picture(tmp_path / "layers.tiff").image, layers["fidelity"])
+    assert torch.equal(read_picture(tmp_path / "layers.tiff", page=1).image, layers["fidelity"])
 
 
 @pytest.mark.parametrize(

@@ -62,6 +62,9 @@ class Choices:
         ),
     ] = None
     overwrite: Overwrite = False
+    page: Annotated[int | None, typer.Option(help="Of a TIFF of several pages, or an animation: which, from 1 on.")] = (
+        None
+    )
     only: Annotated[
         str, typer.Option(help="Which results, with commas, beside restoration.json, which says how they were made.")
     ] = ",".join(PARTS)

@@ -44,7 +44,7 @@ def restore_photos(
 
     budget_s, output = None if how.budget is None else seconds(how.budget), how.written()
     placed = folders(photos, how.output, task)
-    jobs = [Job(photo, task, settings_of(photo), folder, how.seed, output) for photo, folder in placed]
+    jobs = [Job(photo, task, settings_of(photo), folder, how.seed, output, how.page) for photo, folder in placed]
     with working("reading"):
         bits = [check(job).bits for job in jobs]  # nothing is written if one of them cannot be read
     with working("loading"):

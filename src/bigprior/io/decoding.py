@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
-import imagecodecs
 import numpy as np
 import tifffile
 from PIL import Image
@@ -19,10 +19,14 @@ from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from bigprior.errors import ImageError
+from bigprior.io import metadata
 from bigprior.io.files import reading
-from bigprior.io.samples import ORIENTATION_TAG, Decoded, check_size, plain_mode, scaled, upright
+from bigprior.io.png import decode_deep
+from bigprior.io.samples import Decoded, check_size, plain_mode, scaled, upright
 from bigprior.io.tiff import check_page, is_tiff, picture_of
 
+#: Bits of a TIFF page's NewSubfileType: a smaller version of another page, and a mask of one.
+_NO_PAGE = 1 | 4
 _Reader = Callable[[BinaryIO], Image.Image]
 # Pillow's classes are called directly: Image.open() would warn or refuse by its own global limit, and would try every
 # format it knows, some of which run other programs.
@@ -35,58 +39,87 @@ _PILLOW: dict[bytes, _Reader] = {
 }
 
 
-def decode(path: Path | str) -> Decoded:
-    """Decode a PNG, TIFF, JPEG, WebP, BMP or GIF: its first page or frame, turned as its orientation tag says.
+def decode(path: Path | str, page: int | None = None) -> Decoded:
+    """Decode a PNG, TIFF, JPEG, WebP, BMP or GIF, turned as its orientation tag says.
 
     The format is told by the contents, not by the suffix. Palettes and CMYK become RGB; a float TIFF must be in [0, 1].
 
+    Args:
+        path: the file.
+        page: which page of a TIFF or frame of an animation, from 1 on; to be left out only where there is one. Smaller
+            versions of a TIFF's page, and masks, are no pages.
+
     Raises:
-        ImageError: no such file, not readable, not a picture, damaged, above ``MAX_PIXELS``, or of an unclear range.
+        ImageError: no such file, not readable, not a picture, damaged, above ``MAX_PIXELS``, of an unclear range, of
+            several pages without ``page``, or without that page.
     """
     with reading(path) as file:
-        return _decode_tiff(file) if is_tiff(file) else _decode_other(file)
+        return _decode_tiff(file, page) if is_tiff(file) else _decode_other(file, page)
 
 
-def _decode_tiff(file: BinaryIO) -> Decoded:
+def _decode_tiff(file: BinaryIO, number: int | None) -> Decoded:
     with tifffile.TiffFile(file) as tiff:
-        page = tiff.pages.first
+        pages = [i for i, page in enumerate(tiff.pages) if not page.aspage().subfiletype & _NO_PAGE] or [0]
+        index = pages[_chosen(file.name, len(pages), number)]
+        page = tiff.pages[index].aspage()
         kind = tifffile.PHOTOMETRIC(page.photometric).name
         check_page(page, file.name)
         if kind not in ("PALETTE", "SEPARATED", "YCBCR") or page.bitspersample > 8:
-            return picture_of(page, file.name)
-        file.seek(0)
-        return _decode_pillow(file, TiffImageFile)
+            picture = picture_of(page, file.name)
+        else:
+            file.seek(0)
+            picture = _decode_pillow(file, TiffImageFile, index + 1)
+        return replace(picture, metadata=metadata.of_tiff(file))
 
 
-def _decode_other(file: BinaryIO) -> Decoded:
+def _chosen(name: str, count: int, number: int | None) -> int:
+    """The index of a page, of so many, that was asked for by its number.
+
+    Raises:
+        ImageError: none was, or there is none of that number.
+    """
+    if number is None and count > 1:
+        choose = f"choose the photo's with page (--page 1 to {count}), or save one alone"
+        raise ImageError(f"{name} holds {count} pages or frames: expected one; {choose}")
+    if number is not None and not 1 <= number <= count:
+        raise ImageError(f"page is {number} but {name} holds {count}: expected 1{f' to {count}' * (count > 1)}")
+    return (number or 1) - 1
+
+
+def _decode_other(file: BinaryIO, page: int | None) -> Decoded:
     head = file.read(32)
     file.seek(0)
     reader = next((r for magic, r in _PILLOW.items() if head.startswith(magic)), None)
     if reader is None or (reader is WebPImageFile and head[8:12] != b"WEBP"):
         raise ImageError(f"{file.name} is not a picture: expected a PNG, TIFF, JPEG, WebP, BMP or GIF file")
     if reader is not PngImageFile:
-        return _decode_pillow(file, reader)
+        return _decode_pillow(file, reader, page)
     width, height, bits = struct.unpack_from(">IIB", head, 16)
     check_size(file.name, width, height)
-    return _decode_pillow(file, reader, deep=bits == 16)
+    return _decode_pillow(file, reader, page, deep=bits == 16)
 
 
-def _decode_pillow(file: BinaryIO, reader: _Reader, deep: bool = False) -> Decoded:
+def _decode_pillow(file: BinaryIO, reader: _Reader, page: int | None, deep: bool = False) -> Decoded:
     picture = reader(file)
     check_size(file.name, *picture.size)
+    if index := _chosen(file.name, getattr(picture, "n_frames", 1), page):
+        if deep:
+            raise ImageError(f"page is {page} but {file.name} is an animation of 16 bits: save its frame alone")
+        picture.seek(index)
     picture.load()
     profile = picture.info.get("icc_profile")
     orientation = _orientation(picture)  # after load(): some files end with their tags
+    said = metadata.of_picture(picture)
     if deep:  # a PNG of 16 bits, of which Pillow keeps 8
         file.seek(0)
-        samples = imagecodecs.png_decode(file.read())
-        return Decoded(upright(scaled(np.atleast_3d(samples), 2**16 - 1), orientation), 16, profile)
+        samples = decode_deep(file.read())
+        return Decoded(upright(scaled(np.atleast_3d(samples), 2**16 - 1), orientation), 16, profile, said)
     samples = np.asarray(picture.convert(plain_mode(picture, file.name)))
-    return Decoded(upright(scaled(np.atleast_3d(samples), 2**8 - 1), orientation), 8, profile)
+    return Decoded(upright(scaled(np.atleast_3d(samples), 2**8 - 1), orientation), 8, profile, said)
 
 
 def _orientation(picture: Image.Image) -> int:
     try:
-        return int(picture.getexif().get(ORIENTATION_TAG, 1))
+        return int(picture.getexif().get(metadata.ORIENTATION_TAG, 1))
     except Exception:  # a damaged tag raises many types, and says nothing about the pixels
         return 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,7 +35,7 @@ def reading(path: Path | str) -> Iterator[BinaryIO]:
         raise ImageError(f"cannot read {path} ({_one_line(error)}): check its name and permissions") from error
     # tifffile logs what it also raises, and Python prints a log that nobody handles: one line should be said, not two.
     logging.getLogger("tifffile").addHandler(_SILENT)
-    with file:
+    with file, _without_warnings():
         if not path.stat().st_size:
             raise ImageError(f"{path} is empty (0 bytes): expected a picture")
         try:
@@ -55,12 +56,20 @@ def writing(path: Path) -> Iterator[Path]:
         OutputError: the place cannot be written, or what the encoder raised.
     """
     try:
-        with replacing(path) as temporary:
+        with replacing(path) as temporary, _without_warnings():
             yield temporary
     except OutputError:
         raise
     except Exception as error:  # each encoder has its own types
         raise OutputError(f"cannot write {path} ({_one_line(error)}): choose another place or format") from error
+
+
+@contextmanager
+def _without_warnings() -> Iterator[None]:
+    """Pillow warns of damaged tags, which say nothing about the pixels."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def _one_line(error: Exception) -> str:

@@ -6,9 +6,8 @@ but kept, so that a picture that is written back looks as it did.
 
 from __future__ import annotations
 
-import struct
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import imagecodecs
@@ -22,6 +21,8 @@ from bigprior.errors import ImageError, MaskError, SettingsError
 from bigprior.io.arrays import to_numpy
 from bigprior.io.decoding import decode
 from bigprior.io.files import writing
+from bigprior.io.metadata import Metadata
+from bigprior.io.png import with_chunks
 from bigprior.io.tiff import write_page
 
 _WRITERS = {".png": "PNG", ".tif": "TIFF", ".tiff": "TIFF", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
@@ -37,6 +38,7 @@ class Picture:
         bits: 8 or 16 per channel: what the file held, rounded up (16 for floats).
         is_grey: the file held one channel, of which ``image`` has three copies; ``image[:, :1]`` writes it back.
         profile: the ICC profile of the values, or None if the file had none; for :func:`write_picture`.
+        metadata: what else the file says about the picture: EXIF, XMP, IPTC, resolution, texts; the same.
     """
 
     image: Tensor
@@ -44,6 +46,7 @@ class Picture:
     bits: int
     is_grey: bool
     profile: bytes | None = None
+    metadata: Metadata = field(default_factory=Metadata)
 
     def __repr__(self) -> str:
         """``<Picture 640x480 RGB+alpha 8-bit>``: width x height."""
@@ -52,20 +55,25 @@ class Picture:
         return f"<Picture {width}x{height} {kind} {self.bits}-bit>"
 
 
-def read_picture(path: Path | str) -> Picture:
+def read_picture(path: Path | str, page: int | None = None) -> Picture:
     """Read a PNG, TIFF, JPEG, WebP, BMP or GIF as :func:`bigprior.io.decoding.decode` does.
 
+    Args:
+        path: the file.
+        page: which page of a TIFF or frame of an animation, from 1 on; to be left out only where there is one.
+
     Raises:
-        ImageError: no such file, not readable, not a picture, damaged, too large, or of an unclear range.
+        ImageError: no such file, not readable, not a picture, damaged, too large, of an unclear range, of several pages
+            without ``page``, or without that page.
     """
-    decoded = decode(path)
+    decoded = decode(path, page)
     tensor = torch.from_numpy(np.ascontiguousarray(decoded.values.transpose(2, 0, 1)))[None]
     colours = 1 if tensor.shape[1] < 3 else 3
     image = tensor[:, :colours].expand(-1, 3, -1, -1).contiguous()
     alpha = tensor[:, colours:].contiguous() if tensor.shape[1] > colours else None
     # A CMYK picture's profile is not of its RGB.
     profile = decoded.profile if _profile_is_of(decoded.profile, colours) else None
-    return Picture(image, alpha, decoded.bits, colours == 1, profile)
+    return Picture(image, alpha, decoded.bits, colours == 1, profile, decoded.metadata)
 
 
 def read_mask(path: Path | str) -> Tensor:
@@ -85,7 +93,13 @@ def read_mask(path: Path | str) -> Tensor:
 
 
 def write_picture(
-    path: Path | str, image: Tensor, *, bits: int = 8, alpha: Tensor | None = None, profile: bytes | None = None
+    path: Path | str,
+    image: Tensor,
+    *,
+    bits: int = 8,
+    alpha: Tensor | None = None,
+    profile: bytes | None = None,
+    metadata: Metadata | None = None,
 ) -> None:
     """Write ``image`` atomically as .png, .tif, .tiff, .jpg, .jpeg (quality 95) or .webp (lossless).
 
@@ -95,6 +109,7 @@ def write_picture(
         bits: 8, or 16 in PNG and TIFF, per channel.
         alpha: float (1, 1, H, W) in [0, 1], or None; not in JPEG.
         profile: ICC profile of the values, RGB or grey as ``image`` is; kept in the file, not applied.
+        metadata: what else the file says, as far as its format can: that of a picture that was read, which is upright.
 
     Raises:
         ImageError: not such a tensor, NaN or infinite values, or an alpha of another size.
@@ -123,28 +138,25 @@ def write_picture(
         samples = np.concatenate([samples, plane], axis=2)
     if samples.shape[2] == 1:
         samples = samples[:, :, 0]
+    said, (height, width) = metadata or Metadata(), samples.shape[:2]
     with writing(path) as temporary:
         if kind == "PNG":
-            temporary.write_bytes(_with_profile(bytes(imagecodecs.png_encode(samples)), profile))
+            chunks = [] if profile is None else [(b"iCCP", b"icc\0\0" + zlib.compress(profile))]
+            png = bytes(imagecodecs.png_encode(samples))
+            temporary.write_bytes(with_chunks(png, [*chunks, *said.png_chunks(width, height)]))
         elif kind == "TIFF":
             with tifffile.TiffWriter(temporary) as tiff:
                 extra = None if alpha is None else ["unassalpha"]
                 write_page(tiff, samples, extrasamples=extra, iccprofile=profile)
+            said.add_to_tiff(temporary, width, height)
         elif kind == "JPEG":  # no chroma subsampling: colour is what some restorations are about
-            Image.fromarray(samples).save(temporary, "JPEG", quality=95, subsampling=0, icc_profile=profile)
+            options = said.jpeg_options(width, height)
+            Image.fromarray(samples).save(temporary, "JPEG", quality=95, subsampling=0, icc_profile=profile, **options)
         else:  # exact: colours under a transparent pixel are kept
-            Image.fromarray(samples).save(temporary, "WEBP", lossless=True, exact=True, icc_profile=profile)
+            options = said.webp_options(width, height)
+            Image.fromarray(samples).save(temporary, "WEBP", lossless=True, exact=True, icc_profile=profile, **options)
 
 
 def _profile_is_of(profile: bytes | None, colours: int) -> bool:
     """Whether an ICC profile is of as many colours, 1 or 3, by its header (ICC.1:2022, 7.2.6)."""
     return profile is not None and profile[16:20] == (b"GRAY" if colours == 1 else b"RGB ")
-
-
-def _with_profile(png: bytes, profile: bytes | None) -> bytes:
-    """A PNG with an ICC profile after its header, which the encoder has no option for (ISO/IEC 15948, 11.3.3.3)."""
-    if profile is None:
-        return png
-    body = b"iCCP" + b"icc\0\0" + zlib.compress(profile)
-    chunk = struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
-    return png[:33] + chunk + png[33:]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,14 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from bigprior.errors import ImageError
+from bigprior.io.metadata import Metadata
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 MAX_PIXELS = 200_000_000  # 2.4 GB as float32 RGB
-
-#: The tag of EXIF and TIFF that says which way is up.
-ORIENTATION_TAG = 274
 
 _GREY_MODES = ("1", "L", "LA", "La")
 _COLOUR_MODES = ("P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr")
@@ -44,11 +42,13 @@ class Decoded:
         values: float32 (H, W, C) in [0, 1]: grey, grey and alpha, RGB, or RGB and alpha.
         bits: 8 or 16 per channel: what the file held, rounded up (16 for floats).
         profile: the ICC profile of the file, or None if it had none; perhaps of other colours than ``values``.
+        metadata: what else the file says about the picture.
     """
 
     values: Array
     bits: int
     profile: bytes | None = None
+    metadata: Metadata = field(default_factory=Metadata)
 
     @property
     def size(self) -> tuple[int, int]:

@@ -10,7 +10,8 @@ import numpy as np
 import tifffile
 
 from bigprior.errors import ImageError
-from bigprior.io.samples import ORIENTATION_TAG, Array, Decoded, check_size, scaled, upright
+from bigprior.io.metadata import ORIENTATION_TAG
+from bigprior.io.samples import Array, Decoded, check_size, scaled, upright
 
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # the last two are BigTIFF
 
@@ -30,9 +31,9 @@ def check_page(page: tifffile.TiffPage, path: Path | str) -> None:
     """
     check_size(path, page.imagewidth, page.imagelength)
     check_size(path, page.tilewidth, page.tilelength)
-    if page.imagedepth != 1 or page.samplesperpixel > 8:
-        what = f"depth {page.imagedepth} and {page.samplesperpixel} samples a pixel"
-        raise ImageError(f"{path} has {what}: expected a flat picture; save it as RGB")
+    if page.imagedepth != 1 or page.samplesperpixel > 4:
+        what = f"depth {page.imagedepth} and {page.samplesperpixel} channels"
+        raise ImageError(f"{path} has {what}: expected a flat picture of at most 4; save the ones you mean as RGB")
 
 
 def stored(page: tifffile.TiffPage, path: Path | str) -> Array:
@@ -61,7 +62,7 @@ def picture_of(page: tifffile.TiffPage, path: Path | str) -> Decoded:
     """
     kind = tifffile.PHOTOMETRIC(page.photometric)
     colours = {"MINISWHITE": 1, "MINISBLACK": 1, "RGB": 3}.get(kind.name)
-    if colours is None or page.samplesperpixel < colours:
+    if colours is None or not colours <= page.samplesperpixel <= colours + 1:
         what = f"{kind.name}, {page.samplesperpixel} samples of {page.bitspersample} bits"
         raise ImageError(f"{path} is a TIFF of kind {what}: expected grey or RGB; save it as RGB")
     is_float = page.dtype is not None and page.dtype.kind == "f"

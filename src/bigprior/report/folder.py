@@ -18,6 +18,7 @@ from bigprior.io.arrays import to_numpy
 from bigprior.io.atomic import appearing, write_text
 from bigprior.io.files import writing
 from bigprior.io.layers import write_layers
+from bigprior.io.metadata import Metadata
 from bigprior.io.pictures import write_picture
 from bigprior.report.output import PICTURES, RECORD, Output, check_folder
 
@@ -59,6 +60,7 @@ def save_restoration(
     suffix: str = ".png",
     grey: bool = False,
     profile: bytes | None = None,
+    metadata: Metadata | None = None,
     **output: Any,
 ) -> dict[str, Path]:
     """Write a restoration of one picture into a new folder, which appears when all of it is written.
@@ -71,6 +73,7 @@ def save_restoration(
         suffix: that of the photo, whose format these pictures get if it keeps every bit, unless ``format`` is given.
         grey: they have one channel.
         profile: their ICC profile.
+        metadata: what else the photo's file says, for ``restored``.
         output: ``only``, ``format``, ``layers`` and ``overwrite``, see :class:`bigprior.report.output.Output`.
 
     Returns:
@@ -90,8 +93,9 @@ def save_restoration(
         for part in chosen.only:
             names[part] = f"{part}{chosen.suffix(suffix) if part in PICTURES else '.png'}"
             if part in PICTURES:
-                image, its_alpha = getattr(restoration, part)[:, channels], alpha if part == "restored" else None
-                write_picture(place / names[part], image, bits=bits, alpha=its_alpha, profile=profile)
+                image = getattr(restoration, part)[:, channels]
+                own: dict[str, Any] = {"alpha": alpha, "metadata": metadata} if part == "restored" else {}
+                write_picture(place / names[part], image, bits=bits, profile=profile, **own)
             elif part == "phi":
                 write_picture(place / names[part], restoration.phi.mean(dim=1, keepdim=True))
             else:
