@@ -23,6 +23,7 @@ from bigprior.io.decoding import decode
 from bigprior.io.files import writing
 from bigprior.io.metadata import Metadata
 from bigprior.io.png import with_chunks
+from bigprior.io.samples import Array
 from bigprior.io.tiff import write_page
 
 _WRITERS = {".png": "PNG", ".tif": "TIFF", ".tiff": "TIFF", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
@@ -138,23 +139,28 @@ def write_picture(
         samples = np.concatenate([samples, plane], axis=2)
     if samples.shape[2] == 1:
         samples = samples[:, :, 0]
-    said, (height, width) = metadata or Metadata(), samples.shape[:2]
     with writing(path) as temporary:
-        if kind == "PNG":
-            chunks = [] if profile is None else [(b"iCCP", b"icc\0\0" + zlib.compress(profile))]
-            png = bytes(imagecodecs.png_encode(samples))
-            temporary.write_bytes(with_chunks(png, [*chunks, *said.png_chunks(width, height)]))
-        elif kind == "TIFF":
-            with tifffile.TiffWriter(temporary) as tiff:
-                extra = None if alpha is None else ["unassalpha"]
-                write_page(tiff, samples, extrasamples=extra, iccprofile=profile)
-            said.add_to_tiff(temporary, width, height)
-        elif kind == "JPEG":  # no chroma subsampling: colour is what some restorations are about
-            options = said.jpeg_options(width, height)
-            Image.fromarray(samples).save(temporary, "JPEG", quality=95, subsampling=0, icc_profile=profile, **options)
-        else:  # exact: colours under a transparent pixel are kept
-            options = said.webp_options(width, height)
-            Image.fromarray(samples).save(temporary, "WEBP", lossless=True, exact=True, icc_profile=profile, **options)
+        _encode(temporary, kind, samples, alpha is not None, profile, metadata or Metadata())
+
+
+def _encode(path: Path, kind: str, samples: Array, has_alpha: bool, profile: bytes | None, said: Metadata) -> None:
+    """Write samples, (H, W) or (H, W, C), as a file of a kind that can hold them."""
+    height, width = samples.shape[:2]
+    if kind == "PNG":
+        chunks = [] if profile is None else [(b"iCCP", b"icc\0\0" + zlib.compress(profile))]
+        png = bytes(imagecodecs.png_encode(samples))
+        path.write_bytes(with_chunks(png, [*chunks, *said.png_chunks(width, height)]))
+    elif kind == "TIFF":
+        with tifffile.TiffWriter(path) as tiff:
+            extra = ["unassalpha"] if has_alpha else None
+            write_page(tiff, samples, extrasamples=extra, iccprofile=profile)
+        said.add_to_tiff(path, width, height)
+    elif kind == "JPEG":  # no chroma subsampling: colour is what some restorations are about
+        options = said.jpeg_options(width, height)
+        Image.fromarray(samples).save(path, "JPEG", quality=95, subsampling=0, icc_profile=profile, **options)
+    else:  # exact: colours under a transparent pixel are kept
+        options = said.webp_options(width, height)
+        Image.fromarray(samples).save(path, "WEBP", lossless=True, exact=True, icc_profile=profile, **options)
 
 
 def _profile_is_of(profile: bytes | None, colours: int) -> bool:
