@@ -5,10 +5,13 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from PIL import Image
 
 from bigprior.io.pictures import read_picture
+from bigprior.networks.ffdnet import FFDNet
+from bigprior.priors.models import load_model
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 
@@ -35,3 +38,36 @@ def test_free_pictures(tmp_path: Path) -> None:
     assert {p.stem: read_picture(p).image.shape for p in tmp_path.iterdir()} == dict.fromkeys(
         ("astronaut", "chelsea", "coffee"), (1, 3, 256, 256)
     )
+
+
+def test_matconvnet_weights(tmp_path: Path) -> None:
+    """MATLAB stores kernels on their side, and counts the four pixels of a square down its columns first."""
+    h5py = pytest.importorskip("h5py", reason="needs h5py: pip install 'bigprior[bench]'")
+    torch.manual_seed(0)
+    channels, network = 3, FFDNet(3, width=6, depth=4)
+    layers = [("SubP", None), ("concat", None)]
+    convolutions = [layer for layer in network.model if isinstance(layer, torch.nn.Conv2d)]
+    squares = [4 * i + j for i in range(channels) for j in (0, 2, 1, 3)]
+    for i, layer in enumerate(convolutions):
+        weight, bias = layer.weight.detach(), layer.bias.detach()
+        if i == 0:
+            weight = weight[:, [*squares, 4 * channels]]
+        if i == len(convolutions) - 1:
+            weight, bias = weight[squares], bias[squares]
+        layers += [("conv", (weight.transpose(2, 3).numpy(), bias[None].numpy())), ("relu", None)]
+    with h5py.File(tmp_path / "ffdnet.mat", "w") as file:
+        cells = []
+        for i, (kind, weights) in enumerate([*layers[:-1], ("SubP", None)]):
+            layer = file.create_group(f"#refs#/{i}")
+            layer["type"] = np.frombuffer(kind.encode(), np.uint8).astype(np.uint16)[:, None]
+            if weights is not None:
+                parts = [file.create_dataset(f"#refs#/{i}-{j}", data=part) for j, part in enumerate(weights)]
+                layer.create_dataset("weights", data=np.array([[p.ref] for p in parts]), dtype=h5py.ref_dtype)
+            cells.append([layer.ref])
+        file.create_dataset("net/layers", data=np.array(cells), dtype=h5py.ref_dtype)
+    files = [str(tmp_path / name) for name in ("ffdnet.mat", "ffdnet.safetensors")]
+    command = [sys.executable, str(EXAMPLES / "matconvnet_weights.py"), *files]
+    subprocess.run(command, check=True, timeout=300)
+    read = load_model(files[1]).model
+    x, sigma = torch.rand(1, channels, 8, 6), torch.tensor([0.1])
+    assert torch.equal(read(x, sigma), network(x, sigma))

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from bigprior.priors.feedforward import FeedForwardPrior
     from bigprior.priors.gan import GANPrior, InversionSettings
     from bigprior.priors.kinds import KINDS, Built, Kind, Options
+    from bigprior.priors.models import Model, ModelPrior, ReconstructorPrior, Takes, as_prior, load_model
     from bigprior.priors.precomputed import PrecomputedPrior
     from bigprior.progress import Progress
     from bigprior.registry import Registry
@@ -86,6 +87,7 @@ _HOMES = {
     "priors.feedforward": "FeedForwardPrior",
     "priors.gan": "GANPrior InversionSettings",
     "priors.kinds": "KINDS Built Kind Options",
+    "priors.models": "Model ModelPrior ReconstructorPrior Takes as_prior load_model",
     "priors.precomputed": "PrecomputedPrior",
     "progress": "Progress",
     "registry": "Registry",
@@ -131,6 +133,8 @@ __all__ = [
     "Kind",
     "MaskError",
     "Measurement",
+    "Model",
+    "ModelPrior",
     "Noise",
     "Options",
     "OutputError",
@@ -141,18 +145,22 @@ __all__ = [
     "Progress",
     "Projection",
     "Protocol",
+    "ReconstructorPrior",
     "Refined",
     "Registry",
     "Restoration",
     "Restorer",
     "SettingsError",
     "State",
+    "Takes",
     "UnknownNameError",
     "WeightsError",
     "__version__",
     "as_degradation",
+    "as_prior",
     "fuse",
     "import_preset",
+    "load_model",
     "load_phi",
     "load_prior",
     "load_restorer",

@@ -22,6 +22,15 @@ Photos = Annotated[
     ),
 ]
 Preset = Annotated[str, typer.Option(help="A prior by name; `bigprior priors list` shows them.")]
+ModelFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--prior", help="A model that you have, in place of a preset: weights that spandrel knows, or an ONNX file."
+    ),
+]
+TrustPrior = Annotated[
+    bool, typer.Option("--trust-prior", help="A model's file may run code: you know whom it is from.")
+]
 Index = Annotated[
     str, typer.Option(help="Which pictures, in the order of their names: A-B, both included; all by default.")
 ]
@@ -45,6 +54,8 @@ class Choices:
     """How photographs are restored, whatever is wrong with them: options of every command that does it."""
 
     preset: Preset = DEFAULT_PRESET
+    prior: ModelFile = None
+    trust_prior: TrustPrior = False
     steps: Steps = None
     budget: Annotated[
         str | None, typer.Option(help="Time that an inversion may take: 2s, 500ms or 1min. Fewer steps are made.")

@@ -54,6 +54,7 @@ def restore_photos(
         for job in jobs:
             degradation_of(job)
         asked: dict[str, Any] = {"steps": how.steps, "budget_s": budget_s, "paper": how.paper, "vgg": how.vgg}
+        asked |= {"prior": how.prior, "trusted": how.trust_prior}
         fused: dict[str, Any] = {"frame": frame, "rho": rho, "phi": phi, "strength": strength}
         restorer = load_restorer(how.preset, task, **asked, **fused, device=device_of(how.device))
     for job, depth in zip(jobs, bits, strict=True):

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from bigprior import DEFAULT_PRESET, DEFAULT_TASK
-from bigprior.degradations import task_of
+from bigprior.degradations import Degradation, task_of
 from bigprior.errors import SettingsError, WeightsError
-from bigprior.io.weights import read_tensors, read_weights, sha256
+from bigprior.io.weights import digest_of, read_tensors, read_weights, sha256
 from bigprior.networks.noise_estimator import NoiseEstimator
 from bigprior.phi import PhiNetwork, phi_network
 from bigprior.presets.store import Parts, part_path, preset, preset_names
 from bigprior.priors.anysize import for_any_size
 from bigprior.priors.base import Prior
 from bigprior.priors.kinds import KINDS, Options
+from bigprior.priors.models import as_prior, load_model
 from bigprior.restorer import Restorer
 
 
@@ -31,12 +33,14 @@ class LoadedPrior:
         weights: SHA-256 of those that it is made of, by part.
         settings: how they are asked.
         noise: finds noise that nobody told.
+        source: the preset's name, or what there is to say of a model, as the record of a restoration has it.
     """
 
     prior: Prior
     weights: dict[str, str]
     settings: dict[str, Any]
     noise: NoiseEstimator | None = None
+    source: dict[str, Any] = field(default_factory=dict)
 
     @property
     def key(self) -> str:
@@ -69,7 +73,8 @@ def load_prior(
     described = preset(name)
     given = described.settings.get(physics.name, {})
     built = KINDS[described.kind].build(name, Parts(name), given, physics, options)
-    return LoadedPrior(built.prior, {part: described.sha256[part] for part in built.parts}, built.settings, built.noise)
+    weights = {part: described.sha256[part] for part in built.parts}
+    return LoadedPrior(built.prior, weights, built.settings, built.noise, {"preset": name})
 
 
 def load_restorer(
@@ -84,11 +89,15 @@ def load_restorer(
     frame: str | None = None,
     rho: float | None = None,
     strength: float = 1.0,
+    prior: Path | str | nn.Module | None = None,
+    trusted: bool = False,
     device: torch.device | str = "cpu",
 ) -> Restorer:
     """A restorer for pictures of any size.
 
-    A preset without a phi network for ``task`` borrows that of an embedded one of its kind.
+    A preset without a phi network for ``task`` borrows that of an embedded one of its kind. A model that stands in the
+    preset's place is weighed by Eq. 8's closed form, which nobody has to train; a hole that has to be found, by the
+    default preset's network.
 
     Args:
         name, task, steps, budget_s, paper, vgg: as for :func:`load_prior`.
@@ -96,24 +105,33 @@ def load_restorer(
         frame: what to fuse in, a name in :data:`bigprior.frames.FRAMES`; by default what the preset was made for.
         rho: weight of what is made up, in place of the phi network's.
         strength: noise is taken for so many times as much as it was told or found to be.
+        prior: a model in place of the preset: a file, see :func:`bigprior.load_model`, or a network, see
+            :func:`bigprior.as_prior`.
+        trusted: the model's file may run code.
         device: where to compute.
 
     Raises:
-        SettingsError: there is no phi network for the task or ``frame``, or ``rho`` is negative.
+        SettingsError: there is no phi network for the task or ``frame``, or ``rho`` is negative; or a model that cannot
+            do the task, or to which an option says nothing.
         UnknownNameError: no such preset or task.
         WeightsError: weights are missing or foreign.
     """
-    physics = task_of(task)
+    physics, options = task_of(task), Options(steps, budget_s, paper, vgg)
     if rho is not None and not rho >= 0:
         raise SettingsError(f"rho is {rho}: expected 0 or more")
-    loaded = load_prior(name, task, steps=steps, budget_s=budget_s, paper=paper, vgg=vgg)
-    network, weighed_by = _given(phi, frame) if phi is not None else _lent(name, physics.name, frame)
-    weights = loaded.weights | {"phi": weighed_by}
-    provenance: dict[str, Any] = {"preset": name, "weights": weights, "settings": loaded.settings}
+    if prior is None:
+        loaded = load_prior(name, task, **vars(options))
+    else:
+        loaded = _model(prior, physics, options, name, trusted, strength)
+    if phi is not None:
+        network, weighed_by = _given(phi, frame)
+    else:
+        network, weighed_by = _lent(name, physics.name, frame) if prior is None else _closed_form(physics, frame)
+    provenance = loaded.source | {"weights": loaded.weights | {"phi": weighed_by}, "settings": loaded.settings}
     if network.has_knob:
         provenance["rho"] = network.rho if rho is None else rho
-    prior = for_any_size(loaded.prior, physics.placement)
-    restorer = Restorer(prior, network, rho=rho, noise=loaded.noise, strength=strength, provenance=provenance)
+    sized = for_any_size(loaded.prior, physics.placement)
+    restorer = Restorer(sized, network, rho=rho, noise=loaded.noise, strength=strength, provenance=provenance)
     restorer.to(device)
     return restorer
 
@@ -145,6 +163,46 @@ def load_phi(path: Path | str) -> PhiNetwork:
             f"{path} does not fit a {type(network).__name__} ({str(error).splitlines()[-1].strip()})"
         ) from error
     return network.eval().requires_grad_(False)
+
+
+def _model(
+    model: Path | str | nn.Module,
+    physics: type[Degradation],
+    options: Options,
+    name: str,
+    trusted: bool,
+    strength: float,
+) -> LoadedPrior:
+    """A model as the prior of a task, in place of a preset.
+
+    Raises:
+        SettingsError: it cannot do the task; or options that say nothing to it, a preset's name among them.
+    """
+    called = type(model).__name__ if isinstance(model, nn.Module) else Path(model).name
+    options.refuse_but(preset=called)
+    if name != DEFAULT_PRESET:
+        raise SettingsError(f"{called} takes the place of the preset {name}: leave one of them out")
+    if isinstance(model, nn.Module):
+        weights = {"prior": digest_of(*model.state_dict().values())}
+        return LoadedPrior(as_prior(model, physics), weights, {}, source={"prior": {"architecture": called}})
+    read = load_model(model, trusted=trusted)
+    takes = read.model.takes
+    takes.refuse(called, physics)
+    if strength != 1 and takes.told != "sigma":
+        raise SettingsError(f"strength says nothing to {called}, which is told of no noise: leave it out")
+    source = {"prior": {"file": called, "architecture": takes.architecture}}
+    return LoadedPrior(read, {"prior": sha256(model)}, {}, source=source)
+
+
+def _closed_form(physics: type[Degradation], frame: str | None) -> tuple[PhiNetwork, str]:
+    """What weighs a prior that no network was trained for, and what the record says of it.
+
+    The embedded networks start from Eq. 8's form, ``phi = 1 / (1 + S)``, which they are before they have learned. Where
+    a mask is known, so is ``phi``; where a hole has to be found, that is for a network that has learned to.
+    """
+    if physics.placement == "hole":
+        return _lent(DEFAULT_PRESET, physics.name, frame)
+    return phi_network("bands", frame=frame or physics.frame), "closed form"
 
 
 def _given(path: Path | str, frame: str | None) -> tuple[PhiNetwork, str]:

@@ -45,7 +45,7 @@ class Options:
         for option in fields(self):
             if option.name not in known and getattr(self, option.name) != option.default:
                 name = option.name.removesuffix("_s")
-                raise SettingsError(f"{name} says nothing to the preset {preset}: leave --{name} out")
+                raise SettingsError(f"{name} says nothing to the prior {preset}: leave --{name} out")
 
     def __post_init__(self) -> None:
         """Refuse what no prior could do.
