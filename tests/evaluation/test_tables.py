@@ -47,6 +47,7 @@ def table(pictures: Path, tmp_path: Path):  # type: ignore[no-untyped-def]
 
     def make(task: str, protocol: str, **options: object) -> dict:
         given = {"preset_name": "rooms", "prior_dir": pictures, "phi": phi, "progress": lambda done, total: None}
+        given["baselines"] = ()
         cases = simulated(protocol, pictures)
         return means(picture_rows(task, cases, metrics=("psnr", "ssim"), **(given | options)))
 
@@ -75,7 +76,7 @@ def test_rows_are_what_they_say(table, pictures: Path) -> None:
 def test_every_baseline_of_a_task_improves_on_what_was_measured(pictures: Path) -> None:
     truth = load_set(pictures)
     for name, baseline in BASELINES.items():
-        if baseline.missing or baseline.slow:
+        if baseline.missing or baseline.slow or name == "tint":  # a guess that has nothing to do with the picture
             continue
         x = truth.images[:1]
         task = next(name for name, physics in DEGRADATIONS.items() if baseline.treats(physics))
@@ -204,14 +205,13 @@ def test_scores_of_other_priors_are_not_taken(table, pictures: Path, tmp_path: P
     assert second["prior"]["ssim"] < first["prior"]["ssim"] == 1
 
 
-def test_scores_of_another_borrowed_network_are_not_taken(pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_scores_of_another_borrowed_network_are_not_taken(pictures: Path) -> None:
     """A preset without phi networks borrows them: its own description does not say which."""
     made: list[dict] = []
     for borrowed in ("a", "b"):
         restorer = Restorer(PrecomputedPrior(torch.zeros(1, 3, 40, 40)), ConstantPhi(0.5))
         restorer.provenance["weights"] = {"generator": "g", "phi": borrowed}
-        monkeypatch.setattr(tables, "load_restorer", lambda *a, restorer=restorer, **b: restorer)
-        around = tables._restorers("denoising", load_set(pictures).names, "rooms", None, None, None)
+        around = tables._restorers(lambda restorer=restorer: restorer, load_set(pictures).names, None, None)
         made.append(around(0)[1])
     assert made[0] != made[1]
 

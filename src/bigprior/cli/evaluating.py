@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from bigprior.cli.options import Index, Steps, Vgg
+from bigprior.cli.options import Index, ModelFile, Steps, TrustPrior, Vgg
 from bigprior.cli.terminal import OUT, progress_of, working
 
 
@@ -25,6 +25,12 @@ def evaluate(
         Path | None, typer.Option(help="Priors computed elsewhere: one picture a measurement.")
     ] = None,
     phi: Annotated[Path | None, typer.Option(help="A phi network in place of the preset's.")] = None,
+    prior: ModelFile = None,
+    rival: Annotated[
+        list[Path] | None,
+        typer.Option(help="Of a table: a model's file, for a row of what it makes by itself; may be repeated."),
+    ] = None,
+    trust_prior: TrustPrior = False,
     vgg: Vgg = None,
     baselines: Annotated[
         str | None,
@@ -61,6 +67,9 @@ def evaluate(
             steps=steps,
             prior_dir=prior_dir,
             phi=phi,
+            prior=prior,
+            rivals=tuple(rival or ()),
+            trusted=trust_prior,
             vgg=vgg,
             baselines=None if baselines is None else _baselines(baselines),
             dncnn=dncnn,

@@ -6,9 +6,11 @@ image prior), and the generator's inversion alone, with one code and with many.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -44,7 +46,7 @@ class Baseline:
 
     Attributes:
         treats: whether it treats a degradation.
-        package: what has to be installed, by the name that it is imported under.
+        package: what has to be installed, by the name that it is imported under; with a dot, a part of it.
         restore: the method.
         knows_sigma: whether it knows the noise level, which a blind method does not.
         slow: takes minutes a picture: runs only when it is named.
@@ -63,7 +65,10 @@ class Baseline:
     @property
     def missing(self) -> str | None:
         """Why it cannot run, if it cannot."""
-        return None if find_spec(self.package) is not None else f"needs the package {self.package}"
+        package, _, part = self.package.partition(".")
+        # A part of a compiled package is no module that could be found.
+        there = find_spec(package) is not None and (not part or hasattr(import_module(package), part))
+        return None if there else f"needs the package {self.package}"
 
 
 def choose(
@@ -108,7 +113,7 @@ def _denoiser(one: _Denoise) -> _Restore:
     return restore
 
 
-def _hole(physics: Degradation, y: Tensor) -> Tensor:
+def hole_of(physics: Degradation, y: Tensor) -> Tensor:
     """Where nothing was measured, (N, 1, H, W)."""
     hole = physics.measure(y).hole
     assert hole is not None
@@ -117,7 +122,7 @@ def _hole(physics: Degradation, y: Tensor) -> Tensor:
 
 def _filler(one: _Fill) -> _Restore:
     def restore(y: Tensor, physics: Degradation, sigma: float | None) -> Tensor:
-        mask = 1 - _hole(physics, y)
+        mask = 1 - hole_of(physics, y)
         filled = one(to_numpy(y), ((1 - mask[0, 0]) * 255).byte().numpy())
         return mask * y + (1 - mask) * as_picture(filled / 255)
 
@@ -163,6 +168,34 @@ def _navier_stokes(picture: np.ndarray, hole: np.ndarray) -> np.ndarray:
     return np.asarray(cv2.inpaint(picture, hole, 3, cv2.INPAINT_NS))
 
 
+def _fsr(picture: np.ndarray, hole: np.ndarray) -> np.ndarray:
+    import cv2
+
+    filled = np.zeros_like(picture)
+    cv2.xphoto.inpaint(picture, 255 - hole, filled, cv2.xphoto.INPAINT_FSR_FAST)
+    return filled
+
+
+def _biharmonic(picture: np.ndarray, hole: np.ndarray) -> np.ndarray:
+    from skimage.restoration import inpaint_biharmonic
+
+    return np.asarray(255 * inpaint_biharmonic(picture / 255, hole > 0, channel_axis=2))
+
+
+#: The warm grey that a picture of no known colours is most often near: a and b of CIELAB.
+_TINT = (3.0, 8.0)
+
+
+def _tinted(y: Tensor, physics: Degradation, sigma: float | None) -> Tensor:
+    from skimage.color import lab2rgb, rgb2lab
+
+    lab = rgb2lab(physics.g_inv(y)[0].permute(1, 2, 0).double().numpy())
+    lab[..., 1:] = _TINT
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # near black and white no such colour is in sRGB: it is clipped
+        return as_picture(np.clip(lab2rgb(lab), 0, 1))
+
+
 def _trained(task: str, weights: Path) -> Baseline:
     network, recipe = load_dncnn(weights)
     return Baseline(
@@ -187,7 +220,7 @@ def _deep_image_prior(y: Tensor, physics: Degradation, sigma: float | None) -> T
         decoder = ConvDecoder((3, *physics.picture_size(y)), channels=DIP_CHANNELS)
         method = DeepImagePrior(decoder, (DIP_CHANNELS, 4, 4), iterations=DIP_STEPS)
         image: Tensor = method(y, physics).detach().clamp(0, 1)
-    return image if physics.placement != "hole" else torch.lerp(y, image, _hole(physics, y))
+    return image if physics.placement != "hole" else torch.lerp(y, image, hole_of(physics, y))
 
 
 def _inversion(codes: int | None) -> _Restore:
@@ -232,6 +265,10 @@ def _holes(physics: type[Degradation]) -> bool:
     return physics.placement == "hole"
 
 
+def _coloured(physics: type[Degradation]) -> bool:
+    return physics.colours
+
+
 #: The row of the trained network, which needs its weights and so is not in :data:`BASELINES`.
 DNCNN = "dncnn"
 #: Every other baseline by the name of its row.
@@ -245,6 +282,9 @@ BASELINES: Registry[Baseline] = Registry(
         "wavelet": Baseline(_noisy, "pywt", _denoiser(_wavelet)),
         "telea": Baseline(_holes, "cv2", _filler(_telea)),
         "navier-stokes": Baseline(_holes, "cv2", _filler(_navier_stokes)),
+        "fsr": Baseline(_holes, "cv2.xphoto", _filler(_fsr), note="INPAINT_FSR_FAST of OpenCV's contributed modules"),
+        "biharmonic": Baseline(_holes, "skimage", _filler(_biharmonic)),
+        "tint": Baseline(_coloured, "skimage", _tinted, note=f"one colour for all, a = {_TINT[0]:g}, b = {_TINT[1]:g}"),
         "deep-image-prior": Baseline(
             _every,
             "deepinv",

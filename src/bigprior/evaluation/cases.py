@@ -47,6 +47,8 @@ class Cases:
         names: of the pictures: they seed what is random.
         make: a file and its name to a case.
         eight_bits: results are rounded to 8 bits before they are scored, as they would be saved.
+        region: a part of a case's picture that is scored by itself too, by the name that those scores begin with, and
+            where it is, (1, 1, H, W), 1 inside.
     """
 
     protocol: str
@@ -54,6 +56,7 @@ class Cases:
     names: Sequence[str]
     make: Callable[[Path, str], Case]
     eight_bits: bool = False
+    region: tuple[str, Callable[[Case], Tensor]] | None = None
 
     def __len__(self) -> int:
         """How many pictures."""
@@ -122,6 +125,45 @@ def real_pairs(physics: Degradation, data: Path, index: tuple[int, int] | None =
         return Case(x, y, physics, float((y - x).square().mean().sqrt()))
 
     return Cases("real", noisy, names, make, eight_bits=True)
+
+
+def holes(physics: type[Degradation], data: Path, index: tuple[int, int] | None = None) -> Cases:
+    """Pictures of ``data/images`` with the holes, dark, of ``data/masks``, by their names.
+
+    Args:
+        physics: what is made of a mask.
+        data, index: the pictures.
+
+    Raises:
+        ImageError: no such folders or pictures, or a picture without a mask.
+    """
+    files = list_pictures(data / "images", index)
+    masks = {file.stem: file for file in list_pictures(data / "masks")}
+    lost = next((file.stem for file in files if file.stem not in masks), None)
+    if lost is not None:
+        raise ImageError(f"{data / 'masks'} holds no mask called {lost}: expected one for each picture of images")
+
+    def make(file: Path, name: str) -> Case:
+        x, lossy = read_picture(file).image, physics.from_settings({"mask": masks[name]})
+        return Case(x, lossy.f(lossy.check(x)), lossy)
+
+    def hole(case: Case) -> Tensor:
+        where = case.physics.measure(case.y).hole
+        assert where is not None
+        return where
+
+    return Cases("holes", files, [file.stem for file in files], make, eight_bits=True, region=("hole", hole))
+
+
+def greys(physics: Degradation, data: Path, index: tuple[int, int] | None = None) -> Cases:
+    """Pictures whose colours were lost, as files of 8 bits hold what is left."""
+    files = list_pictures(data, index)
+
+    def make(file: Path, name: str) -> Case:
+        x = read_picture(file).image
+        return Case(x, (physics.f(x) * 255).round() / 255, physics)
+
+    return Cases("colours", files, [file.stem for file in files], make, eight_bits=True)
 
 
 def jpeg(physics: Degradation, quality: int, data: Path, index: tuple[int, int] | None = None) -> Cases:

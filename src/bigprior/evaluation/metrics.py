@@ -20,6 +20,8 @@ from bigprior.registry import Registry
 
 #: Thresholds of the colour AuC, as released: 0 to 149 in steps of one.
 AUC_THRESHOLDS = np.arange(150)
+#: Chroma that nobody sees; rounding alone gives grey a little of one hue.
+_GREY = 0.5
 
 
 def psnr(image: Tensor, truth: Tensor) -> Tensor:
@@ -51,9 +53,34 @@ def colour_auc(image: Tensor, truth: Tensor) -> Tensor:
     """
 
     def one(a: np.ndarray, b: np.ndarray) -> float:
-        distance = np.sqrt(np.square(rgb2lab(a)[..., 1:] - rgb2lab(b)[..., 1:]).sum(axis=-1)).ravel()
+        distance = np.sqrt(np.square(_ab(a) - _ab(b)).sum(axis=-1)).ravel()
         distance[distance < 1e-3] = 0
         return float(100 * np.searchsorted(np.sort(distance), AUC_THRESHOLDS, side="right").mean() / distance.size)
+
+    return _each(one, image, truth)
+
+
+def ab_error(image: Tensor, truth: Tensor) -> Tensor:
+    """Mean distance of a pixel's colours in the ab plane of CIELAB."""
+    return _each(lambda a, b: float(np.linalg.norm(_ab(a) - _ab(b), axis=-1).mean()), image, truth)
+
+
+def saturation(image: Tensor, truth: Tensor) -> Tensor:
+    """Mean distance of a pixel from grey in the ab plane of CIELAB; the truth is not looked at."""
+    return _each(lambda a, b: float(np.linalg.norm(_ab(a), axis=-1).mean()), image, truth)
+
+
+def hue_unity(image: Tensor, truth: Tensor) -> Tensor:
+    """How much a picture is of one hue, 0 to 1: the length of the mean unit vector of ab, weighted by chroma.
+
+    1 is sepia or any other tint alone; 0 has as much of each hue as of its opposite, and so has a picture that looks
+    grey. The truth is not looked at.
+    """
+
+    def one(a: np.ndarray, b: np.ndarray) -> float:
+        colours = _ab(a).reshape(-1, 2)
+        chroma = float(np.linalg.norm(colours, axis=1).mean())
+        return float(np.linalg.norm(colours.mean(axis=0))) / chroma if chroma > _GREY else 0.0
 
     return _each(one, image, truth)
 
@@ -73,8 +100,23 @@ def lpips(image: Tensor, truth: Tensor) -> Tensor:
 
 #: Every metric by the name that results carry it under.
 METRICS: Registry[Callable[[Tensor, Tensor], Tensor]] = Registry(
-    "metric", "bigprior.metrics", {"psnr": psnr, "ssim": ssim, "lpips": lpips, "auc": colour_auc}
+    "metric",
+    "bigprior.metrics",
+    {
+        "psnr": psnr,
+        "ssim": ssim,
+        "lpips": lpips,
+        "auc": colour_auc,
+        "ab_error": ab_error,
+        "saturation": saturation,
+        "hue_unity": hue_unity,
+    },
 )
+
+
+def _ab(x: np.ndarray) -> np.ndarray:
+    """The a and b coordinates (H, W, 2) of a picture (H, W, 3), RGB in [0, 1]."""
+    return np.asarray(rgb2lab(x)[..., 1:])
 
 
 def _each(one: Callable[[np.ndarray, np.ndarray], float], image: Tensor, truth: Tensor) -> Tensor:

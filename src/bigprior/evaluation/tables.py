@@ -24,6 +24,8 @@ from bigprior.errors import SettingsError
 from bigprior.evaluation.baselines import Baseline, choose
 from bigprior.evaluation.cases import Case, Cases, digest_of
 from bigprior.evaluation.metrics import METRICS
+from bigprior.evaluation.regions import region_scores
+from bigprior.evaluation.rivals import models
 from bigprior.io.atomic import append_line, write_text
 from bigprior.io.folders import list_pictures
 from bigprior.io.pictures import read_picture
@@ -92,6 +94,9 @@ def picture_rows(
     steps: int | None = None,
     prior_dir: Path | None = None,
     phi: Path | None = None,
+    prior: Path | None = None,
+    rivals: Sequence[Path] = (),
+    trusted: bool = False,
     baselines: tuple[str, ...] | None = None,
     dncnn: Path | None = None,
     lines: Path | None = None,
@@ -107,6 +112,9 @@ def picture_rows(
         steps: of the prior, in place of the preset's.
         prior_dir, phi: priors computed elsewhere, of the pictures' names, and the network that weighs them, in place of
             the preset's.
+        prior: a model's file in place of the preset.
+        rivals: models' files, each a row of its own, of what it makes of a measurement by itself.
+        trusted: those files may run code.
         baselines: which of the task's to run; all that are installed and not slow by default.
         dncnn: folder of trained networks, see :func:`bigprior.evaluation.baselines.choose`.
         lines: file of one JSON line a picture and method; makes the evaluation resumable.
@@ -116,15 +124,18 @@ def picture_rows(
         SettingsError: ``prior_dir`` without ``phi``, or with other pictures.
         WeightsError: a file of ``dncnn`` that is none.
     """
+    # Long for all that a table can be asked, each with a line of its own.
     metrics = metrics or DEGRADATIONS[task].metrics
     methods, missing = choose(task, baselines, dncnn)
-    restorers = _restorers(task, cases.names, preset_name, steps, prior_dir, phi)
+    methods |= models(rivals, task, (*methods, "input", "prior", "ours"), trusted=trusted)
+    asked = partial(load_restorer, preset_name, task, steps=steps, phi=phi, prior=prior, trusted=trusted)
+    restorers = _restorers(asked, cases.names, prior_dir, phi)
     done, scores = Lines(lines), dict[str, list[dict[str, float]]]()
     rows, others = ["ours", *methods], {name: method.depends(task) for name, method in methods.items()}
     for i, name in enumerate(cases.names):
         case, (restorer, made_of) = cases[i], restorers(i)
         seen = [cases.protocol, name, digest_of(case), metrics]
-        score = partial(_scores, truth=case.truth, metrics=metrics, eight_bits=cases.eight_bits)
+        score = partial(_scores, case=case, cases=cases, metrics=metrics)
         for j, row in enumerate(rows):
             parts = ("input", "prior", "ours") if row == "ours" else (row,)
             settings = json.dumps([*seen, made_of if row == "ours" else others[row]])
@@ -167,16 +178,11 @@ def _our_scores(restorer: Restorer, case: Case, score: _Score) -> dict[str, dict
 
 
 def _restorers(
-    task: str,
-    names: Sequence[str],
-    preset_name: str,
-    steps: int | None,
-    prior_dir: Path | None,
-    phi: Path | None,
+    load: Callable[[], Restorer], names: Sequence[str], prior_dir: Path | None, phi: Path | None
 ) -> Callable[[int], tuple[Restorer, dict[str, Any]]]:
     """The restorer of each picture, one for all or one around each precomputed prior, and all it is made of."""
     if prior_dir is None:
-        restorer = load_restorer(preset_name, task, steps=steps, phi=phi)
+        restorer = load()
         return lambda i: (restorer, restorer.provenance)
     if phi is None:
         raise SettingsError("priors computed elsewhere need a network that weighs them: pass --phi FILE")
@@ -201,6 +207,10 @@ def _baseline_scores(method: Baseline, case: Case, score: _Score) -> dict[str, f
 
 
 @torch.no_grad()
-def _scores(image: Tensor, *, truth: Tensor, metrics: Sequence[str], eight_bits: bool) -> dict[str, float]:
-    image = (image.clamp(0, 1) * 255).round() / 255 if eight_bits else image
-    return {metric: float(METRICS[metric](image, truth)) for metric in metrics}
+def _scores(image: Tensor, *, case: Case, cases: Cases, metrics: Sequence[str]) -> dict[str, float]:
+    image = (image.clamp(0, 1) * 255).round() / 255 if cases.eight_bits else image
+    scores = {metric: float(METRICS[metric](image, case.truth)) for metric in metrics}
+    if cases.region is not None:
+        name, where = cases.region
+        scores |= {f"{name}_{k}": v for k, v in region_scores(image, case.truth, where(case)).items()}
+    return scores

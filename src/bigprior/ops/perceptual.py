@@ -66,8 +66,10 @@ class VGGFeatures(nn.Module):
 
 
 @cache
-def lpips_network(device: torch.device) -> Any:
+def lpips_network(device: torch.device, spatial: bool = False) -> Any:
     """LPIPS 0.0 on AlexNet (Zhang et al., CVPR 2018), frozen: two batches (N, 3, H, W) in [-1, 1] to (N, 1, 1, 1).
+
+    If ``spatial``, to the map (N, 1, H, W) of which that is the mean, but for how it is resized.
 
     Its trunk is in this package, so that nothing downloads. Sides are at least :data:`LPIPS_LEAST_PX`.
     """
@@ -76,7 +78,7 @@ def lpips_network(device: torch.device) -> Any:
     # pnet_rand: the heads come with the package; the trunk would be downloaded, so ours takes its place.
     with warnings.catch_warnings():  # lpips asks torchvision for its trunk in a way that torchvision deprecates
         warnings.simplefilter("ignore", UserWarning)
-        network = LPIPS(net="alex", version="0.0", pnet_rand=True, verbose=False)
+        network = LPIPS(net="alex", version="0.0", pnet_rand=True, spatial=spatial, verbose=False)
     with as_file(files("bigprior") / "ops" / "alexnet_features.safetensors") as path:
         trunk = read_tensors(path)
     own = {k: k.split(".", 1)[1] for k in network.net.state_dict()}  # slice1.0.weight: the trunk's module 0

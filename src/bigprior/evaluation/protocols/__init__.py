@@ -5,7 +5,7 @@ from __future__ import annotations
 from bigprior.degradations.simulation import protocols
 from bigprior.errors import UnknownNameError
 from bigprior.evaluation.protocols.ablations import ablations
-from bigprior.evaluation.protocols.field import awgn, jpeg, real
+from bigprior.evaluation.protocols.field import awgn, colours, holes, jpeg, real
 from bigprior.evaluation.protocols.frames import frames
 from bigprior.evaluation.protocols.paper import figure7, gallery, table, table2, table3, table4, table5, tasks
 from bigprior.evaluation.protocols.priors import generator, inversion, samplers
@@ -32,6 +32,8 @@ EVALUATIONS: Registry[Evaluation] = Registry(
         "awgn": awgn,
         "real": real,
         "jpeg": jpeg,
+        "holes": holes,
+        "colours": colours,
     },
 )
 

@@ -1,11 +1,15 @@
-"""The field's own tables on its standard sets: white noise of a level, cameras' own noise, JPEG; all of them blind."""
+"""The field's own tables: white noise of a level, cameras' noise and JPEG, all of them blind; holes; lost colours."""
 
 from __future__ import annotations
 
-from bigprior.degradations import Denoising
+import numpy as np
+
+from bigprior.degradations import Colorization, Denoising, Inpainting
 from bigprior.errors import SettingsError
+from bigprior.evaluation.cases import greys, real_pairs, white_noise
+from bigprior.evaluation.cases import holes as hole_cases
 from bigprior.evaluation.cases import jpeg as jpeg_cases
-from bigprior.evaluation.cases import real_pairs, white_noise
+from bigprior.evaluation.metrics import METRICS
 from bigprior.evaluation.protocols.paper import rows_of
 from bigprior.evaluation.protocols.request import Request, Results
 from bigprior.evaluation.tables import means
@@ -39,3 +43,22 @@ def jpeg(request: Request, progress: Progress) -> Results:
         raise SettingsError(f"quality is {request.quality}: jpeg needs --quality, 1 to 100, such as 10")
     cases = jpeg_cases(Denoising(), request.quality, request.data, request.index)
     return means(rows_of(Denoising.name, cases, request, progress))
+
+
+def holes(request: Request, progress: Progress) -> Results:
+    """Pictures of ``images`` with the holes of ``masks``, dark, scored as a whole and in the hole alone; of 8 bits."""
+    cases = hole_cases(Inpainting, request.data, request.index)
+    return means(rows_of(Inpainting.name, cases, request, progress))
+
+
+def colours(request: Request, progress: Progress) -> Results:
+    """Pictures without their colours, of which ``input`` is the grey picture; of 8 bits.
+
+    How saturated the pictures were, and how much of one hue, stands under ``truth``.
+    """
+    cases = greys(Colorization(), request.data, request.index)
+    metrics, alone = ("auc", "ab_error", "saturation", "hue_unity"), ("saturation", "hue_unity")
+    results = means(rows_of(Colorization.name, cases, request, progress, metrics))
+    truths = [cases[i].truth for i in range(len(cases))]
+    truth = {metric: float(np.mean([float(METRICS[metric](x, x)) for x in truths])) for metric in alone}
+    return {"truth": truth} | results

@@ -52,15 +52,21 @@ def _rows(protocol: str, request: Request, progress: Progress) -> Rows:
     return rows_of(task, simulated(protocol, request.data, request.index), request, progress)
 
 
-def rows_of(task: str, cases: Cases, request: Request, progress: Progress) -> Rows:
+def rows_of(
+    task: str, cases: Cases, request: Request, progress: Progress, metrics: tuple[str, ...] | None = None
+) -> Rows:
     """A table's rows as a request asks for them."""
     return picture_rows(
         task,
         cases,
+        metrics=metrics,
         preset_name=request.preset or DEFAULT_PRESET,
         steps=request.steps,
         prior_dir=request.prior_dir,
         phi=request.phi,
+        prior=request.prior,
+        rivals=request.rivals,
+        trusted=request.trusted,
         baselines=request.baselines,
         dncnn=request.dncnn,
         lines=request.lines,

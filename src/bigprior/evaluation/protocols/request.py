@@ -29,6 +29,9 @@ class Request:
         steps: of the inversion, in place of the preset's; of the ablations' trainings.
         prior_dir: priors computed elsewhere, in place of the preset's.
         phi: a phi network in place of the preset's.
+        prior: a model's file in place of the preset.
+        rivals: models' files, for rows of their own in a table.
+        trusted: those files may run code.
         vgg: local VGG-16 trunk.
         baselines: which to run in a table; all that are installed and not slow by default.
         dncnn: folder of trained networks, ``dncnn-TASK.safetensors``, for a table's row of that name.
@@ -44,6 +47,9 @@ class Request:
     steps: int | None = None
     prior_dir: Path | None = None
     phi: Path | None = None
+    prior: Path | None = None
+    rivals: tuple[Path, ...] = ()
+    trusted: bool = False
     vgg: Path | None = None
     baselines: tuple[str, ...] | None = None
     dncnn: Path | None = None

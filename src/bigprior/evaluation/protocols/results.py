@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,26 @@ _TITLES = {
     "table4": "Inpainting, two to four random boxes (Table IV)",
     "table5": "Blind denoising, sigma 5 to 50 (Table V)",
 }
+#: The field's own tables, by what their files begin with: the title, and what a reader has to know.
+_FIELD = {
+    "awgn": (
+        "White noise of sigma {}, blind",
+        "Noise is not clipped; how much it is, is told to rows that say so.",
+    ),
+    "real": ("Cameras' own noise, blind", "The truth is the mean of many shots."),
+    "jpeg": ("JPEG of quality {}, blind", "Decoded, and denoised without being told what happened."),
+    "holes": (
+        "Free-form holes",
+        "Columns of the hole are of its pixels alone; what is around them is known, and all rows have it as it is.",
+    ),
+    "colours": (
+        "Lost colours",
+        "`input` is grey. Saturation is the mean distance from grey in the ab plane of CIELAB; hue unity is 1 for a "
+        "picture of one tint, such as sepia. `truth` has those of the pictures as they were.",
+    ),
+}
+#: Such a file's name: NAME-SET, or with a level, NAME25-SET.
+_FIELD_FILE = re.compile(rf"({'|'.join(_FIELD)})(\d*)-(.+)")
 #: Files of other measurements.
 _OTHERS = ("figure7-*.json", "frames-*.json", "ablations.json")
 #: What a table's file says beside its rows.
@@ -32,6 +53,12 @@ _COLUMNS = {
     "psnr": ("PSNR dB", "{:.2f}"),
     "ssim": ("SSIM", "{:.4f}"),
     "lpips": ("LPIPS", "{:.4f}"),
+    "hole_psnr": ("PSNR dB, hole", "{:.2f}"),
+    "hole_ssim": ("SSIM, hole", "{:.4f}"),
+    "hole_lpips": ("LPIPS, hole", "{:.4f}"),
+    "ab_error": ("ab error", "{:.2f}"),
+    "saturation": ("saturation", "{:.2f}"),
+    "hue_unity": ("hue unity", "{:.3f}"),
     "mean_phi": ("mean phi", "{:.3f}"),
     "share": ("made up", "{:.1%}"),
     "phi_outside": ("phi outside [0, 1]", "{:.1%}"),
@@ -55,7 +82,8 @@ _GALLERY = {
 def write_results(folder: Path, page: Path) -> list[str]:
     """Write a page from what ``bigprior evaluate NAME --json`` wrote into ``folder``, and its plots beside it.
 
-    Tables are ``TABLE-SET.json``; with a few pictures and slow methods, ``slow-TABLE-SET.json``; the others
+    Tables are ``TABLE-SET.json``; with a few pictures and slow methods, ``slow-TABLE-SET.json``; the field's own
+    ``awgn25-SET.json``, ``real-SET.json``, ``jpeg10-SET.json``, ``holes-SET.json`` and ``colours-SET.json``; the others
     ``figure7-SET.json``, ``frames-SET.json`` and ``ablations.json``. Plots go to ``images`` beside the page; pictures
     of the gallery are shown if they are in ``images/gallery``.
 
@@ -79,6 +107,9 @@ def write_results(folder: Path, page: Path) -> list[str]:
     ]
     for table, title in _titles().items():
         parts += _table_parts(table, title, found, page)
+    for stem, results in found.items():
+        if (named := _FIELD_FILE.fullmatch(stem)) is not None:
+            parts += _field_parts(named, results)
     parts += _correlation_parts(found, page)
     parts += _frame_parts(found, page)
     parts += _gallery_parts(page)
@@ -89,7 +120,8 @@ def write_results(folder: Path, page: Path) -> list[str]:
 
 
 def _shown(folder: Path) -> list[Path]:
-    tables = [path for path in sorted(folder.glob("*-*.json")) if _named(path.stem)[0] in _titles()]
+    listed = sorted(folder.glob("*-*.json"))
+    tables = [path for path in listed if _FIELD_FILE.fullmatch(path.stem) or _named(path.stem)[0] in _titles()]
     return tables + [path for names in _OTHERS for path in sorted(folder.glob(names))]
 
 
@@ -124,6 +156,15 @@ def _table_parts(table: str, title: str, found: dict[str, Any], page: Path) -> l
         published = {name: rows for (of, name), rows in PUBLISHED.items() if of == table}
         parts += _plot(table_figure(title, measured, published), page, f"{table}.png", f"{title}, as points")
     return parts
+
+
+def _field_parts(named: re.Match[str], results: dict[str, Any]) -> list[str]:
+    """A table of the field, from its file's name: what, its level, the set."""
+    title, said = _FIELD[named[1]]
+    heading = ["", f"## {title.format(named[2])}: {named[3]}", "", said]
+    if "pictures" in results:
+        heading += ["", f"Means of {results['pictures']} pictures; those of 8 bits are scored."]
+    return [*heading, "", *_rows(results, PUBLISHED.get((named[1] + named[2], named[3]), {}))]
 
 
 def _correlation_parts(found: dict[str, Any], page: Path) -> list[str]:
