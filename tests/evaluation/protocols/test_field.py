@@ -153,7 +153,7 @@ def test_rivals_are_told_what_they_need(tmp_path: Path, phi: Path) -> None:
     assert of_file["ours"]["psnr"] != rows["ours"]["psnr"] and of_file["prior"]["psnr"] < 25
     with pytest.raises(SettingsError, match="two rows would be called ffdnet"):
         measured("awgn", **given, rivals=(file, file))
-    with pytest.raises(SettingsError, match="FFDNet, which removes noise"):
+    with pytest.raises(SettingsError, match=r"\(FFDNet\) removes noise"):
         measured("colours", **{**given, "rivals": (file,)})
 
 

@@ -60,8 +60,8 @@ class Takes:
         """
         if not self.suits(physics):
             raise SettingsError(
-                f"{name} is a {self.architecture}, which {self._does()}: it cannot {physics.verb}; pass another "
-                "model, or none for a preset's prior"
+                f"{name} ({self.architecture}) {self._does()}: it cannot {physics.verb}; pass another model, or none "
+                "for a preset's prior"
             )
 
     def _does(self) -> str:
@@ -73,7 +73,7 @@ class Takes:
             return "gives colours to grey pictures"
         if self.scale > 1:
             return f"makes pictures {self.scale} times as large"
-        return "makes a picture of a picture and is told neither of holes nor of lost colours"
+        return "makes a picture of a picture, takes no mask and gives no colours"
 
 
 class Model(nn.Module, ABC):

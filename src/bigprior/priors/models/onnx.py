@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,8 @@ def read_onnx(path: Path) -> OnnxModel:
     options.log_severity_level = 4  # what goes wrong is said once, by us
     options.intra_op_num_threads = torch.get_num_threads()
     try:
-        # Of its bytes, not its path: tensors in other files would not be in its hash.
+        # Of its bytes, and with nowhere to look for tensors in other files, which would not be in its hash.
+        options.add_session_config_entry("session.model_external_initializers_file_folder_path", os.devnull)
         session = runtime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's errors have no common type
         said = str(error).strip().splitlines()[0]

@@ -46,7 +46,7 @@ class ModelPrior(Prior):
             WeightsError: the model fails on it.
         """
         takes = self.model.takes
-        takes.refuse("this model", type(m.degradation))
+        takes.refuse("the model", type(m.degradation))
         x = m.y if m.y.ndim == 4 and m.y.shape[1] == takes.channels else m.fidelity
         told = self._told(m)
         answers = []
