@@ -336,3 +336,36 @@ def test_noise_is_taken_for_as_much_as_one_says() -> None:
     for strength in (-1, 2.5):
         with pytest.raises(SettingsError, match=r"strength is .*: expected 0 to 2"):
             Restorer(Shown(x), ConstantPhi(0.5), strength=strength)
+
+
+def test_floats_on_another_scale_are_refused_whatever_holds_them() -> None:
+    x = torch.rand(2, 3, 8, 9)
+    restorer = Restorer(PrecomputedPrior(x), ConstantPhi(0.5))
+    for peak in (255, 65535):
+        with pytest.raises(ImageError, match=rf"measurement is float32 \(2, 3, 8, 9\) .*pass x / {peak}"):
+            restorer.restore(x * peak, Denoising(0.1))
+    assert restorer.restore(x + 0.3 * torch.randn_like(x), Denoising(0.1)).restored.shape == x.shape
+
+
+def test_seeds_and_weights_of_what_is_made_up_that_say_nothing() -> None:
+    x = torch.rand(1, 3, 8, 9)
+    restorer = Restorer(PrecomputedPrior(x), ConstantPhi(0.5))
+    for seed in (-1, 2**63):
+        with pytest.raises(SettingsError, match=f"seed is {seed}"):
+            restorer.restore(x, Denoising(0.1), seed=seed)
+    for rho in (-1.0, float("inf"), float("nan")):
+        with pytest.raises(SettingsError, match="rho is"):
+            Restorer(PrecomputedPrior(x), ConstantPhi(0.5), rho=rho)
+    mask = torch.ones(1, 1, 8, 9)
+    mask[..., 3:5, 3:5] = 0
+    with pytest.raises(SettingsError, match="phi is known in this inpainting, so rho says nothing"):
+        Restorer(PrecomputedPrior(x), ConstantPhi(0.5), rho=0.1).restore(x, Inpainting(mask))
+
+
+def test_whether_a_restorer_draws_is_its_priors_to_say() -> None:
+    class Drawing(PrecomputedPrior):
+        draws = True
+
+    still, drawing = PrecomputedPrior(torch.rand(1, 3, 8, 9)), Drawing(torch.rand(1, 3, 8, 9))
+    for prior, draws in ((still, False), (drawing, True), (Blend(still, still), False), (Blend(still, drawing), True)):
+        assert Restorer(prior, ConstantPhi(0.5)).draws == draws

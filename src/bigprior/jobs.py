@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bigprior.errors import MaskError
+from bigprior.errors import BigpriorError, MaskError, SettingsError
 from bigprior.io.decoding import decode
 from bigprior.io.samples import Decoded
+from bigprior.progress import part_of
 from bigprior.report.output import Output, check_folder
+from bigprior.settings import check_seed
 
 # Torch is imported by what needs it: a job is refused before, if it can be.
 if TYPE_CHECKING:
@@ -41,6 +43,8 @@ class Job:
         seed: of the prior's start.
         output: which results are written, and how.
         page: of a photo's file that has several pages or frames, from 1 on.
+        samples: how many restorations, from ``seed`` and those after it; the first is the result, the others are saved
+            beside it.
     """
 
     photo: Path
@@ -50,6 +54,7 @@ class Job:
     seed: int = 0
     output: Output = field(default_factory=Output)
     page: int | None = None
+    samples: int = 1
 
     def __post_init__(self) -> None:
         """Names of files may come as text; settings are a copy, which nobody else changes."""
@@ -71,8 +76,11 @@ def check(job: Job) -> Decoded:
         ImageError: the photo, or a picture among the settings, cannot be read.
         MaskError: a picture among the settings is not of the photo's size.
         OutputError: the folder cannot be written, or holds something that would be lost.
-        SettingsError: the format that was chosen does not hold what the photo has.
+        SettingsError: the format that was chosen does not hold what the photo has, or a seed or samples out of range.
     """
+    check_seed(job.seed)
+    if job.samples < 1:
+        raise SettingsError(f"samples is {job.samples}: expected at least 1")
     files = [value for value in job.settings.values() if isinstance(value, Path)]
     check_folder(job.folder, overwrite=job.output.overwrite, reads=[job.photo, *files])
     photo = decode(job.photo, job.page)
@@ -108,7 +116,20 @@ def measurement_of(job: Job) -> tuple[Picture, Degradation, Tensor]:
     from bigprior.io.pictures import read_picture
 
     picture, degradation = read_picture(job.photo, job.page), degradation_of(job)
-    return picture, degradation, degradation.of_photograph(picture.image)
+    try:
+        y = degradation.of_photograph(picture.image)
+        m = degradation.measure(y)
+        _, _ = m.size, m.fidelity  # what of it is asked first, while it is known whose fault an error is
+    except BigpriorError:
+        raise
+    except Exception as error:  # of settings that the degradation took, but cannot use
+        height, width = picture.image.shape[2:]
+        said = "".join(f" with {name}={value}" for name, value in job.settings.items())
+        why = " ".join(str(error).split())
+        raise SettingsError(
+            f"{degradation.name}{said} cannot take {job.photo}, which is {width}x{height} ({why})"
+        ) from error
+    return picture, degradation, y
 
 
 def run(job: Job, restorer: Restorer, progress: Progress | None = None) -> Restoration:
@@ -125,17 +146,25 @@ def run(job: Job, restorer: Restorer, progress: Progress | None = None) -> Resto
     with _timed("read", job):
         picture, degradation, y = measurement_of(job)
     where = next((tensor.device for tensor in restorer.state_dict().values()), y.device)
-    with _timed("restored", job):
-        result = restorer.restore(y.to(where), degradation.to(where), seed=job.seed, progress=progress)
+    if job.samples > 1 and not restorer.draws:
+        raise SettingsError(
+            f"this restorer gives one answer to {degradation.name}, whatever the seed: leave samples out"
+        )
+    results = []
+    for i in range(job.samples):
+        with _timed("restored", job):
+            part = part_of(progress, i, job.samples)
+            results.append(restorer.restore(y.to(where), degradation.to(where), seed=job.seed + i, progress=part))
     with _timed("saved", job):
-        _save(result, job, picture, colours=degradation.colours)
-    return result
+        _save(results, job, picture, colours=degradation.colours)
+    return results[0]
 
 
-def _save(result: Restoration, job: Job, picture: Picture, *, colours: bool) -> None:
-    """Write the result as the photo was: its bits, alpha, profile, and grey if nothing gave it colours."""
+def _save(results: Sequence[Restoration], job: Job, picture: Picture, *, colours: bool) -> None:
+    """Write the result, and others beside it, as the photo was: its bits, alpha, profile, and grey if it stayed so."""
     from bigprior.ops.resampling import resized
 
+    result, *others = results
     size, alpha = result.restored.shape[2:], picture.alpha
     grey = picture.is_grey and not colours
     if alpha is not None and alpha.shape[2:] != size:  # the photo was a smaller measurement of its picture
@@ -149,6 +178,7 @@ def _save(result: Restoration, job: Job, picture: Picture, *, colours: bool) -> 
         suffix=job.photo.suffix,
         grey=grey,
         metadata=picture.metadata,
+        others=others,
         **output,
     )
 

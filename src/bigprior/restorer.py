@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import deepinv as dinv
@@ -10,9 +11,9 @@ from PIL import Image
 from torch import Tensor, nn
 
 from bigprior.degradations import Degradation, Measurement, as_degradation
-from bigprior.errors import SettingsError
+from bigprior.errors import ImageError, SettingsError
 from bigprior.fusion import fuse_in_frame, fuse_pixels
-from bigprior.io.arrays import as_picture
+from bigprior.io.arrays import NO_SUCH_NOISE, as_picture, described, other_scale
 from bigprior.io.samples import Array
 from bigprior.networks.noise_estimator import NoiseEstimator
 from bigprior.noise import noise_by
@@ -21,6 +22,7 @@ from bigprior.phi import PhiNetwork
 from bigprior.priors.base import Prior
 from bigprior.progress import Progress
 from bigprior.restoration import Restoration
+from bigprior.settings import check_seed
 
 
 class Restorer(dinv.models.Reconstructor):  # type: ignore[misc]  # deepinv publishes no types
@@ -36,7 +38,7 @@ class Restorer(dinv.models.Reconstructor):  # type: ignore[misc]  # deepinv publ
         provenance: kept in every result.
 
     Raises:
-        SettingsError: a strength outside 0 to 2, or a ``phi`` that is none.
+        SettingsError: a strength outside 0 to 2, a ``rho`` that is negative or no number, or a ``phi`` that is none.
     """
 
     def __init__(
@@ -57,9 +59,17 @@ class Restorer(dinv.models.Reconstructor):  # type: ignore[misc]  # deepinv publ
         self.phi = nn.ModuleDict(phi) if isinstance(phi, dict) else phi
         if not 0 <= strength <= 2:
             raise SettingsError(f"strength is {strength}: expected 0 to 2; 1 takes noise as it was found")
+        if rho is not None and not 0 <= rho < math.inf:
+            raise SettingsError(f"rho is {rho}: expected a number, 0 or more")
         self.rho, self.noise, self.strength = rho, noise, strength
         self.provenance = provenance or {}
         self.eval()
+
+    @property
+    def draws(self) -> bool:
+        """Whether the result depends on the seed; False if no prior in it draws anything."""
+        priors = [module for module in self.prior.modules() if isinstance(module, Prior)]
+        return any(p.draws for p in priors if sum(isinstance(part, Prior) for part in p.modules()) == 1)
 
     def forward(self, y: Tensor, physics: dinv.physics.Physics, **settings: Any) -> Tensor:
         """Deepinv's signature: the restored picture alone."""
@@ -84,12 +94,16 @@ class Restorer(dinv.models.Reconstructor):  # type: ignore[misc]  # deepinv publ
             progress: called with (finished, total) units of the prior's work.
 
         Raises:
-            ImageError: ``y`` is not a measurement of ``degradation``.
+            ImageError: ``y`` is not a measurement of ``degradation``, or on a scale of 255 or 65535.
             MaskError: a mask of another size.
-            SettingsError: no phi network for this task, or a physics without a bijection that is known.
+            SettingsError: no phi network for this task, a physics without a bijection that is known, a seed out of
+                range, or a ``rho`` where phi is known.
         """
+        check_seed(seed)
         physics = as_degradation(degradation)
         m, found = self._measured(y, physics)
+        if m.known_phi is not None and self.rho is not None:
+            raise SettingsError(f"phi is known in this {physics.name}, so rho says nothing: leave it out")
         weigher = None if m.known_phi is not None else self._weigher(physics)
         projection = self.prior.project(m, seed=seed, progress=progress)
         prior = projection.image
@@ -120,6 +134,8 @@ class Restorer(dinv.models.Reconstructor):  # type: ignore[misc]  # deepinv publ
     def _measured(self, y: Tensor | Array | Image.Image, physics: Degradation) -> tuple[Measurement, Tensor | None]:
         """The measurement, and its noise level as it was before it was scaled, if it was."""
         m = physics.measure(_batch(y, physics))
+        if (most := float(m.y.max())) > NO_SUCH_NOISE and float(m.fidelity.max()) > NO_SUCH_NOISE:
+            raise ImageError(other_scale(f"measurement is {described(m.y)}", most))
         if self.noise is not None and physics.noisy and physics.known_sigma is None:
             m = m.with_noise(noise_by(self.noise, m.fidelity))
         if self.strength == 1 or m.noise is None:

@@ -28,6 +28,16 @@ class Settings(BaseModel):
             raise SettingsError(f"{name} is {came}: {first['msg']}") from None
 
 
+def check_seed(seed: int) -> None:
+    """That random numbers can begin at ``seed``.
+
+    Raises:
+        SettingsError: they cannot.
+    """
+    if not 0 <= seed < 2**63:
+        raise SettingsError(f"seed is {seed}: expected 0 or more, below 2**63")
+
+
 def index_of(text: str) -> tuple[int, int] | None:
     """The first and last picture of ``A-B``; None of nothing.
 

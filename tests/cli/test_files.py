@@ -1,11 +1,17 @@
 """What the commands of the tasks write, and that nothing they meet is lost."""
 
 import errno
+import json
+import os
+import subprocess
+import sys
+from typing import Any
 
 import pytest
 import torch
 from PIL import ExifTags, Image
 
+from bigprior.degradations import DEGRADATIONS, Degradation
 from bigprior.io.layers import read_layers
 from bigprior.io.pictures import read_picture, write_picture
 
@@ -155,3 +161,113 @@ def test_a_page_is_chosen_or_the_file_refused(run, tmp_path):
     assert code == 2 and "page is 3" in err and not (tmp_path / "out").exists()
     code, *_ = run("denoise", tmp_path / "a.tif", *QUICK, "--only", "fidelity", "-o", tmp_path / "out", "--page", 2)
     assert code == 0 and (255 * read_picture(tmp_path / "out" / "fidelity.tif").image).round().unique() == 150
+
+
+def test_several_answers_are_saved_side_by_side(run, photo, tmp_path):
+    options = [*QUICK, "--seed", 5, "--only", "restored,panel"]
+    assert run("denoise", photo, *options, "--samples", 3, "-o", tmp_path / "out")[0] == 0
+    names = {"restored.png", "restored-2.png", "restored-3.png", "panel.png", "samples.png", "restoration.json"}
+    assert files(tmp_path / "out") == names
+    made = json.loads((tmp_path / "out" / "restoration.json").read_text())
+    assert set(made["files"]) == names and [one["seed"] for one in made["samples"]] == [5, 6, 7]
+    assert made["seed"] == 5 and made["made_up"] == made["samples"][0]["made_up"]
+    first, second = (read_picture(tmp_path / "out" / f"restored{n}.png").image for n in ("", "-2"))
+    assert not torch.equal(first, second)
+    assert run("denoise", photo, *BRIEF, "--seed", 6, "-o", tmp_path / "alone")[0] == 0
+    assert torch.equal(second, read_picture(tmp_path / "alone" / "restored.png").image)
+
+
+def test_the_embedded_denoiser_draws_samples_of_what_it_answers_else_at_once(run, photo, mask, tmp_path):
+    sampled = ["--samples", 2, "--steps", 2, "--only", "restored"]
+    assert run("inpaint", photo, "--mask", mask, *sampled, "-o", tmp_path / "out")[0] == 0
+    first, second = (read_picture(tmp_path / "out" / f"restored{n}.png").image for n in ("", "-2"))
+    known = (read_picture(mask).image == 1).expand_as(first)
+    assert torch.equal(first[known], second[known]) and not torch.equal(first, second)
+    for option, value in (("--seed", 3), ("--steps", 3)):
+        code, _, err = run("inpaint", photo, "--mask", mask, option, value, "-o", tmp_path / "none")
+        assert code == 2 and f"{option}" in err and "leave" in err and not (tmp_path / "none").exists()
+
+
+STOPPED = """
+import os, signal, sys, threading
+from bigprior import jobs
+from bigprior.cli import main
+from bigprior.io import pictures
+number = getattr(signal, sys.argv.pop(1))
+def stop(*_, **__):
+    os.kill(os.getpid(), number)
+    threading.Event().wait(60)
+if sys.argv.pop(1) == "writing":
+    pictures.imagecodecs.png_encode = stop
+else:
+    jobs.check = stop
+sys.argv[0] = "bigprior"
+main()
+"""
+
+
+@pytest.mark.parametrize(("number", "code", "when"), [("SIGINT", 130, "writing"), ("SIGTERM", 143, "reading")])
+def test_a_signal_is_one_line_and_leaves_nothing_half(photo, home, tmp_path, number, code, when):
+    before = files(tmp_path)
+    words = ["denoise", str(photo), *map(str, QUICK), "-o", str(tmp_path / "new" / "out")]
+    env = os.environ | {"BIGPRIOR_HOME": str(home)}
+    command = [sys.executable, "-c", STOPPED, number, when, *words]
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout, done.stderr) == (code, "", "bigprior: interrupted\n")
+    assert files(tmp_path) == before and not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["denoise", "--seed", "-1"], "seed is -1: expected 0 or more"),
+        (["denoise", "--seed", str(2**63)], "seed is 9223372036854775808"),
+        (["denoise", "--samples", "0"], "samples is 0: expected at least 1"),
+        (["colorize", "--rho", "inf", "--preset", "rooms-diffusion"], "rho is inf: expected a number"),
+        (["colorize", "--rho", "nan", "--preset", "rooms-diffusion"], "rho is nan: expected a number"),
+        (["denoise", "--rho", "0.1"], "rho says nothing to the unet network"),
+        (["denoise", "--sigma", "nan"], "sigma is nan"),
+        (["denoise", "--strength", "inf"], "strength is inf"),
+        (["denoise", "--page", "2"], "page is 2 but"),
+        (["restore", "--degradation", "inpainting", "--set", "mask=mask.png", "--rho", "0"], "rho says nothing"),
+    ],
+)
+def test_numbers_that_say_nothing_are_refused_by_name(run, photo, mask, tmp_path, monkeypatch, options, said):
+    monkeypatch.chdir(tmp_path)
+    task, *more = options
+    own = more if "--preset" in more else [*more, *map(str, QUICK)]
+    code, out, err = run(task, photo, *own, "-o", tmp_path / "out")
+    assert (code, out) == (2, "") and said in err and err.count("\n") == 1 and not (tmp_path / "out").exists()
+
+
+class Larger(Degradation):
+    """Another package's, which believes what it is told, and fails later."""
+
+    name = "larger"
+    verb = "enlarge"
+    placement = "tiles"
+
+    def __init__(self, size: Any = None) -> None:
+        super().__init__()
+        if size == "odd":
+            raise ValueError("two\nlines")
+        self.size = size
+
+    def picture_size(self, y):
+        height, width = self.size or y.shape[2:]
+        return height, width
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [("3", "larger with size=3 cannot take"), ("odd", "larger does not take size=odd (two lines)")],
+)
+def test_a_bad_setting_of_another_packages_degradation_is_one_clear_line(
+    run, home, photo, tmp_path, request, value, said
+):
+    DEGRADATIONS.register("larger")(Larger)
+    request.addfinalizer(lambda: DEGRADATIONS.remove("larger"))
+    options = ["--phi", home / "phi.safetensors", *QUICK, "-o", tmp_path / "out"]
+    code, _, err = run("restore", photo, "--degradation", "enlarge", "--set", f"size={value}", *options)
+    assert code == 2 and said in err and err.count("\n") == 1 and "not foreseen" not in err
+    assert not (tmp_path / "out").exists()

@@ -221,3 +221,10 @@ def test_a_new_file_has_the_usual_permissions(tmp_path):
     write_picture(tmp_path / "new" / "a.png", torch.zeros(1, 3, 2, 2))
     modes = {stat.S_IMODE(p.stat().st_mode) for p in (tmp_path / "usual", tmp_path / "new" / "a.png")}
     assert len(modes) == 1
+
+
+def test_floats_on_a_scale_of_255_are_no_white_picture(tmp_path):
+    for image, peak in ((torch.rand(1, 3, 4, 4) * 255, 255), (torch.full((1, 1, 4, 4), 60000.0), 65535)):
+        with pytest.raises(ImageError, match=f"expected floats in .0, 1.; pass x / {peak}"):
+            write_picture(tmp_path / "a.png", image)
+    assert not list(tmp_path.iterdir())

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import pickle
+import warnings
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,8 @@ from safetensors.torch import save_file
 
 from bigprior.errors import BigpriorError, OutputError, WeightsError
 from bigprior.io import weights
-from bigprior.io.weights import read_tensors, read_weights, save_weights, sha256
+from bigprior.io.weights import fitting, read_tensors, read_weights, save_weights, sha256
+from bigprior.networks.denoising_unet import DenoisingUNet
 
 
 class Hostile:
@@ -154,3 +156,34 @@ def test_settings_that_bigprior_did_not_write_are_refused(tmp_path: Path, metada
 def test_sha256_is_that_of_the_bytes(tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(bytes(range(256)) * 5000)
     assert sha256(tmp_path / "x") == hashlib.sha256(bytes(range(256)) * 5000).hexdigest()
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"widths": [10**12]},
+        {"widths": [-1]},
+        {"widths": "many"},
+        {"widths": []},
+        {"blocks": 10**9},
+        {"blocks": 1e400},
+        {"nonesuch": 1},
+        {"deep": {"er": [[10**9]]}},
+    ],
+)
+def test_settings_that_no_weights_fit_are_one_error(settings: dict, recwarn: pytest.WarningsRecorder) -> None:
+    """Before memory is asked for, and without a library's warnings."""
+    with pytest.raises(WeightsError, match=r"not the weights of a network|a setting is") as caught:
+        weights.built(DenoisingUNet, "a network", {"a": torch.ones(3)}, settings)
+    assert "\n" not in str(caught.value) and not recwarn.list
+
+
+@pytest.mark.parametrize("raised", [ValueError("two\nlines"), ZeroDivisionError(), MemoryError(), KeyError("a")])
+def test_whatever_hostile_weights_raise_is_one_error(raised: Exception, recwarn: pytest.WarningsRecorder) -> None:
+    with (
+        pytest.raises(WeightsError, match="no generator of such a preset") as caught,
+        fitting("no generator of such a preset"),
+    ):
+        warnings.warn("a library's", stacklevel=1)
+        raise raised
+    assert "\n" not in str(caught.value) and not recwarn.list

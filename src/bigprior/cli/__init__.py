@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
@@ -13,7 +14,17 @@ from bigprior.cli.evaluating import evaluate, results
 from bigprior.cli.inpaint import inpaint
 from bigprior.cli.presets import priors
 from bigprior.cli.restore import restore
-from bigprior.cli.terminal import OUT, Quiet, Verbose, fail, listening, speak
+from bigprior.cli.terminal import (
+    OUT,
+    Interrupted,
+    Quiet,
+    Verbose,
+    fail,
+    listening,
+    speak,
+    stoppable,
+    without_warnings,
+)
 from bigprior.cli.training import train
 from bigprior.errors import BigpriorError
 from bigprior.threads import wait_passively
@@ -57,8 +68,17 @@ def main() -> None:
     """Entry point: an error that bigprior raises on purpose, or a wrong option, is one line, and exit code 2."""
     wait_passively()
     speak()
+    with without_warnings(), stoppable() as stopped:
+        code = _called(stopped)
+    raise SystemExit(code)
+
+
+def _called(stopped: Callable[[], Interrupted | None]) -> int:
+    """Run the command that was typed; gives the exit code."""
     try:
-        code = app(standalone_mode=False)
+        code: int = app(standalone_mode=False)
+    except Interrupted as interruption:
+        code = fail("interrupted", interruption.code, traced=False)
     except BigpriorError as error:
         code = fail(str(error), 2)
     except _UsageError as error:
@@ -66,9 +86,12 @@ def main() -> None:
         code = fail(f"{said} (see --help)", 2, traced=False) if said else 2
     except (KeyboardInterrupt, typer.Abort):
         code = fail("interrupted", 130, traced=False)
-    except Exception as error:  # not foreseen: still one line, and --verbose for whoever mends it
+    except Exception as error:
+        if (told := stopped()) is not None:  # which a library made an error of its own of
+            return fail("interrupted", told.code, traced=False)
+        # Not foreseen: still one line, and --verbose for whoever mends it.
         code = fail(f"{type(error).__name__}: {error} (not foreseen; --verbose shows where)", 1)
-    raise SystemExit(code)
+    return code
 
 
 __all__ = ["app", "main"]

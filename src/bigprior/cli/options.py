@@ -35,7 +35,13 @@ Index = Annotated[
     str, typer.Option(help="Which pictures, in the order of their names: A-B, both included; all by default.")
 ]
 Steps = Annotated[int | None, typer.Option(help="Steps of the inversion, in place of the preset's.")]
-Seed = Annotated[int, typer.Option(help="Of the inversion's start; the same seed gives the same picture.")]
+Seed = Annotated[
+    int | None,
+    typer.Option(
+        help="Where random numbers begin, of an inversion's start or of samples; 0 by default. The same seed gives the "
+        "same picture. Refused where a prior draws nothing."
+    ),
+]
 Device = Annotated[str, typer.Option(help="Where to compute: cpu, cuda, cuda:1, mps.")]
 FrameName = Annotated[
     str | None,
@@ -62,7 +68,10 @@ class Choices:
     ] = None
     paper: Annotated[bool, typer.Option("--paper", help="Invert with the paper's own settings (slow).")] = False
     vgg: Vgg = None
-    seed: Seed = 0
+    seed: Seed = None
+    samples: Annotated[
+        int, typer.Option(help="So many different answers, of this seed and the next ones; the first is the result.")
+    ] = 1
     device: Device = "cpu"
     output: Annotated[
         Path | None,

@@ -44,7 +44,8 @@ def restore_photos(
 
     budget_s, output = None if how.budget is None else seconds(how.budget), how.written()
     placed = folders(photos, how.output, task)
-    jobs = [Job(photo, task, settings_of(photo), folder, how.seed, output, how.page) for photo, folder in placed]
+    asked: dict[str, Any] = {"output": output, "page": how.page, "samples": how.samples, "seed": how.seed or 0}
+    jobs = [Job(photo, task, settings_of(photo), folder, **asked) for photo, folder in placed]
     with working("reading"):
         bits = [check(job).bits for job in jobs]  # nothing is written if one of them cannot be read
     with working("loading"):
@@ -53,10 +54,15 @@ def restore_photos(
 
         for job in jobs:
             degradation_of(job)
-        asked: dict[str, Any] = {"steps": how.steps, "budget_s": budget_s, "paper": how.paper, "vgg": how.vgg}
-        asked |= {"prior": how.prior, "trusted": how.trust_prior}
+        prior: dict[str, Any] = {"steps": how.steps, "budget_s": budget_s, "paper": how.paper, "vgg": how.vgg}
+        prior |= {"prior": how.prior, "trusted": how.trust_prior}
         fused: dict[str, Any] = {"frame": frame, "rho": rho, "phi": phi, "strength": strength}
-        restorer = load_restorer(how.preset, task, **asked, **fused, device=device_of(how.device))
+        device = device_of(how.device)
+        restorer = load_restorer(how.preset, task, **prior, **fused, samples=how.samples, device=device)
+        if not restorer.draws and (how.seed is not None or how.samples > 1):
+            option = "seed" if how.samples == 1 else "samples"
+            who = how.prior or f"preset {how.preset}"
+            raise SettingsError(f"{who} draws nothing for {task}, so --{option} says nothing: leave it out")
     for job, depth in zip(jobs, bits, strict=True):
         with progress_of(task if len(jobs) == 1 else job.photo.name) as progress:
             result = run(job, restorer, progress)

@@ -7,8 +7,13 @@ where an error came from.
 from __future__ import annotations
 
 import logging
+import os
+import signal
+import sys
+import threading
 import time
 import traceback
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from inspect import Parameter
@@ -53,6 +58,49 @@ def speak(*, quiet: bool = False, verbose: bool = False) -> None:
     _LOG.setLevel(logging.INFO if verbose else logging.NOTSET)
     if verbose:
         _LOG.addHandler(_HANDLER)
+        warnings.simplefilter("default")
+
+
+class Interrupted(BaseException):
+    """The program was told to stop."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(signal.Signals(number).name)
+        self.code = 128 + number
+
+
+@contextmanager
+def stoppable() -> Iterator[Callable[[], Interrupted | None]]:
+    """SIGINT and SIGTERM raise :class:`Interrupted` in the block, so that what is half done is removed.
+
+    Yields:
+        What gives the interruption that there has been, whatever became of it.
+    """
+    owner, came = os.getpid(), list[Interrupted]()
+
+    def stop(number: int, _: object) -> None:
+        if os.getpid() != owner:  # a worker, which has nothing to say
+            os._exit(128 + number)
+        came.append(Interrupted(number))
+        raise came[-1]
+
+    before = {}
+    if threading.current_thread() is threading.main_thread():
+        before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: came[-1] if came else None
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def without_warnings() -> Iterator[None]:
+    """Libraries' warnings are not for those who use the program; ``--verbose`` shows them, as does ``python -W``."""
+    with warnings.catch_warnings():
+        if not sys.warnoptions:
+            warnings.simplefilter("ignore")
+        yield
 
 
 def fail(message: str, code: int, *, traced: bool = True) -> int:

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 import deepinv as dinv
 from torch import Tensor
 
-from bigprior.errors import SettingsError
+from bigprior.errors import BigpriorError, SettingsError
 
 
 class OfPhotographs(dinv.physics.Physics):  # type: ignore[misc]  # deepinv publishes no types
@@ -35,7 +35,13 @@ class OfPhotographs(dinv.physics.Physics):  # type: ignore[misc]  # deepinv publ
         """
         named = [p for p in signature(cls).parameters.values() if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
         cls.refuse_others(settings, [parameter.name for parameter in named])
-        return cls(**settings)
+        try:
+            return cls(**settings)
+        except BigpriorError:
+            raise
+        except Exception as error:  # another package's degradation can raise anything
+            said = ", ".join(f"{name}={value}" for name, value in settings.items()) or "no settings"
+            raise SettingsError(f"{cls.name} does not take {said} ({' '.join(str(error).split())})") from error
 
     @classmethod
     def refuse_others(cls, settings: Mapping[str, Any], known: Sequence[str]) -> None:

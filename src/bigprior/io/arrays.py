@@ -14,7 +14,7 @@ from bigprior.errors import ImageError
 from bigprior.io.samples import Array, plain_mode, scaled
 
 #: Floats above this are not of [0, 1], whatever noise was added to them: they were on a scale of 255 or 65535.
-_NO_SUCH_NOISE = 16.0
+NO_SUCH_NOISE = 16.0
 #: And without a single negative, which noise would have, this is far enough.
 _NO_SUCH_LIGHT = 2.0
 _DEEP_MODES = ("I;16", "I;16L", "I;16B", "I;16N")
@@ -55,7 +55,7 @@ def to_numpy(image: Tensor, dtype: npt.DTypeLike = np.uint8, *, name: str = "ima
         name: what an error calls it.
 
     Raises:
-        ImageError: not such a tensor, NaN or infinite values, or another ``dtype``.
+        ImageError: not such a tensor, NaN or infinite values, values on a scale of 255 or 65535, or another ``dtype``.
     """
     kind = np.dtype(dtype)
     if kind not in (np.uint8, np.uint16, np.float32, np.float64):
@@ -68,6 +68,8 @@ def to_numpy(image: Tensor, dtype: npt.DTypeLike = np.uint8, *, name: str = "ima
     if not batch.isfinite().all():
         raise ImageError(f"{name} has NaN or infinite values: expected floats in [0, 1]; mend what computed it")
     if kind.kind == "u":
+        if (most := float(batch.max())) > NO_SUCH_NOISE:
+            raise ImageError(other_scale(f"{name} is {described(image)}", most))
         batch = (batch.clamp(0, 1) * np.iinfo(kind).max).round()
     samples: Array = batch[0].permute(1, 2, 0).contiguous().numpy().astype(kind)
     return samples
@@ -146,7 +148,12 @@ def _checked(picture: Tensor, what: str) -> Tensor:
     least, most = (float(value) for value in picture.detach().aminmax())
     if not math.isfinite(most - least):
         raise ImageError(f"{what} with NaN or infinite values: expected floats in [0, 1]; mend what computed it")
-    if most > _NO_SUCH_NOISE or (most > _NO_SUCH_LIGHT and least >= 0):
-        peak = 255 if most <= 255 else 65535
-        raise ImageError(f"{what} with values up to {most:g}: expected floats in [0, 1]; pass x / {peak}")
+    if most > NO_SUCH_NOISE or (most > _NO_SUCH_LIGHT and least >= 0):
+        raise ImageError(other_scale(what, most))
     return picture
+
+
+def other_scale(what: str, most: float) -> str:
+    """What is said of floats up to ``most``, which is too many for [0, 1]."""
+    peak = 255 if most <= 255 else 65535
+    return f"{what} with values up to {most:g}: expected floats in [0, 1]; pass x / {peak}"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,6 +20,8 @@ from bigprior.io.atomic import replacing
 
 _Network = TypeVar("_Network", bound=nn.Module)
 
+#: Numbers among a network's settings up to this one can be more than there are weights: a seed, a step, a resolution.
+_LARGEST_SETTING = 4096
 #: Where checkpoints keep the weights that make pictures, under names in use; averaged ones come first.
 _NESTED = ("g_ema", "G_ema", "params_ema", "state_dict", "netG_state_dict", "params")
 
@@ -36,7 +40,9 @@ def read_tensors(path: Path | str) -> dict[str, Tensor]:
     if path.suffix == ".safetensors":
         return _read_safetensors(path)[0]
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():  # of what is refused below
+            warnings.simplefilter("ignore")
+            state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch.load raises many unrelated types for a broken or hostile file
         raise WeightsError(
             f"{path} is not a file of plain tensors (or carries code): convert it to safetensors"
@@ -82,12 +88,47 @@ def built(
     Raises:
         WeightsError: they do not fit each other.
     """
-    try:
+    with fitting(f"not the weights of {what}"):
+        refuse_what_does_not_fit(settings, state)
         network = of_class(**settings)
         network.load_state_dict(dict(state))
-    except (RuntimeError, TypeError, IndexError) as error:
-        raise WeightsError(f"not the weights of {what} ({str(error).splitlines()[-1].strip()})") from None
     return network
+
+
+@contextmanager
+def fitting(what: str) -> Iterator[None]:
+    """Whatever comes of building a network with somebody's weights and settings becomes one WeightsError.
+
+    Args:
+        what: is said, with the reason.
+
+    Raises:
+        WeightsError: of any other error.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    except WeightsError:
+        raise
+    except Exception as error:  # files can hold anything
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+        raise WeightsError(f"{what} ({lines[-1]})") from error
+
+
+def refuse_what_does_not_fit(settings: Any, state: Mapping[str, Tensor]) -> None:
+    """Refuse settings of a network that is far larger than its weights, before memory is asked for.
+
+    Raises:
+        WeightsError: a number among them, at any depth, is larger than all weights together.
+    """
+    most = max(_LARGEST_SETTING, sum(tensor.numel() for tensor in state.values()))
+    inside = list(settings.values()) if isinstance(settings, Mapping) else settings
+    for value in inside if isinstance(inside, list | tuple) else [inside]:
+        if isinstance(value, Mapping | list | tuple):
+            refuse_what_does_not_fit(value, state)
+        elif isinstance(value, int | float) and not abs(value) <= most:
+            raise WeightsError(f"a setting is {value}, but there are {most} weights: get the file that was trained")
 
 
 def sha256(path: Path | str) -> str:

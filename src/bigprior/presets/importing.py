@@ -13,7 +13,7 @@ from torch import nn
 from bigprior.degradations import task_of
 from bigprior.errors import SettingsError, UnknownNameError, WeightsError
 from bigprior.io.atomic import replacing, write_text
-from bigprior.io.weights import read_tensors, read_weights, save_weights, sha256
+from bigprior.io.weights import fitting, read_tensors, read_weights, save_weights, sha256
 from bigprior.networks.generators import GENERATORS
 from bigprior.phi import PhiNetwork
 from bigprior.presets.loading import load_phi
@@ -105,7 +105,8 @@ def _read(
         if part not in (kind.network, *kind.beside):
             raise SettingsError(f"a {name} preset has no {part}: it can have {', '.join(kind.beside) or 'none'}")
         tensors, said = (read_tensors(source), header) if part == kind.network else read_weights(source)
-        parts[part] = kind.load(part, architecture, tensors, said), said
+        with fitting(f"{source} is no {part} of such a preset"):
+            parts[part] = kind.load(part, architecture, tensors, said), said
     header.setdefault("architecture", architecture)
     return name, architecture, parts
 

@@ -13,7 +13,7 @@ from torch import nn
 from bigprior import DEFAULT_PRESET, DEFAULT_TASK
 from bigprior.degradations import Degradation, task_of
 from bigprior.errors import SettingsError, WeightsError
-from bigprior.io.weights import digest_of, read_tensors, read_weights, sha256
+from bigprior.io.weights import digest_of, fitting, read_tensors, read_weights, refuse_what_does_not_fit, sha256
 from bigprior.networks.noise_estimator import NoiseEstimator
 from bigprior.phi import PhiNetwork, phi_network
 from bigprior.presets.store import Parts, part_path, preset, preset_names
@@ -56,20 +56,21 @@ def load_prior(
     budget_s: float | None = None,
     paper: bool = False,
     vgg: Path | str | None = None,
+    samples: int = 1,
 ) -> LoadedPrior:
     """A preset's prior with its settings for a task, at its own size.
 
     Args:
         name: of the preset.
         task: a degradation's name, or its verb.
-        steps, budget_s, paper, vgg: see :class:`bigprior.priors.kinds.Options`.
+        steps, budget_s, paper, vgg, samples: see :class:`bigprior.priors.kinds.Options`.
 
     Raises:
         SettingsError: options that say nothing to such a preset, or are out of range.
         UnknownNameError: no such preset or task.
         WeightsError: weights are missing or foreign.
     """
-    physics, options = task_of(task), Options(steps, budget_s, paper, vgg)
+    physics, options = task_of(task), Options(steps, budget_s, paper, vgg, samples)
     described = preset(name)
     given = described.settings.get(physics.name, {})
     built = KINDS[described.kind].build(name, Parts(name), given, physics, options)
@@ -85,6 +86,7 @@ def load_restorer(
     budget_s: float | None = None,
     paper: bool = False,
     vgg: Path | str | None = None,
+    samples: int = 1,
     phi: Path | str | None = None,
     frame: str | None = None,
     rho: float | None = None,
@@ -100,7 +102,7 @@ def load_restorer(
     default preset's network.
 
     Args:
-        name, task, steps, budget_s, paper, vgg: as for :func:`load_prior`.
+        name, task, steps, budget_s, paper, vgg, samples: as for :func:`load_prior`.
         phi: file of a phi network that weighs the prior in place of the preset's; it brings its own frame.
         frame: what to fuse in, a name in :data:`bigprior.frames.FRAMES`; by default what the preset was made for.
         rho: weight of what is made up, in place of the phi network's.
@@ -111,14 +113,12 @@ def load_restorer(
         device: where to compute.
 
     Raises:
-        SettingsError: there is no phi network for the task or ``frame``, or ``rho`` is negative; or a model that cannot
-            do the task, or to which an option says nothing.
+        SettingsError: there is no phi network for the task or ``frame``, or ``rho`` is out of range, or says nothing to
+            it; or a model that cannot do the task, or to which an option says nothing.
         UnknownNameError: no such preset or task.
         WeightsError: weights are missing or foreign.
     """
-    physics, options = task_of(task), Options(steps, budget_s, paper, vgg)
-    if rho is not None and not rho >= 0:
-        raise SettingsError(f"rho is {rho}: expected 0 or more")
+    physics, options = task_of(task), Options(steps, budget_s, paper, vgg, samples)
     if prior is None:
         loaded = load_prior(name, task, **vars(options))
     else:
@@ -127,6 +127,9 @@ def load_restorer(
         network, weighed_by = _given(phi, frame)
     else:
         network, weighed_by = _lent(name, physics.name, frame) if prior is None else _closed_form(physics, frame)
+    if rho is not None and not network.has_knob:
+        what = f"the {network.kind} network that weighs {physics.name} in the frame {network.frame}"
+        raise SettingsError(f"rho says nothing to {what}: leave --rho out")
     provenance = loaded.source | {"weights": loaded.weights | {"phi": weighed_by}, "settings": loaded.settings}
     if network.has_knob:
         provenance["rho"] = network.rho if rho is None else rho
@@ -147,21 +150,16 @@ def load_phi(path: Path | str) -> PhiNetwork:
         tensors, header = read_weights(path)
         if "kind" not in header:
             raise WeightsError(f"{path} is not a phi network: its header names no kind")
-        try:
+        with fitting(f"{path} does not say how its phi network is built"):
+            refuse_what_does_not_fit(header["network"], tensors)
             network = phi_network(header["kind"], **header["network"])
-        except (KeyError, TypeError) as error:
-            raise WeightsError(f"{path} does not say how its phi network is built ({error})") from error
     else:
         tensors = {k.removeprefix("module.backbone."): v for k, v in read_tensors(path).items()}
         if "dncnn.0.weight" not in tensors:
             raise WeightsError(f"{path} is not one of the released phi networks: it has no tensor 'dncnn.0.weight'")
         network = phi_network("dncnn", channels_in=tensors["dncnn.0.weight"].shape[1], bounded=False)
-    try:
+    with fitting(f"{path} does not fit a {type(network).__name__}"):
         network.load_state_dict(tensors)
-    except RuntimeError as error:
-        raise WeightsError(
-            f"{path} does not fit a {type(network).__name__} ({str(error).splitlines()[-1].strip()})"
-        ) from error
     return network.eval().requires_grad_(False)
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from torch import nn
 
 from bigprior.errors import SettingsError, UnknownNameError, WeightsError
-from bigprior.io.weights import read_weights, sha256
+from bigprior.io.weights import fitting, read_weights, sha256
 from bigprior.presets.schema import Preset
 from bigprior.priors.kinds import KINDS
 
@@ -93,8 +93,10 @@ def load_part(name: str, part: str) -> Any:
         UnknownNameError: no such preset, or no such kind of presets.
         WeightsError: the preset has no such part, or its weights are missing, foreign, or not the ones that it names.
     """
-    described, (tensors, header) = preset(name), read_weights(part_path(name, part))
-    return KINDS[described.kind].load(part, described.architecture, tensors, header)
+    described, path = preset(name), part_path(name, part)
+    tensors, header = read_weights(path)
+    with fitting(f"{path} does not fit"):
+        return KINDS[described.kind].load(part, described.architecture, tensors, header)
 
 
 class Parts(Mapping[str, nn.Module]):

@@ -42,6 +42,8 @@ class Prior(nn.Module):
     resolution: int | None = None
     #: The placements (:attr:`Degradation.placement`) in which it needs no help with pictures of other sizes.
     any_size: frozenset[str] = frozenset()
+    #: Whether its answer may depend on the seed; asked of priors that are not made of others.
+    draws: bool = True
 
     def project(self, m: Measurement, *, seed: int = 0, progress: Progress | None = None) -> Projection:
         """The pictures (N, 3, H, W), RGB in [0, 1], that the prior holds behind measurements.

@@ -84,6 +84,7 @@ class DiffusionPrior(Prior):
         self.resolution = resolution
         self.denoiser = denoiser.eval().requires_grad_(False)
         self.settings = settings or DiffusionSettings()
+        self.draws = self.settings.sampler != "mean"
         self.embedded = isinstance(denoiser, ConditionalDenoiser)
         self.conditional = isinstance(denoiser, ConditionalDenoiser) and denoiser.condition_channels > 0
         if self.settings.sampler == "posterior" and not self.conditional:

@@ -20,6 +20,7 @@ class FeedForwardPrior(Prior):
     """
 
     any_size = frozenset({"tiles", "whole", "hole"})
+    draws = False
 
     def __init__(self, network: nn.Module, *, views: Views = 1) -> None:
         super().__init__()

@@ -83,7 +83,7 @@ class GANPrior(Prior):
             if network is not None:
                 network.eval().requires_grad_(False).to(memory_format=torch.channels_last)
         self.generator, self.encoder = generator, encoder
-        self.resolution = generator.resolution
+        self.resolution, self.draws = generator.resolution, encoder is None
         self.term: PerceptualTerm = VGGTerm(VGGFeatures(vgg)) if s.perceptual_term == "vgg" else PyramidTerm()
 
     def within(self, share: float) -> Self:

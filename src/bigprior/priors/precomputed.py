@@ -18,6 +18,7 @@ class PrecomputedPrior(Prior):
     """
 
     any_size = frozenset({"tiles", "whole", "hole"})
+    draws = False
 
     def __init__(self, images: Tensor) -> None:
         super().__init__()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import platform
+from collections.abc import Sequence
 from importlib.metadata import version
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -61,6 +63,7 @@ def save_restoration(
     grey: bool = False,
     profile: bytes | None = None,
     metadata: Metadata | None = None,
+    others: Sequence[Restored] = (),
     **output: Any,
 ) -> dict[str, Path]:
     """Write a restoration of one picture into a new folder, which appears when all of it is written.
@@ -74,6 +77,8 @@ def save_restoration(
         grey: they have one channel.
         profile: their ICC profile.
         metadata: what else the photo's file says, for ``restored``.
+        others: other restorations of the same measurement, whose ``restored`` are written beside its own, as
+            ``restored-2`` and so on, with ``samples``, all of them side by side.
         output: ``only``, ``format``, ``layers`` and ``overwrite``, see :class:`bigprior.report.output.Output`.
 
     Returns:
@@ -84,40 +89,57 @@ def save_restoration(
         OutputError: the folder cannot be written, or holds files.
         SettingsError: an ``output`` that is none.
     """
+    # Long for its options, each of which is said once.
     if len(restoration) != 1:
         raise ImageError(f"this restoration holds {len(restoration)} pictures: save each, restoration[0] to the last")
     folder, chosen = Path(folder), Output(**output)
     check_folder(folder, overwrite=chosen.overwrite)
-    channels, names = slice(1 if grey else 3), dict[str, str]()
+    pictures, drawn = _parts(restoration, others, chosen.only)
+    names: dict[str, str] = {}
     with appearing(folder, replace=chosen.overwrite) as place:
-        for part in chosen.only:
-            names[part] = f"{part}{chosen.suffix(suffix) if part in PICTURES else '.png'}"
-            if part in PICTURES:
-                image = getattr(restoration, part)[:, channels]
-                own: dict[str, Any] = {"alpha": alpha, "metadata": metadata} if part == "restored" else {}
-                write_picture(place / names[part], image, bits=bits, profile=profile, **own)
-            elif part == "phi":
-                write_picture(place / names[part], restoration.phi.mean(dim=1, keepdim=True))
-            else:
-                save_figure(_FIGURES[part](restoration), place / names[part])
+        for part, image in pictures.items():
+            names[part] = f"{part}{chosen.suffix(suffix)}"
+            own: dict[str, Any] = {"alpha": alpha, "metadata": metadata} if part.startswith("restored") else {}
+            write_picture(place / names[part], image[:, : 1 if grey else 3], bits=bits, profile=profile, **own)
+        if "phi" in chosen.only:
+            names["phi"] = "phi.png"
+            write_picture(place / names["phi"], restoration.phi.mean(dim=1, keepdim=True))
+        for part, figure in drawn.items():
+            names[part] = f"{part}.png"
+            save_figure(figure, place / names[part])
         if chosen.layers != "none":
             names["layers"] = "layers.tif"
             kept = torch.float16 if chosen.layers == "half" else torch.float32
             write_layers(place / names["layers"], {name: getattr(restoration, name).to(kept) for name in _LAYERS})
         names["json"] = RECORD
-        record = description(restoration) | {"files": sorted(names.values())}
+        record = description(restoration, others) | {"files": sorted(names.values())}
         write_text(place / RECORD, json.dumps(record, indent=2) + "\n")
     return {what: folder / name for what, name in names.items()}
 
 
-def description(restoration: Restored) -> dict[str, Any]:
-    """What ``restoration.json`` holds: settings, seed, versions, weight hashes, the share that was made up."""
+def _parts(
+    restoration: Restored, others: Sequence[Restored], only: Sequence[str]
+) -> tuple[dict[str, Tensor], dict[str, Figure]]:
+    """The pictures that are written as the photo was, and the drawings."""
+    pictures = {part: getattr(restoration, part) for part in only if part in PICTURES}
+    if "restored" in pictures:
+        pictures |= {f"restored-{number}": other.restored for number, other in enumerate(others, start=2)}
+    drawn = {part: _FIGURES[part](restoration) for part in only if part in _FIGURES}
+    if others and "panel" in drawn:
+        drawn["samples"] = samples_figure([restoration, *others])
+    return pictures, drawn
+
+
+def description(restoration: Restored, others: Sequence[Restored] = ()) -> dict[str, Any]:
+    """What ``restoration.json`` holds: settings, seed, versions, weight hashes, and how much was made up."""
     height, width = restoration.restored.shape[2:]
+    seeds = [{"seed": r.provenance.get("seed"), "made_up": round(r.mean_share, 6)} for r in (restoration, *others)]
     return {
         "width": width,
         "height": height,
         "made_up": round(restoration.mean_share, 6),
         **restoration.provenance,
+        **({"samples": seeds} if others else {}),
         "versions": {"python": platform.python_version()} | {k: version(k) for k in ("bigprior", "torch", "deepinv")},
     }
 
@@ -162,6 +184,21 @@ def panel_figure(restoration: Restored) -> Figure:
             f"W\u1d40 [(1 - phi) * W fidelity + phi * W prior],  W = {restoration.provenance.get('frame', 'frame')}"
         )
     figure.suptitle(f"{restoration.task}:  restored = {equation}", fontsize=11)
+    return figure
+
+
+def samples_figure(restorations: Sequence[Restored]) -> Figure:
+    """Different answers to one measurement, side by side in rows of up to four, with how much of each is made up."""
+    columns = min(4, len(restorations))
+    rows = -(-len(restorations) // columns)
+    height, width = restorations[0].restored.shape[2:]
+    aspect = max(0.3, min(3.0, height / width))
+    figure = Figure(figsize=(3 * columns, (3 * aspect + 0.4) * rows), layout="constrained")
+    for axes, one in zip_longest(figure.subplots(rows, columns, squeeze=False).flat, restorations):
+        axes.set_axis_off()
+        if one is not None:
+            axes.set_title(f"seed {one.provenance.get('seed')}: {one.mean_share:.0%} made up")
+            axes.imshow(to_numpy(shrunk(one.restored)), interpolation="nearest")
     return figure
 
 

@@ -43,7 +43,7 @@ class TrainingSettings(Settings):
     alone: PositiveInt = 1
     minutes: PositiveFloat | None = None
     precision: Literal["fp32", "bf16"] = "fp32"
-    seed: int = 0
+    seed: int = Field(default=0, ge=0, lt=2**63)
 
     @property
     def planned_steps(self) -> int:

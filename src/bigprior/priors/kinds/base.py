@@ -25,12 +25,14 @@ class Options:
         budget_s: seconds that the inversion of one batch of pictures may take.
         paper: the paper's own settings.
         vgg: local VGG-16 trunk, for the paper's perceptual loss.
+        samples: how many different answers to a measurement are wanted; more than one are drawn, in place of the mean.
     """
 
     steps: int | None = None
     budget_s: float | None = None
     paper: bool = False
     vgg: Path | str | None = None
+    samples: int = 1
 
     def refuse_but(self, *known: str, preset: str) -> None:
         """Refuse all options but those that say something to a kind.
@@ -51,8 +53,10 @@ class Options:
         """Refuse what no prior could do.
 
         Raises:
-            SettingsError: steps or a budget that are not positive.
+            SettingsError: steps, a budget or samples that are not positive.
         """
+        if self.samples < 1:
+            raise SettingsError(f"samples is {self.samples}: expected at least 1")
         if self.steps is not None and self.steps < 1:
             raise SettingsError(f"steps is {self.steps}: expected at least 1")
         if self.budget_s is not None and not self.budget_s > 0:

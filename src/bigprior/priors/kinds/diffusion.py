@@ -93,6 +93,8 @@ class DiffusionKind(Kind):
             if value is not None:
                 raise SettingsError(f"preset {preset} holds a denoiser, which {why}: leave --{name} out")
         how = DiffusionKindSettings(**settings)
+        if options.samples > 1 and how.sampler == "mean":
+            how = how.model_copy(update={"sampler": "posterior"})
         if options.steps is not None:
             if how.sampler == "mean":
                 raise SettingsError(f"preset {preset} answers {physics.name} in one step: leave --steps out")

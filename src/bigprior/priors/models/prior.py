@@ -30,6 +30,8 @@ class ModelPrior(Prior):
         model: as :func:`load_model` gives it; set to evaluation and frozen.
     """
 
+    draws = False
+
     def __init__(self, model: Model) -> None:
         super().__init__()
         self.model = model.eval().requires_grad_(False)
