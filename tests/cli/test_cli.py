@@ -173,6 +173,8 @@ def test_a_denoiser_is_trained_and_becomes_a_preset(run, tmp_path, monkeypatch):
     trained = json.loads((tmp_path / "looks" / "settings.json").read_text())
     assert trained["native"] == 0 and trained["recoloured"] == 1
     beside += ["--part", f"refiner={tmp_path / 'looks' / 'refiner.safetensors'}"]
+    assert run(*imported, "--steps", "inpaint=7", *beside)[0] == 2  # it is there already
+    imported.append("--overwrite")
     assert run(*imported, "--steps", "inpaint=7", *beside)[0] == 0
     described = json.loads((tmp_path / "home" / "mine" / "preset.json").read_text())
     assert {"denoiser", "colorizer", "refiner"} == described["sha256"].keys()

@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import save_file
 
 from bigprior.degradations import Denoising
-from bigprior.errors import SettingsError, UnknownNameError, WeightsError
+from bigprior.errors import OutputError, SettingsError, UnknownNameError, WeightsError
 from bigprior.io.weights import save_weights, sha256
 from bigprior.networks.denoising_unet import DenoisingUNet
 from bigprior.networks.encoder import CodeEncoder
@@ -63,11 +63,23 @@ def test_one_of_the_papers_phi_networks_is_imported(generator: Path, released: C
     assert restorer(torch.rand(1, 3, 16, 16), Denoising()).shape == (1, 3, 16, 16)
 
 
-def test_a_second_import_takes_the_place_of_the_first(home: Path, generator: Path, phi: Path) -> None:
-    import_preset("tiny", generator, phi={"denoising": phi}, summary="first")
-    import_preset("tiny", generator, phi={"inpainting": phi}, summary="second")
+def test_a_second_import_takes_the_place_of_the_first_if_it_can_go(home: Path, generator: Path, phi: Path) -> None:
+    folder = import_preset("tiny", generator, phi={"denoising": phi}, summary="first")
+    with pytest.raises(OutputError, match="tiny holds a preset already: choose another name, or --overwrite"):
+        import_preset("tiny", generator, phi={"inpainting": phi}, summary="second")
+    assert preset("tiny").summary == "first"
+    own = {"inpainting": folder / "phi-denoising.safetensors"}  # from what is about to go
+    import_preset("tiny", folder / "generator.safetensors", phi=own, summary="second", overwrite=True)
     assert preset("tiny").summary == "second"
     assert preset("tiny").sha256.keys() == {"generator", "phi-inpainting"}
+    assert {path.name for path in folder.iterdir()} == {
+        "preset.json",
+        *(f"{part}.safetensors" for part in preset("tiny").sha256),
+    }
+    (folder / "notes.txt").touch()
+    with pytest.raises(OutputError, match=r"holds notes\.txt, which is no part of a preset"):
+        import_preset("tiny", generator, overwrite=True)
+    assert preset("tiny").summary == "second" and (folder / "notes.txt").exists()
 
 
 def test_a_folder_of_ones_own(tmp_path: Path, home: Path, generator: Path) -> None:
@@ -126,7 +138,7 @@ def test_settings_of_a_denoiser_are_looked_at_too(home: Path, tmp_path: Path) ->
 def test_settings_and_steps_are_of_tasks_by_name_or_verb(home: Path, generator: Path) -> None:
     import_preset("tiny", generator, settings={"denoise": {"codes": 2}, "inpainting": {"codes": 3}})
     assert preset("tiny").settings == {"denoising": {"codes": 2}, "inpainting": {"codes": 3}}
-    import_preset("tiny", generator, steps={"colorize": 7})
+    import_preset("tiny", generator, steps={"colorize": 7}, overwrite=True)
     assert load_prior("tiny", "colorization").settings["steps"] == 7
     for wrong in ({"settings": {"deblurring": {}}}, {"steps": {"deblurring": 3}}):
         with pytest.raises(UnknownNameError, match="deblurring"):

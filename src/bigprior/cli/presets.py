@@ -69,6 +69,7 @@ def import_prior(
     summary: Annotated[str | None, typer.Option(help="A line about it.")] = None,
     licence: Annotated[str | None, typer.Option(help="Terms of the weights.")] = None,
     trained_on: Annotated[str | None, typer.Option(help="The training data.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a preset of that name.")] = False,
 ) -> None:
     """Make a preset from your own weights, from the released Progressive GAN files, or of a prior without weights."""
     from bigprior.presets.importing import import_preset
@@ -87,6 +88,7 @@ def import_prior(
         into=into,
         architecture=architecture,
         steps=counts,
+        overwrite=overwrite,
         **given,
     )
     OUT.print(f"preset {name}: {folder}", soft_wrap=True)

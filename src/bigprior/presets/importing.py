@@ -11,14 +11,14 @@ from typing import Any
 from torch import nn
 
 from bigprior.degradations import task_of
-from bigprior.errors import SettingsError, UnknownNameError, WeightsError
-from bigprior.io.atomic import replacing, write_text
+from bigprior.errors import OutputError, SettingsError, UnknownNameError, WeightsError
+from bigprior.io.atomic import appearing, check_place, replacing, write_text
 from bigprior.io.weights import fitting, read_tensors, read_weights, save_weights, sha256
 from bigprior.networks.generators import GENERATORS
 from bigprior.phi import PhiNetwork
 from bigprior.presets.loading import load_phi
 from bigprior.presets.schema import Preset
-from bigprior.presets.store import home
+from bigprior.presets.store import home, preset_in
 from bigprior.priors.kinds import KINDS, Kind
 
 
@@ -31,12 +31,13 @@ def import_preset(
     into: Path | str | None = None,
     architecture: str | None = None,
     steps: Mapping[str, int] | None = None,
+    overwrite: bool = False,
     **description: Any,
 ) -> Path:
     """Make a preset from weights: a generator or denoiser (ours, or a generator's foreign state dict) and phi networks.
 
     Args:
-        name: of the new preset; an older one of that name is replaced.
+        name: of the new preset.
         network: ``.safetensors`` or ``.pth``; a foreign file is read without running anything in it. None for a prior
             without weights, which ``architecture`` then names.
         beside: files of the networks that stand beside it, by part: an ``encoder`` of a generator, where its inversions
@@ -45,6 +46,7 @@ def import_preset(
         into: folder of presets; the user's own by default.
         architecture: of the network; what the file says, or the first generator's, by default.
         steps: of the inversion or the sampler, by task.
+        overwrite: a preset of that name can go.
         description: other fields of :class:`Preset`.
 
     Returns:
@@ -53,11 +55,14 @@ def import_preset(
     Raises:
         WeightsError: a file that is missing, carries code, or does not fit.
         UnknownNameError: no such task or architecture.
+        OutputError: its folder cannot be written, or holds a preset that cannot go, or anything else.
         SettingsError: a name that is not one plain word, a part or settings that such presets do not have, or a
             description with a field that no preset has.
     """
     if not name.replace("-", "").replace("_", "").isalnum():
         raise SettingsError(f"preset name is {name!r}: expected letters, digits, - and _")
+    folder = Path(into or home()) / name
+    _check_vacant(folder, overwrite)
     # Everything is read before anything is written.
     kind, architecture, parts = _read(network, beside or {}, architecture)
     weighers = _weighers(phi or {})
@@ -72,8 +77,36 @@ def import_preset(
         "settings": KINDS[kind].defaults(parts, counts),
     }
     described = Preset(name=name, kind=kind, architecture=architecture, sha256={}, **(fields | description))
+    with appearing(folder, replace=overwrite) as place:
+        _write(place, described, parts, weighers)
+    return folder
 
-    folder = Path(into or home()) / name
+
+#: A network, and what its file says of it.
+_Part = tuple[nn.Module, dict[str, Any]]
+#: A phi network, and the file that it is from.
+_Weigher = tuple[PhiNetwork, Path]
+
+
+def _check_vacant(folder: Path, overwrite: bool) -> None:
+    """That a preset can be written there, and that nothing is lost by it.
+
+    Raises:
+        OutputError: it cannot; a preset is there that cannot go; or what is there is more than a preset.
+    """
+    check_place(folder)
+    held = {path.name for path in folder.iterdir()} if folder.is_dir() else set[str]()
+    if not held:
+        return
+    parts = preset_in(folder).sha256 if (folder / "preset.json").is_file() else {}
+    if others := sorted(held - {"preset.json", *(f"{part}.safetensors" for part in parts)}):
+        raise OutputError(f"{folder} holds {others[0]}, which is no part of a preset: choose another name")
+    if not overwrite:
+        raise OutputError(f"{folder} holds a preset already: choose another name, or --overwrite to replace it")
+
+
+def _write(folder: Path, described: Preset, parts: Mapping[str, _Part], weighers: Mapping[str, _Weigher]) -> None:
+    """Write the files of a preset into an empty folder."""
     for part, (built, how) in parts.items():
         save_weights(folder / f"{part}.safetensors", built.state_dict(), how)
     for part, (weigher, path) in weighers.items():
@@ -81,11 +114,6 @@ def import_preset(
     hashes = {part: sha256(folder / f"{part}.safetensors") for part in (*parts, *weighers)}
     described = described.model_copy(update={"sha256": hashes})
     write_text(folder / "preset.json", described.model_dump_json(indent=2) + "\n")
-    return folder
-
-
-#: A network, and what its file says of it.
-_Part = tuple[nn.Module, dict[str, Any]]
 
 
 def _read(
@@ -133,9 +161,9 @@ def _settings(kind: Kind, given: Mapping[str, Mapping[str, Any]]) -> dict[str, M
     return {task_of(task).name: how for task, how in given.items()}
 
 
-def _weighers(phi: Mapping[str, Path | str | Sequence[Path | str]]) -> dict[str, tuple[PhiNetwork, Path]]:
+def _weighers(phi: Mapping[str, Path | str | Sequence[Path | str]]) -> dict[str, _Weigher]:
     """Every phi network with the file that it is from, by the part of the preset that it becomes."""
-    found: dict[str, tuple[PhiNetwork, Path]] = {}
+    found: dict[str, _Weigher] = {}
     for task, paths in phi.items():
         own = f"phi-{task_of(task).name}"
         for path in [paths] if isinstance(paths, str | Path) else paths:
@@ -148,6 +176,6 @@ def _place(network: PhiNetwork, source: Path, place: Path) -> None:
     """Put a phi network where the preset keeps it: a file of ours as it is, a released one as ours."""
     if source.suffix != ".safetensors":
         save_weights(place, network.state_dict(), {"kind": network.kind, "network": network.settings})
-    elif source.resolve() != place.resolve():
+    else:
         with replacing(place) as temporary:
             shutil.copyfile(source, temporary)

@@ -37,7 +37,16 @@ def preset(name: str, *, own: bool = True) -> Preset:
         UnknownNameError: no such preset.
         WeightsError: its description cannot be read.
     """
-    path = folder_of(name, own=own) / "preset.json"
+    return preset_in(folder_of(name, own=own))
+
+
+def preset_in(folder: Path) -> Preset:
+    """The preset that lies in a folder.
+
+    Raises:
+        WeightsError: its description cannot be read.
+    """
+    path = folder / "preset.json"
     try:
         return Preset.model_validate_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, SettingsError) as error:
