@@ -116,6 +116,23 @@ def test_a_noise_level_is_told_found_and_scaled(weights, measure):
         bigprior.load_restorer(task="denoising", prior=weights("NAFNet"), strength=2)
 
 
+def test_of_a_grey_picture_s_noise_a_model_of_colours_is_told_more():
+    """It sees the same noise in three channels, and takes it for noise of each, of which there is less along grey."""
+
+    class Told(Model):
+        def forward(self, x: Tensor, told: Tensor | None) -> Tensor:
+            assert told is not None
+            return 0 * x + told.view(1, 1, 1, 1)
+
+    coloured = torch.rand(1, 3, 8, 8)
+    grey, physics = coloured[:, :1].expand(-1, 3, -1, -1).contiguous(), Denoising(0.1)
+    for channels, y, level in ((3, coloured, 0.1), (3, grey, 0.1 * 3**0.5), (1, coloured, 0.1), (1, grey, 0.1)):
+        prior = ModelPrior(Told(Takes("told", channels, channels, "sigma")))
+        found = prior.project(physics.measure(y))
+        torch.testing.assert_close(found.image, torch.full_like(y, level))
+        assert found.codes["sigma"].tolist() == pytest.approx([0.1])
+
+
 @pytest.mark.parametrize("architecture", ["DRUNet", "DnCNN", "NAFNet"])
 def test_a_model_of_grey_pictures_sees_each_channel(architecture, weights, measure):
     grey = {"DRUNet": {"in_nc": 2, "out_nc": 1}, "DnCNN": {"in_nc": 1, "out_nc": 1}, "NAFNet": {"img_channel": 1}}

@@ -27,7 +27,7 @@ _TITLES = {
 _FIELD = {
     "awgn": (
         "White noise of sigma {}, blind",
-        "Noise is not clipped; how much it is, is told to rows that say so.",
+        "Noise is not clipped. Ours is not told how much it is; models that are say so, and most published ones were.",
     ),
     "real": ("Cameras' own noise, blind", "The truth is the mean of many shots."),
     "jpeg": ("JPEG of quality {}, blind", "Decoded, and denoised without being told what happened."),
@@ -103,7 +103,7 @@ def write_results(folder: Path, page: Path) -> list[str]:
         "The paper's test pictures (LSUN validation 250-299) at 256x256. `input` is the fidelity term, `prior` the",
         "prior alone, `ours` their fusion; other rows in plain type are methods from packages, run on the same pixels.",
         "Rows in *italics* are as published. Seconds, where given, are of one picture on a machine that did other work",
-        "as well: `python benchmarks/restoration.py` measures them alone.",
+        "as well: `python benchmarks/restoration.py` measures them alone. The field's own sets stand after the paper's.",
     ]
     for table, title in _titles().items():
         parts += _table_parts(table, title, found, page)
@@ -163,7 +163,7 @@ def _field_parts(named: re.Match[str], results: dict[str, Any]) -> list[str]:
     title, said = _FIELD[named[1]]
     heading = ["", f"## {title.format(named[2])}: {named[3]}", "", said]
     if "pictures" in results:
-        heading += ["", f"Means of {results['pictures']} pictures; those of 8 bits are scored."]
+        heading += ["", f"Means of {results['pictures']} pictures, of results rounded to 8 bits."]
     return [*heading, "", *_rows(results, PUBLISHED.get((named[1] + named[2], named[3]), {}))]
 
 

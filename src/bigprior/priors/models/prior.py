@@ -58,14 +58,15 @@ class ModelPrior(Prior):
             if progress is not None:
                 progress(i + 1, len(m))
         image = torch.cat(answers)
-        codes = {"sigma": told} if told is not None and takes.told == "sigma" else {}
+        codes = {"sigma": m.noise.sigma} if takes.told == "sigma" and m.noise is not None else {}
         # What is of another size is refused by whoever asked.
         return Projection(m.consistent(image) if image.shape[2:] == m.size else image, codes)
 
     def _told(self, m: Measurement) -> Tensor | None:
         if self.model.takes.told == "sigma":
             assert m.noise is not None  # a noisy degradation's, which is the only kind that such a model suits
-            return m.noise.sigma
+            # A model of colours that sees grey sees the same noise in all channels, which is more than it takes it for.
+            return m.noise.along_grey if self.model.takes.channels == 3 else m.noise.sigma
         return m.hole if self.model.takes.told == "mask" else None
 
     def _answer(self, x: Tensor, told: Tensor | None, tiled: bool) -> Tensor:
