@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bigprior.errors import WeightsError
+from bigprior.io.weights import built
 
 _LAYER = re.compile(r"model\.(\d+)\.(weight|bias)")
 
@@ -56,13 +57,11 @@ class FFDNet(nn.Module):
             WeightsError: they do not fit.
         """
         last = _last(state)
+        if last > 2 * len(state):  # before memory is asked for
+            raise WeightsError(f"not the weights of an FFDNet (a layer {last} but {len(state)} tensors)")
         first, outs = state["model.0.weight"].shape, state[f"model.{last}.weight"].shape[0]
-        network = cls(outs // 4, first[0], last // 2 + 1)
-        try:
-            network.load_state_dict(dict(state))
-        except RuntimeError as error:
-            raise WeightsError(f"not the weights of an FFDNet ({str(error).splitlines()[-1].strip()})") from None
-        return network
+        settings = {"channels": outs // 4, "width": first[0], "depth": last // 2 + 1}
+        return built(cls, "an FFDNet", state, settings)
 
     def forward(self, x: Tensor, sigma: Tensor) -> Tensor:
         """A noisy picture (N, C, H, W) in [0, 1], of even sides, and its noise level (N,), to a clean one."""

@@ -394,7 +394,15 @@ def _half(tmp_path: Path) -> Path:
     return tmp_path / "half.safetensors"
 
 
+def _deep(tmp_path: Path) -> Path:
+    state = FFDNet(3, 8, 8).state_dict()
+    state["model.2000000000.weight"] = state.pop("model.14.weight")
+    save_file(state, tmp_path / "deep.safetensors")
+    return tmp_path / "deep.safetensors"
+
+
 SAID = {
+    _deep: "not the weights of an FFDNet",
     _code: "not a file of plain tensors",
     _archive: "not a file of plain tensors",
     _unknown: "architecture that is not known",

@@ -103,7 +103,7 @@ def write_results(folder: Path, page: Path) -> list[str]:
         "The paper's test pictures (LSUN validation 250-299) at 256x256. `input` is the fidelity term, `prior` the",
         "prior alone, `ours` their fusion; other rows in plain type are methods from packages, run on the same pixels.",
         "Rows in *italics* are as published. Seconds, where given, are of one picture on a machine that did other work",
-        "as well: `python benchmarks/restoration.py` measures them alone. The field's own sets stand after the paper's.",
+        "as well: `python benchmarks/restoration.py` measures them alone. The field's own sets follow the paper's.",
     ]
     for table, title in _titles().items():
         parts += _table_parts(table, title, found, page)
