@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bigprior.errors import BigpriorError, MaskError, SettingsError
+from bigprior.errors import BigpriorError, ImageError, MaskError, SettingsError
 from bigprior.io.decoding import decode
 from bigprior.io.samples import Decoded
 from bigprior.progress import part_of
@@ -111,15 +111,18 @@ def measurement_of(job: Job) -> tuple[Picture, Degradation, Tensor]:
 
     Raises:
         ImageError, MaskError: as :func:`check`.
-        BigpriorError: as :func:`degradation_of`.
+        BigpriorError: as :func:`degradation_of`, or a photo that the degradation does not take.
     """
     from bigprior.io.pictures import read_picture
 
     picture, degradation = read_picture(job.photo, job.page), degradation_of(job)
     try:
+        degradation = degradation.seen_in(picture.image)
         y = degradation.of_photograph(picture.image)
         m = degradation.measure(y)
         _, _ = m.size, m.fidelity  # what of it is asked first, while it is known whose fault an error is
+    except (ImageError, MaskError) as error:  # of what is in the photo, whose name the degradation does not know
+        raise type(error)(f"{job.photo}: {error}") from error
     except BigpriorError:
         raise
     except Exception as error:  # of settings that the degradation took, but cannot use
@@ -156,17 +159,18 @@ def run(job: Job, restorer: Restorer, progress: Progress | None = None) -> Resto
             part = part_of(progress, i, job.samples)
             results.append(restorer.restore(y.to(where), degradation.to(where), seed=job.seed + i, progress=part))
     with _timed("saved", job):
-        _save(results, job, picture, colours=degradation.colours)
+        _save(results, job, picture, degradation)
     return results[0]
 
 
-def _save(results: Sequence[Restoration], job: Job, picture: Picture, *, colours: bool) -> None:
+def _save(results: Sequence[Restoration], job: Job, picture: Picture, degradation: Degradation) -> None:
     """Write the result, and others beside it, as the photo was: its bits, alpha, profile, and grey if it stayed so."""
     from bigprior.ops.resampling import resized
 
     result, *others = results
-    size, alpha = result.restored.shape[2:], picture.alpha
-    grey = picture.is_grey and not colours
+    size = result.restored.shape[2:]
+    alpha = picture.alpha if degradation.keeps_alpha else None
+    grey = picture.is_grey and not degradation.colours
     if alpha is not None and alpha.shape[2:] != size:  # the photo was a smaller measurement of its picture
         alpha = resized(alpha, *size)
     output = {field.name: getattr(job.output, field.name) for field in fields(job.output)}
@@ -179,6 +183,7 @@ def _save(results: Sequence[Restoration], job: Job, picture: Picture, *, colours
         grey=grey,
         metadata=picture.metadata,
         others=others,
+        beside=degradation.shown(),
         **output,
     )
 

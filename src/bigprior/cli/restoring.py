@@ -40,7 +40,7 @@ def restore_photos(
         strength: noise is taken for so many times as much as it was told or found to be.
         note: a line about a result, if there is something to say.
     """
-    from bigprior.jobs import Job, check, degradation_of, run
+    from bigprior.jobs import Job, check, measurement_of, run
 
     budget_s, output = None if how.budget is None else seconds(how.budget), how.written()
     placed = folders(photos, how.output, task)
@@ -53,7 +53,7 @@ def restore_photos(
         from bigprior.presets.loading import load_restorer
 
         for job in jobs:
-            degradation_of(job)
+            measurement_of(job)  # nothing is written if one of them is not what it is taken for
         prior: dict[str, Any] = {"steps": how.steps, "budget_s": budget_s, "paper": how.paper, "vgg": how.vgg}
         prior |= {"prior": how.prior, "trusted": how.trust_prior}
         fused: dict[str, Any] = {"frame": frame, "rho": rho, "phi": phi, "strength": strength}

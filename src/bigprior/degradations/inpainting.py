@@ -16,6 +16,7 @@ from bigprior.degradations.protocol import Protocol
 from bigprior.degradations.stock import refuse_noise
 from bigprior.errors import MaskError, SettingsError
 from bigprior.io.pictures import read_mask
+from bigprior.ops.defects import Finder
 from bigprior.ops.masks import centre_hole, random_boxes, smooth_fill
 from bigprior.ops.resampling import padded, resized
 
@@ -50,6 +51,8 @@ class Inpainting(Degradation, dinv.physics.Inpainting):  # type: ignore[misc]  #
     learning = ("inpainting-boxes", "inpainting-centre")
     paper = {"codes": 30, "layer": 4, "steps": 3000, "perceptual": 1e-4}  # noqa: RUF012
     stock = dinv.physics.Inpainting
+    #: What a photograph is searched for, where that makes the mask.
+    finder: Finder | None = None
 
     def __init__(self, mask: Tensor | None = None, *, window: bool = False, **kwargs: object) -> None:
         if mask is not None:
@@ -66,16 +69,47 @@ class Inpainting(Degradation, dinv.physics.Inpainting):  # type: ignore[misc]  #
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any]) -> Self:
-        """Of ``mask``, a picture's file; without, the hole has to be found.
+        """Of a mask, or of what is to be found in the photograph; without either, phi has to find the hole.
+
+        ``mask`` is a picture's file, which ``invert`` and ``alpha`` say how to read, see :func:`bigprior.read_mask`;
+        ``find`` is a name in :data:`bigprior.ops.defects.FINDERS`; and either hole grows by ``grow`` pixels.
 
         Raises:
             ImageError: no such file, or not a picture.
-            MaskError: a mask that is all hole or all known.
-            SettingsError: another setting.
+            MaskError: a mask that cannot be told from its file, or that is all hole or all known.
+            SettingsError: another setting, or one that says nothing to the others.
+            UnknownNameError: nobody knows how to find that.
         """
-        cls.refuse_others(settings, ("mask",))
-        mask = settings.get("mask")
-        return cls(None if mask is None else read_mask(mask))
+        cls.refuse_others(settings, ("mask", "grow", "invert", "alpha", "find"))
+        read = {name: settings[name] for name in ("grow", "invert", "alpha") if settings.get(name) is not None}
+        mask, find = settings.get("mask"), settings.get("find")
+        if mask is not None and find is not None:
+            raise SettingsError("find looks for the hole that mask says already: leave one of both out")
+        for name in read:
+            if mask is None and (find is None or name != "grow"):
+                raise SettingsError(f"{name} says how a mask is read, but there is none: pass one, or leave {name} out")
+        made = cls() if mask is None else cls(read_mask(mask, **read))
+        made.keeps_alpha = not read.get("alpha", False)
+        if find is not None:
+            made.finder = Finder(find, read.get("grow", 0))
+        return made
+
+    def seen_in(self, photograph: Tensor) -> Self:
+        """With the mask of what was to be found in it.
+
+        Raises:
+            MaskError: there is none of it, or too much to be that.
+        """
+        if self.finder is None:
+            return self
+        found = self.finder.hole(photograph[0].permute(1, 2, 0).cpu().numpy())
+        made = type(self)(1 - torch.from_numpy(found).to(photograph)[None, None])
+        made.finder = self.finder
+        return made
+
+    def shown(self) -> dict[str, Tensor]:
+        """A mask that was found, white = known, as ``mask`` takes it."""
+        return {} if self.finder is None or self.mask is None else {"mask": self.mask}
 
     def of_photograph(self, photograph: Tensor) -> Tensor:
         """The photograph without what the mask hides; without a mask, a photograph that has its hole already.
@@ -129,8 +163,10 @@ class Inpainting(Degradation, dinv.physics.Inpainting):  # type: ignore[misc]  #
         return dinv.physics.Inpainting(tuple(mask.shape[1:]), mask=mask)
 
     def record(self, y: Tensor) -> dict[str, Any]:
-        """Whether the mask was given."""
-        return {"mask": "given" if self.mask is not None else "found by phi"}
+        """Whether the mask was given, or how it was found."""
+        if self.mask is None:
+            return {"mask": "found by phi"}
+        return {"mask": "given" if self.finder is None else f"found: {self.finder.name}"}
 
     def check(self, y: Tensor) -> Tensor:
         """Also raises MaskError: a mask of another size than ``y``."""

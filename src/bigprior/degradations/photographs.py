@@ -16,7 +16,17 @@ class OfPhotographs(dinv.physics.Physics):  # type: ignore[misc]  # deepinv publ
     """The part of every degradation that jobs ask: see :class:`bigprior.Degradation`, of which this is the base."""
 
     name: ClassVar[str]
-    channels: ClassVar[int]
+    channels: int
+    #: Whether a result is as transparent as its photograph.
+    keeps_alpha: bool = True
+
+    def seen_in(self, photograph: Tensor) -> Self:
+        """This degradation as a photograph (1, 3, H, W) shows it, where only that can say; here: as it is."""
+        return self
+
+    def shown(self) -> dict[str, Tensor]:
+        """Pictures (1, 1 or 3, H, W) of it, by name, to save beside a result for a person to change; here: none."""
+        return {}
 
     def of_photograph(self, photograph: Tensor) -> Tensor:
         """The measurement that a photograph (1, 3, H, W) is, or stands for.

@@ -17,10 +17,11 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from bigprior.errors import ImageError, MaskError, SettingsError
+from bigprior.errors import ImageError, SettingsError
 from bigprior.io.arrays import to_numpy
 from bigprior.io.decoding import decode
 from bigprior.io.files import writing
+from bigprior.io.masks import decode_mask
 from bigprior.io.metadata import Metadata
 from bigprior.io.png import with_chunks
 from bigprior.io.samples import Array
@@ -77,20 +78,19 @@ def read_picture(path: Path | str, page: int | None = None) -> Picture:
     return Picture(image, alpha, decoded.bits, colours == 1, profile, decoded.metadata)
 
 
-def read_mask(path: Path | str) -> Tensor:
+def read_mask(path: Path | str, *, grow: int = 0, invert: bool | None = None, alpha: bool = False) -> Tensor:
     """Read a mask from any picture: float32 (1, 1, H, W), 1 = known, 0 = hole.
 
-    Known is where the mean of the channels is at least half; the alpha of the picture is ignored.
+    Args:
+        path, grow, invert, alpha: as for :func:`bigprior.io.masks.decode_mask`.
 
     Raises:
         ImageError: as :func:`read_picture`.
-        MaskError: nothing to keep, or nothing to fill.
+        MaskError: nothing to keep, nothing to fill, most to fill, or more than black, white and edges.
+        SettingsError: options that make no sense.
     """
-    mask = (read_picture(path).image.mean(1, keepdim=True) >= 0.5).float()
-    if mask.min() == mask.max():
-        what = "known (white), with nothing to fill" if mask.min() else "hole (black), with nothing to keep"
-        raise MaskError(f"mask {path} is all {what}: paint what is known white and the holes black")
-    return mask
+    known = decode_mask(path, grow=grow, invert=invert, alpha=alpha)
+    return torch.from_numpy(known.astype(np.float32))[None, None]
 
 
 def write_picture(

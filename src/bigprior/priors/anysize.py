@@ -87,6 +87,12 @@ class AnySize(Prior):
         place = {"tiles": self._tiles, "whole": self._whole, "hole": self._holes}[m.degradation.placement]
         return Projection(m.consistent(place(m, seed, progress)))
 
+    def around(self, m: Measurement, where: Tensor, *, seed: int = 0, progress: Progress | None = None) -> Projection:
+        """As :meth:`propose`, of pictures with holes of which only some matter, ``where`` (N, 1, H, W), 1 = matters."""
+        if m.size == (self.resolution, self.resolution):
+            return self.propose(m, seed=seed, progress=progress)
+        return Projection(m.consistent(self._squares(m, where, seed, progress)))
+
     def _in_batches(self, parts: Sequence[Measurement], seed: int, progress: Progress | None) -> Projection:
         """The prior's answer to parts of its own size, so many at once as it was made for."""
         chunks = [parts[start : start + self.batch] for start in range(0, len(parts), self.batch)]
@@ -136,6 +142,9 @@ class AnySize(Prior):
         holes = m.hole
         if holes is None:
             raise SettingsError(f"{m.degradation.name} is placed by its holes, but says of none: give it a hole()")
+        return self._squares(m, holes, seed, progress)
+
+    def _squares(self, m: Measurement, holes: Tensor, seed: int, progress: Progress | None) -> Tensor:
         size, fidelity = self.resolution, m.fidelity
         squares = [(n, *square) for n, hole in enumerate(holes) for square in _squares(hole, size)]
         seen = [m[n : n + 1].crop(t, l, s, s).padded(s, s).resized(size, size) for n, t, l, s in squares]

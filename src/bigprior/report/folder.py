@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from itertools import zip_longest
 from pathlib import Path
@@ -64,6 +64,7 @@ def save_restoration(
     profile: bytes | None = None,
     metadata: Metadata | None = None,
     others: Sequence[Restored] = (),
+    beside: Mapping[str, Tensor] | None = None,
     **output: Any,
 ) -> dict[str, Path]:
     """Write a restoration of one picture into a new folder, which appears when all of it is written.
@@ -79,6 +80,7 @@ def save_restoration(
         metadata: what else the photo's file says, for ``restored``.
         others: other restorations of the same measurement, whose ``restored`` are written beside its own, as
             ``restored-2`` and so on, with ``samples``, all of them side by side.
+        beside: pictures more, (1, 1 or 3, H, W), by name; written as PNG.
         output: ``only``, ``format``, ``layers`` and ``overwrite``, see :class:`bigprior.report.output.Output`.
 
     Returns:
@@ -107,6 +109,9 @@ def save_restoration(
         for part, figure in drawn.items():
             names[part] = f"{part}.png"
             save_figure(figure, place / names[part])
+        for name, picture in (beside or {}).items():
+            names[name] = f"{name}.png"
+            write_picture(place / names[name], picture)
         if chosen.layers != "none":
             names["layers"] = "layers.tif"
             kept = torch.float16 if chosen.layers == "half" else torch.float32

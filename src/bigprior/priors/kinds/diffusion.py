@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
-from pydantic import Field, NonNegativeFloat
+from pydantic import Field, NonNegativeFloat, NonNegativeInt
 from torch import Tensor, nn
 
 from bigprior.degradations import DEGRADATIONS, Degradation
@@ -19,7 +19,9 @@ from bigprior.priors.base import Prior
 from bigprior.priors.compose import Blend, ByNoise, Refined
 from bigprior.priors.diffusion import DiffusionPrior, DiffusionSettings
 from bigprior.priors.feedforward import FeedForwardPrior
+from bigprior.priors.holes import ByHole
 from bigprior.priors.kinds.base import Built, Kind, Options
+from bigprior.priors.ownrange import InOwnRange
 
 _NETWORKS: dict[str, Any] = {
     "denoiser": DenoisingUNet,
@@ -37,11 +39,13 @@ class DiffusionKindSettings(DiffusionSettings):
         weight: where a colorization network guesses colours too: its share in them; the denoiser has the rest.
         saturation: the same: factor on the colours.
         strength: noise that is not white is taken for so many times as much as was found.
+        thin_px: where a hole has no room for a square of more than so many pixels a side, it is filled smoothly.
     """
 
     weight: float = Field(default=0.5, ge=0, le=1)
     saturation: NonNegativeFloat = 1.0
     strength: NonNegativeFloat = 1.0
+    thin_px: NonNegativeInt = 0
 
 
 class DiffusionKind(Kind):
@@ -115,4 +119,8 @@ class DiffusionKind(Kind):
             colours = FeedForwardPrior(parts["colorizer"], views=how.views)
             prior = Blend(prior, colours, weight=how.weight, saturation=how.saturation)
             used.append("colorizer")
+        if not physics.noisy:
+            prior = InOwnRange(prior)
+        if physics.placement == "hole":
+            prior = ByHole(prior, thin_px=how.thin_px)
         return Built(prior, tuple(used), how.model_dump(mode="json"), finder)
