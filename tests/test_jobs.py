@@ -19,8 +19,8 @@ from bigprior.report.output import Output
 
 @pytest.fixture
 def photo(tmp_path: Path) -> Path:
-    """An RGB photograph, 30 wide and 20 high."""
-    write_picture(tmp_path / "photo.png", torch.rand(1, 3, 20, 30))
+    """An RGB photograph in sepia, 30 wide and 20 high."""
+    write_picture(tmp_path / "photo.png", torch.rand(1, 1, 20, 30) * torch.tensor([1, 0.9, 0.7]).view(1, 3, 1, 1))
     return tmp_path / "photo.png"
 
 
@@ -142,7 +142,7 @@ def test_a_folder_that_cannot_be_written(photo, tmp_path, monkeypatch):
         ("denoise", {"sigma": 256}, SettingsError, "sigma is 256"),
         ("denoise", {"sigma": "much"}, SettingsError, "sigma is much"),
         ("denoise", {"level": 3}, SettingsError, "denoising takes no setting 'level': it takes sigma"),
-        ("colorize", {"sigma": 3}, SettingsError, "colorization takes no setting 'sigma': it takes none"),
+        ("colorize", {"sigma": 3}, SettingsError, "colorization takes no setting 'sigma': it takes hints, force"),
         ("inpaint", {"hole": 3}, SettingsError, "it takes mask"),
         ("inpaint", {"mask": "none.png"}, ImageError, "no picture none.png"),
     ],
@@ -183,3 +183,70 @@ def test_a_photo_that_is_smaller_than_its_picture(tmp_path, request):
     assert torch.equal(result.measurement, read_picture(tmp_path / "photo.png").image)
     written = read_picture(tmp_path / "out" / "restored.png")
     assert (written.alpha.mean() - alpha.mean()).abs() < 0.01 and written.alpha.shape[2:] == (20, 30)
+
+
+def test_colours_that_a_photo_has_are_not_thrown_away_unasked(tmp_path):
+    write_picture(tmp_path / "photo.png", torch.rand(1, 3, 20, 30))
+    with pytest.raises(ImageError, match=r"photo.png: it has colours already, .* pass --force"):
+        measurement_of(Job(tmp_path / "photo.png", "colorize", {}, tmp_path))
+    _, degradation, y = measurement_of(Job(tmp_path / "photo.png", "colorize", {"force": True}, tmp_path))
+    assert torch.equal(y, degradation.f(read_picture(tmp_path / "photo.png").image))
+
+
+def test_hints_are_measured_in_the_photos_luminance(photo, tmp_path):
+    alpha = torch.zeros(1, 1, 20, 30)
+    alpha[..., 5:8, 4:9] = 1
+    write_picture(tmp_path / "hints.png", torch.rand(1, 3, 20, 30), alpha=alpha)
+    picture, degradation, y = measurement_of(Job(photo, "colorize", {"hints": tmp_path / "hints.png"}, tmp_path))
+    assert torch.equal(degradation.hints, alpha) and y.shape == (1, 3, 20, 30)
+    grey = Colorization().f(picture.image)
+    torch.testing.assert_close(Colorization().f(y), grey, atol=1e-6, rtol=0)
+    assert torch.equal(y * (1 - alpha), grey.expand_as(y) * (1 - alpha))
+    assert (y[:, 0] != y[:, 2])[alpha[:, 0] == 1].float().mean() > 0.9
+    for wrong in (None, torch.zeros_like(alpha), torch.ones_like(alpha)):
+        write_picture(tmp_path / "none.png", torch.rand(1, 3, 20, 30), alpha=wrong)
+        with pytest.raises(ImageError, match=r"none.png gives no hints: expected colours where they are known"):
+            measurement_of(Job(photo, "colorize", {"hints": tmp_path / "none.png"}, tmp_path))
+    write_picture(tmp_path / "small.png", torch.rand(1, 3, 6, 4), alpha=torch.eye(6)[None, None, :, :4])
+    with pytest.raises(MaskError, match=r"hints .*small.png is 4x6 but"):
+        check(Job(photo, "colorize", {"hints": tmp_path / "small.png"}, tmp_path / "out"))
+    with pytest.raises(ImageError, match="hints are"):
+        measurement_of(Job(photo, "colorize", {"hints": tmp_path / "small.png"}, tmp_path))
+
+
+def test_a_hole_in_the_photos_own_transparency_is_opaque_when_it_is_filled(tmp_path):
+    alpha = torch.ones(1, 1, 20, 30)
+    alpha[..., 5:9, 7:13] = 0
+    write_picture(tmp_path / "photo.png", torch.rand(1, 3, 20, 30), alpha=alpha)
+    settings = {"mask": tmp_path / "photo.png", "alpha": True}
+    result = run(Job(tmp_path / "photo.png", "inpaint", settings, tmp_path / "out"), restorer())
+    assert torch.equal(result.phi, 1 - alpha)
+    assert read_picture(tmp_path / "out" / "restored.png").alpha is None
+
+
+def test_what_was_searched_for_is_saved_as_a_mask(tmp_path):
+    spots = torch.full((1, 3, 20, 30), 0.5)
+    spots[..., 5:7, 7:9] = spots[..., 14:16, 20:22] = 1.0
+    write_picture(tmp_path / "photo.png", spots)
+    result = run(Job(tmp_path / "photo.png", "inpaint", {"find": "dust"}, tmp_path / "out"), restorer())
+    assert (result.phi[spots[:, :1] == 1] == 1).all() and result.phi.mean() < 0.1
+    assert torch.equal(read_mask(tmp_path / "out" / "mask.png"), 1 - result.phi)
+    assert result.provenance["mask"] == "found: dust"
+    write_picture(tmp_path / "photo.png", spots.mean().expand(1, 3, 20, 30))
+    with pytest.raises(MaskError, match=r"photo.png: searched for dust, but none was found"):
+        run(Job(tmp_path / "photo.png", "inpaint", {"find": "dust"}, tmp_path / "none"), restorer())
+    assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"find": "dust", "mask": "mask.png"}, "find looks for the hole that mask says already"),
+        ({"grow": 2}, "grow says how a mask is read, but there is none"),
+        ({"invert": True, "find": "dust"}, "invert says how a mask is read"),
+        ({"find": "ghosts"}, "unknown kind of defect 'ghosts'"),
+    ],
+)
+def test_settings_of_a_mask_that_say_nothing(photo, mask, tmp_path, settings, words):
+    with pytest.raises(BigpriorError, match=words):
+        degradation_of(Job(photo, "inpaint", settings, tmp_path))

@@ -48,8 +48,11 @@ if TYPE_CHECKING:
     from bigprior.priors.diffusion import DiffusionPrior, DiffusionSettings
     from bigprior.priors.feedforward import FeedForwardPrior
     from bigprior.priors.gan import GANPrior, InversionSettings
+    from bigprior.priors.hints import Hinted
+    from bigprior.priors.holes import ByHole
     from bigprior.priors.kinds import KINDS, Built, Kind, Options
     from bigprior.priors.models import Model, ModelPrior, ReconstructorPrior, Takes, as_prior, load_model
+    from bigprior.priors.ownrange import InOwnRange
     from bigprior.priors.precomputed import PrecomputedPrior
     from bigprior.progress import Progress
     from bigprior.registry import Registry
@@ -86,8 +89,11 @@ _HOMES = {
     "priors.diffusion": "DiffusionPrior DiffusionSettings",
     "priors.feedforward": "FeedForwardPrior",
     "priors.gan": "GANPrior InversionSettings",
+    "priors.hints": "Hinted",
+    "priors.holes": "ByHole",
     "priors.kinds": "KINDS Built Kind Options",
     "priors.models": "Model ModelPrior ReconstructorPrior Takes as_prior load_model",
+    "priors.ownrange": "InOwnRange",
     "priors.precomputed": "PrecomputedPrior",
     "progress": "Progress",
     "registry": "Registry",
@@ -115,6 +121,7 @@ __all__ = [
     "BigpriorError",
     "Blend",
     "Built",
+    "ByHole",
     "ByNoise",
     "Colorization",
     "ConstantPhi",
@@ -127,7 +134,9 @@ __all__ = [
     "Fusion",
     "GANPrior",
     "Generator",
+    "Hinted",
     "ImageError",
+    "InOwnRange",
     "Inpainting",
     "InversionSettings",
     "Kind",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import deepinv as dinv
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 
 from bigprior.degradations import Degradation, Measurement, as_degradation
 from bigprior.errors import ImageError, SettingsError
-from bigprior.fusion import fuse_in_frame, fuse_pixels
+from bigprior.fusion import Fusion, fuse_in_frame, fuse_pixels
 from bigprior.io.arrays import NO_SUCH_NOISE, as_picture, described, other_scale
 from bigprior.io.samples import Array
 from bigprior.networks.noise_estimator import NoiseEstimator
@@ -20,6 +21,7 @@ from bigprior.noise import noise_by
 from bigprior.ops.colour import is_grey
 from bigprior.phi import PhiNetwork
 from bigprior.priors.base import Prior
+from bigprior.priors.hints import wholly_known
 from bigprior.progress import Progress
 from bigprior.restoration import Restoration
 from bigprior.settings import check_seed
@@ -115,6 +117,8 @@ class Restorer(dinv.models.Reconstructor):  # type: ignore[misc]  # deepinv publ
         else:
             assert weigher is not None
             fused = fuse_in_frame(weigher, m.fidelity, prior, rho=self.rho, measured=physics.measured)
+            if (known := wholly_known(m)) is not None:
+                fused = _kept(fused, m.fidelity, known)
         record = physics.record(m.y) | self._noise(physics, projection.codes.get("sigma") if found is None else found)
         return Restoration(
             restored=fused.measured + fused.hallucinated,
@@ -161,6 +165,21 @@ class Restorer(dinv.models.Reconstructor):  # type: ignore[misc]  # deepinv publ
         if found is None:
             return {}
         return {"sigma": [round(level, 6) for level in found.tolist()], "noise": "found"} | strength
+
+
+def _kept(fused: Fusion, fidelity: Tensor, known: Tensor) -> Fusion:
+    """The fusion with the pixels (N, 1, H, W) that are known, 1 = known, as they were measured: phi is 0 there.
+
+    The share of the variance is left as it was, a little above the truth: such pixels are few.
+    """
+    free = 1 - known
+    return replace(
+        fused,
+        measured=torch.where(known > 0, fidelity, fused.measured),
+        hallucinated=fused.hallucinated * free,
+        phi=fused.phi * free,
+        bands=tuple(band * free if band.shape[2:] == free.shape[2:] else band for band in fused.bands),
+    )
 
 
 def _batch(y: Tensor | Array | Image.Image, physics: Degradation) -> Tensor:

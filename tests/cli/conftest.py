@@ -47,10 +47,10 @@ def run(home, monkeypatch, capsys):
 
 @pytest.fixture
 def photo(tmp_path):
-    """An 8-bit RGB photograph, 40 wide and 30 high."""
+    """An 8-bit RGB photograph in sepia, 40 wide and 30 high."""
     path = tmp_path / "photo.png"
     rng = torch.Generator().manual_seed(3)
-    write_picture(path, torch.rand(1, 3, 30, 40, generator=rng))
+    write_picture(path, torch.rand(1, 1, 30, 40, generator=rng) * torch.tensor([1, 0.9, 0.7]).view(1, 3, 1, 1))
     return path
 
 

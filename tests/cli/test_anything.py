@@ -98,8 +98,18 @@ def tasks(draw: st.DrawFn) -> list[str]:
     task = draw(st.sampled_from(["denoise", "denoise", "colorize", "inpaint", "restore"]))
     more = {
         "denoise": [[], ["--sigma", "20"], ["--sigma", "nan"], ["--strength", "3"]],
-        "colorize": [[]],
-        "inpaint": [["--find-hole"], ["--mask", "mask.png"], ["--mask", "none.png"], []],
+        "colorize": [[], ["--force"], ["--hints", "mask.png"]],
+        "inpaint": [
+            ["--find-hole"],
+            ["--mask", "mask.png"],
+            ["--mask", "none.png"],
+            ["--mask", "mask.png", "--grow", "2"],
+            ["--mask", "mask.png", "--invert-mask"],
+            ["--mask", "alpha"],
+            ["--find", "dust"],
+            ["--find", "text"],
+            [],
+        ],
         "restore": [
             ["--degradation", "denoise", "--set", "sigma=9"],
             ["--degradation", "x"],

@@ -70,6 +70,49 @@ def test_known_pixels_come_back_as_they_were(run, photo, mask, tmp_path):
     assert not torch.equal(before, after)
 
 
+def test_a_mask_is_inverted_grown_and_read_from_the_photo(run, photo, mask, tmp_path):
+    options, lost = ["--preset", "tiny", "--steps", 1], read_picture(mask).image[:, :1] == 0
+    write_picture(tmp_path / "white-hole.png", lost.float())
+    assert (
+        run("inpaint", photo, "--mask", tmp_path / "white-hole.png", "--invert-mask", *options, "-o", tmp_path / "a")[0]
+        == 0
+    )
+    assert run("inpaint", photo, "--mask", mask, "--grow", 1, *options, "-o", tmp_path / "b")[0] == 0
+    write_picture(tmp_path / "own.png", read_picture(photo).image, alpha=1 - lost.float())
+    assert run("inpaint", tmp_path / "own.png", "--mask", "alpha", *options, "-o", tmp_path / "c")[0] == 0
+    same, grown, own = (read_picture(tmp_path / name / "phi.png").image[:, :1] > 0 for name in "abc")
+    assert torch.equal(same, lost) and torch.equal(own, lost)
+    assert grown.sum() == lost.sum() + 2 * (8 + 10) and (grown & lost).sum() == lost.sum()
+    assert read_picture(tmp_path / "c" / "restored.png").alpha is None
+
+
+def test_what_was_found_can_be_changed_and_passed_again(run, tmp_path):
+    spots = torch.full((1, 3, 30, 40), 0.5)
+    spots[..., 5:7, 7:9] = spots[..., 14:16, 20:22] = 1.0
+    write_picture(tmp_path / "scan.png", spots)
+    options = ["--preset", "tiny", "--steps", 1]
+    assert run("inpaint", tmp_path / "scan.png", "--find", "dust", *options, "-o", tmp_path / "found")[0] == 0
+    made = json.loads((tmp_path / "found" / "restoration.json").read_text())
+    assert made["mask"] == "found: dust" and "mask.png" in made["files"]
+    again = ["--mask", tmp_path / "found" / "mask.png", "-o", tmp_path / "again"]
+    assert run("inpaint", tmp_path / "scan.png", *options, *again)[0] == 0
+    assert (tmp_path / "found" / "restored.png").read_bytes() == (tmp_path / "again" / "restored.png").read_bytes()
+
+
+def test_colours_that_are_known_stay(run, photo, tmp_path):
+    alpha = torch.zeros(1, 1, 30, 40)
+    alpha[..., 10:14, 5:20] = 1
+    write_picture(
+        tmp_path / "hints.png", torch.tensor([0.2, 0.5, 0.3]).view(1, 3, 1, 1).expand(1, 3, 30, 40), alpha=alpha
+    )
+    hints = ["--hints", tmp_path / "hints.png", "--layers", "float", "-o", tmp_path / "out"]
+    assert run("colorize", photo, "--preset", "tiny", "--steps", 1, *hints)[0] == 0
+    layers, where = read_layers(tmp_path / "out" / "layers.tif"), alpha[0, 0] > 0
+    assert (layers["phi"][..., where] == 0).all() and (layers["phi"][..., ~where] > 0).any()
+    assert torch.equal(layers["restored"][..., where], layers["fidelity"][..., where])
+    assert (layers["restored"][:, 1] >= layers["restored"][:, 0])[:, where].all()
+
+
 def test_sixteen_bits_alpha_and_profile_stay(run, tmp_path):
     path, alpha, profile = tmp_path / "deep.png", torch.rand(1, 1, 20, 17), bytes(16) + b"RGB " + bytes(108)
     write_picture(path, torch.rand(1, 3, 20, 17), bits=16, alpha=alpha, profile=profile)
@@ -112,7 +155,7 @@ def test_the_same_seed_writes_the_same_bytes(run, photo, tmp_path):
 @pytest.mark.parametrize("size", [(1, 1), (3, 200), (200, 3)])
 def test_odd_sizes_work(run, tmp_path, size):
     path = tmp_path / "odd.png"
-    write_picture(path, torch.rand(1, 3, *size))
+    write_picture(path, torch.rand(1, 1, *size).expand(1, 3, *size))
     for task in ("denoise", "colorize"):
         code, _, err = run(task, path, "--preset", "tiny", "--steps", 1, "-o", tmp_path / task)
         assert (code, err) == (0, "")
@@ -151,6 +194,59 @@ def _folder(photo, mask, tmp_path):
 @bad("a folder without a name")
 def _nameless(photo, mask, tmp_path):
     return ["denoise", "."]
+
+
+@bad("mask the other way")
+def _mask_inverted(photo, mask, tmp_path):
+    write_picture(mask, 1 - read_picture(mask).image[:, :1])
+    return ["inpaint", photo, "--mask", mask]
+
+
+@bad("mask that is a photo")
+def _mask_photo(photo, mask, tmp_path):
+    return ["inpaint", photo, "--mask", photo]
+
+
+@bad("no transparent hole")
+def _mask_alpha(photo, mask, tmp_path):
+    return ["inpaint", photo, "--mask", "alpha"]
+
+
+@bad("a transparent hole the other way")
+def _alpha_inverted(photo, mask, tmp_path):
+    return ["inpaint", photo, "--mask", "alpha", "--invert-mask"]
+
+
+@bad("a defect that nobody knows")
+def _find(photo, mask, tmp_path):
+    return ["inpaint", photo, "--find", "ghosts"]
+
+
+@bad("nothing to be found")
+def _find_none(photo, mask, tmp_path):
+    write_picture(photo, torch.full((1, 3, 30, 40), 0.5))
+    return ["inpaint", photo, "--find", "dust"]
+
+
+@bad("a defect to find beside a mask")
+def _find_beside(photo, mask, tmp_path):
+    return ["inpaint", photo, "--find", "dust", "--mask", mask]
+
+
+@bad("a hole to find that grows")
+def _find_hole_grows(photo, mask, tmp_path):
+    return ["inpaint", photo, "--find-hole", "--grow", 2]
+
+
+@bad("colours already")
+def _colours(photo, mask, tmp_path):
+    write_picture(photo, torch.rand(1, 3, 30, 40))
+    return ["colorize", photo]
+
+
+@bad("hints without any")
+def _no_hints(photo, mask, tmp_path):
+    return ["colorize", photo, "--hints", mask]
 
 
 @bad("no such file")
@@ -262,6 +358,16 @@ def _budget(photo, mask, tmp_path):
         _empty,
         _folder,
         _nameless,
+        _mask_inverted,
+        _mask_photo,
+        _mask_alpha,
+        _alpha_inverted,
+        _find,
+        _find_none,
+        _find_beside,
+        _find_hole_grows,
+        _colours,
+        _no_hints,
         _missing,
         _mask_size,
         _mask_hole,
@@ -380,8 +486,8 @@ def test_the_degradation_of_another_package_has_a_command(run, home, photo, tmp_
 def test_a_command_without_torch_says_its_name_and_its_own_options(run):
     for task, own, others in (
         ("denoise", {"--sigma", "--rho", "--frame"}, {"--mask", "--find-hole", "--set"}),
-        ("inpaint", {"--mask", "--find-hole"}, {"--sigma", "--rho", "--frame", "--set"}),
-        ("colorize", {"--rho", "--frame"}, {"--sigma", "--mask", "--find-hole", "--set"}),
+        ("inpaint", {"--mask", "--find-hole", "--find", "--grow"}, {"--sigma", "--rho", "--frame", "--set"}),
+        ("colorize", {"--rho", "--frame", "--hints", "--force"}, {"--sigma", "--mask", "--find-hole", "--set"}),
         ("restore", {"--degradation", "--set"}, {"--sigma", "--mask", "--find-hole"}),
     ):
         code, out, _ = run(task, "--help")

@@ -298,3 +298,49 @@ def test_the_noise_is_that_of_sigma() -> None:
 def test_a_sigma_in_other_units_is_refused(sigma: float) -> None:
     with pytest.raises(SettingsError, match=r"in \[0, 1\]"):
         Denoising(sigma)
+
+
+# Colorization with hints
+
+
+@pytest.fixture
+def hinted() -> Colorization:
+    hints = torch.zeros(1, 1, 5, 7)
+    hints[..., 1:3, 2:6] = 1
+    return Colorization(hints)
+
+
+def test_hints_leave_colours_where_they_are_known(hinted: Colorization) -> None:
+    x = torch.rand(2, 3, 5, 7)
+    y, where = hinted.f(x), hinted.hints.expand(2, 3, 5, 7) > 0
+    assert torch.equal(y[where], x[where])
+    assert torch.equal(y[~where], Colorization().f(x).expand_as(x)[~where])
+    assert torch.equal(bits(hinted.g(hinted.g_inv(y))), bits(y)) and hinted.check(y) is y
+    v = torch.randn_like(y)
+    torch.testing.assert_close((hinted.A(x) * v).sum(), (x * hinted.A_adjoint(v)).sum(), atol=1e-4, rtol=1e-4)
+    condition = hinted.condition(y)
+    assert torch.equal(condition[:, 3:4], torch.ones(2, 1, 5, 7)) and torch.equal(condition[:, 4:] > 0, where[:, :1])
+    again = hinted.consistent(torch.rand_like(y), y)
+    assert torch.equal(again[where], y[where])
+    torch.testing.assert_close(Colorization().f(again), Colorization().f(y), atol=1e-6, rtol=0)
+
+
+def test_parts_of_a_picture_have_their_hints(hinted: Colorization) -> None:
+    y = hinted.f(torch.rand(1, 3, 5, 7))
+    window, physics = hinted.crop(y, 1, 2, 3, 4)
+    assert torch.equal(window, y[..., 1:4, 2:6]) and torch.equal(physics.hints, hinted.hints[..., 1:4, 2:6])
+    larger, physics = hinted.pad(y, 6, 9)
+    assert larger.shape[2:] == physics.hints.shape[2:] == (6, 9)
+    smaller, physics = hinted.resize(y, 3, 4)
+    assert smaller.shape[2:] == physics.hints.shape[2:] == (3, 4) and physics.hints.any()
+    both = Colorization.join([hinted, hinted])
+    assert both.hints.shape[0] == 2 and torch.equal(both.select(slice(1, 2)).hints, hinted.hints)
+    assert hinted.blind().hints is None
+
+
+@pytest.mark.parametrize("hints", [torch.eye(4), torch.full((1, 1, 4, 4), 0.5), torch.eye(4).expand(1, 3, 4, 4)])
+def test_hints_that_make_no_sense_are_refused(hints: Tensor) -> None:
+    with pytest.raises(SettingsError, match=r"hints are .*expected"):
+        Colorization(hints)
+    with pytest.raises(ImageError, match=r"hints are .* but the picture is"):
+        Colorization(torch.eye(4)[None, None]).check(torch.rand(1, 3, 5, 5))

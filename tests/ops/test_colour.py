@@ -1,11 +1,12 @@
 """Colour for training, against scikit-image's."""
 
 import pytest
+import skimage.data
 import torch
 from skimage.color import rgb2lab
 
 from bigprior.evaluation.metrics import colour_auc
-from bigprior.ops.colour import ab_distance, ab_plane
+from bigprior.ops.colour import ab_distance, ab_plane, has_colours
 
 
 def test_it_is_scikit_images() -> None:
@@ -26,3 +27,22 @@ def test_gradients_are_finite_for_black_white_and_the_same_picture() -> None:
         x = torch.full((1, 3, 2, 2), value, requires_grad=True)
         ab_distance(x, torch.full((1, 3, 2, 2), value)).sum().backward()
         assert x.grad is not None and x.grad.isfinite().all()
+
+
+def test_a_toned_picture_has_no_colours_of_its_own() -> None:
+    grey = torch.nn.functional.avg_pool2d(torch.rand(1, 1, 90, 120), 5, 1, 2) * 2 - 0.5
+    grey = grey.clamp(0, 1)
+    sepia = (grey * torch.tensor([1.07, 0.94, 0.72]).view(1, 3, 1, 1) + 0.02).clamp(0, 1)
+    cyanotype = torch.cat([grey**2, grey**1.2, 0.3 + 0.7 * grey], dim=1)
+    for toned in (grey.expand(1, 3, -1, -1), sepia, cyanotype, (255 * sepia).round() / 255):
+        assert not has_colours(toned) and not has_colours(toned[..., :1, :1])
+    scan = torch.nn.functional.interpolate(sepia, size=(450, 600), mode="bilinear")
+    assert not has_colours((scan + 0.03 * torch.randn_like(scan)).clamp(0, 1))
+
+
+def test_a_photograph_has_colours_even_where_they_are_few() -> None:
+    photo = torch.from_numpy(skimage.data.coffee().copy()).permute(2, 0, 1)[None].float() / 255
+    assert has_colours(photo)
+    rose = photo.mean(dim=1, keepdim=True).expand(1, 3, -1, -1).clone()
+    rose[..., 150:230, 200:280] = photo[..., 150:230, 200:280]  # one cup in a grey picture
+    assert has_colours(rose)

@@ -40,7 +40,7 @@ class Degradation(OfPhotographs):
     name: ClassVar[str]
     verb: ClassVar[str]
     #: Channels of a measurement.
-    channels: ClassVar[int] = 3
+    channels: int = 3
     #: How a prior of fixed size meets a picture of any size: in tiles, as a whole, or through squares around holes.
     placement: ClassVar[Literal["tiles", "whole", "hole"]]
     #: Windows of its pictures start and end at multiples of so many pixels, or at the picture's edge.

@@ -3,15 +3,34 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 #: Luminance as the paper's data has it.
 LUMINANCE = (0.299, 0.587, 0.114)
+#: Of :func:`has_colours`: the longest side that is looked at, steps of luminance, and the distance in the ab plane from
+#: the mean colour of a step that all pixels have in the mean at most, or that only so few of them are beyond.
+_SEEN_PX, _TONES, _STRAY, _FAR, _FEW = 64, 32, 2.2, 10.0, 0.01
 
 
 def is_grey(x: Tensor) -> Tensor:
     """Which of the pictures (N, 3, H, W) have the same in all channels: (N,), bool."""
     return (x == x[:, :1]).flatten(1).all(dim=1)
+
+
+def has_colours(x: Tensor) -> bool:
+    """Whether a picture (1, 3, H, W) has colours that its luminance does not say: a grey or a toned one has none.
+
+    In a sepia or a cyanotype, even with the noise of a scan, pixels of one luminance are of one colour.
+    """
+    scale = min(1.0, _SEEN_PX / max(x.shape[2:]))
+    small = F.interpolate(
+        x, size=[max(1, round(side * scale)) for side in x.shape[2:]], mode="bilinear", antialias=True
+    )
+    order = (small * small.new_tensor(LUMINANCE).view(1, 3, 1, 1)).sum(dim=1).flatten().argsort()
+    groups = ab_plane(small)[0].flatten(1)[:, order].tensor_split(min(_TONES, len(order)), dim=1)
+    strays = torch.cat([(group - group.mean(dim=1, keepdim=True)).norm(dim=0) for group in groups])
+    return bool(strays.mean() > _STRAY) or bool((strays > _FAR).float().mean() > _FEW)
 
 
 def turned(x: Tensor, matrix: Tensor) -> Tensor:

@@ -19,6 +19,7 @@ from bigprior.phi import PhiNetwork, phi_network
 from bigprior.presets.store import Parts, part_path, preset, preset_names
 from bigprior.priors.anysize import for_any_size
 from bigprior.priors.base import Prior
+from bigprior.priors.hints import Hinted
 from bigprior.priors.kinds import KINDS, Options
 from bigprior.priors.models import as_prior, load_model
 from bigprior.restorer import Restorer
@@ -133,7 +134,8 @@ def load_restorer(
     provenance = loaded.source | {"weights": loaded.weights | {"phi": weighed_by}, "settings": loaded.settings}
     if network.has_knob:
         provenance["rho"] = network.rho if rho is None else rho
-    sized = for_any_size(loaded.prior, physics.placement)
+    # Where colours are made up, a person may know some of them, whatever the prior is.
+    sized = Hinted(loaded.prior) if physics.colours else for_any_size(loaded.prior, physics.placement)
     restorer = Restorer(sized, network, rho=rho, noise=loaded.noise, strength=strength, provenance=provenance)
     restorer.to(device)
     return restorer
