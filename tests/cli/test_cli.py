@@ -204,6 +204,18 @@ def test_an_unknown_kind_of_training_or_a_device_that_is_not_there_is_refused(ru
     assert not (tmp_path / "run").exists()
 
 
+def test_figures_and_pages_replace_nothing_else(run, tmp_path):
+    write_picture(tmp_path / "photo.png", torch.rand(1, 3, 8, 8))
+    (tmp_path / "notes.json").write_text("[1, 2]")
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    for name in before:
+        code, _, err = run("evaluate", "tasks", "--data", tmp_path, "--json", tmp_path / name)
+        assert code == 2 and f"{name} is there and holds no figures" in err and err.count("\n") == 1
+    code, _, err = run("results", tmp_path, "-o", tmp_path / "photo.png")
+    assert code == 2 and "photo.png is no Markdown page" in err
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
 def test_help_needs_no_torch():
     code = (
         "import sys, bigprior.cli; sys.argv = ['bigprior', '--help']\ntry: bigprior.cli.main()\nexcept SystemExit: pass"

@@ -11,6 +11,7 @@ import typer
 
 from bigprior.cli.options import Index, ModelFile, Steps, TrustPrior, Vgg
 from bigprior.cli.terminal import OUT, progress_of, working
+from bigprior.errors import OutputError, UnknownNameError
 
 
 def evaluate(
@@ -54,6 +55,7 @@ def evaluate(
 ) -> None:
     """Measure a prior and a restorer on pictures whose truth is known."""
     # Long for its options alone: they are what a person sees of the command.
+    _check_figures(json_file)
     with working("loading"):
         from bigprior.evaluation.protocols import Request, evaluation
         from bigprior.io.atomic import write_text
@@ -92,14 +94,31 @@ def results(
     output: Annotated[Path, typer.Option("-o", "--output", help="The page.")] = Path("results.md"),
 ) -> None:
     """Write one Markdown page of all tables, beside the paper's own rows."""
+    if output.exists() and output.suffix.lower() != ".md":
+        raise OutputError(f"{output} is no Markdown page: choose another name")
     from bigprior.evaluation.protocols.results import write_results
 
     shown = write_results(folder, output)
     OUT.print(f"{', '.join(shown)} -> {output}", soft_wrap=True)
 
 
+def _check_figures(file: Path | None) -> None:
+    """That what is in the way of figures is figures, of an earlier measurement.
+
+    Raises:
+        OutputError: it is something else, which is not to be lost.
+    """
+    if file is None or not file.exists():
+        return
+    try:
+        figures = isinstance(json.loads(file.read_text("utf-8")), dict)
+    except (OSError, ValueError):
+        figures = False
+    if not figures:
+        raise OutputError(f"{file} is there and holds no figures: choose another name for --json")
+
+
 def _baselines(text: str) -> tuple[str, ...]:
-    from bigprior.errors import UnknownNameError
     from bigprior.evaluation.baselines import BASELINES, DNCNN
 
     names = tuple(part for part in text.split(",") if part and part != "none")
