@@ -23,7 +23,17 @@ _Network = TypeVar("_Network", bound=nn.Module)
 #: Numbers among a network's settings up to this one can be more than there are weights: a seed, a step, a resolution.
 _LARGEST_SETTING = 4096
 #: Where checkpoints keep the weights that make pictures, under names in use; averaged ones come first.
-_NESTED = ("g_ema", "G_ema", "params_ema", "state_dict", "netG_state_dict", "params")
+_NESTED = (
+    "g_ema",
+    "G_ema",
+    "params_ema",
+    "state_dict",
+    "netG_state_dict",
+    "params",
+    "model_state_dict",
+    "model",
+    "net",
+)
 
 
 def read_tensors(path: Path | str) -> dict[str, Tensor]:
