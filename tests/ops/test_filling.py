@@ -32,6 +32,9 @@ def test_a_part_is_thin_where_no_larger_square_has_room():
     assert np.array_equal(filling.thin_part(hole, 3), hole_at(slice(10, 13), slice(5, 100)))
     assert not filling.thin_part(hole, 2).any()  # three rows have room for three
     assert not filling.thin_part(hole, 0).any()
+    specks = hole_at(slice(80, 86), slice(5, 11)) | hole_at(slice(80, 87), slice(25, 32))
+    assert np.array_equal(filling.thin_part(hole | specks, 3)[80:, :20], specks[80:, :20])
+    assert not filling.thin_part(specks, 3)[:, 20:].any()
     joined = hole | hole_at(slice(50, 52), slice(70, 120))
     thin = filling.thin_part(joined, 3)
     assert thin[50:52, 80:120].all() and not thin[40:70, 40:70].any()  # corners of what is wide are wide
