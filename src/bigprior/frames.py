@@ -33,6 +33,7 @@ class Band(NamedTuple):
         shared: one ``phi`` weighs all channels of a place.
         signal: what counts as large: the prior's coefficient; or, where something else stands for what was not
             measured, such as grey for colours, how far the prior's is from that.
+        reach: pixels a side that a coefficient is about, where squares overlap; otherwise ``step``.
     """
 
     kind: str
@@ -40,6 +41,12 @@ class Band(NamedTuple):
     step: int
     shared: bool = False
     signal: Literal["prior", "difference"] = "prior"
+    reach: int | None = None
+
+    @property
+    def side(self) -> int:
+        """Of the square of pixels that a coefficient is about, in pixels."""
+        return self.reach or self.step
 
 
 class Frame(Protocol):
@@ -116,6 +123,45 @@ class WaveletFrame:
         return turned(x[:, :, :height, :width], OPPONENT.T)
 
 
+class UndecimatedFrame:
+    """Haar wavelets at every place, not only in squares side by side: a Parseval frame without blocks.
+
+    Each level's squares are centred on the corners of the pixels, of which a picture has one more a side than pixels;
+    beyond its edges it goes on as its mirror image. So each coefficient is met by as many others as it overlaps, their
+    noise is correlated, and its standard deviation is halved from level to level: fusing here is the mean of fusing in
+    orthonormal wavelets of every shift (cycle spinning: Coifman and Donoho, 1995).
+
+    Args:
+        levels: of the wavelets: the coarsest coefficient is about ``2**levels`` pixels a side.
+    """
+
+    name: ClassVar[str] = "undecimated"
+
+    def __init__(self, levels: int = 5) -> None:
+        self.levels = levels
+        self.bands: tuple[Band, ...] = (
+            *(Band("detail", 9, 1, reach=2 ** (i + 1)) for i in range(levels)),
+            Band("coarse", 3, 1, reach=2**levels),
+        )
+
+    def analyse(self, x: Tensor) -> Bands:
+        """Details from the finest level to the coarsest, (N, 9, H + 1, W + 1): three of each colour; then the means."""
+        x, bands = turned(x, OPPONENT), []
+        for level in range(self.levels):
+            (mean, across), (down, both) = (_halved(part, 3, level) for part in _halved(x, 2, level))
+            bands.append(_edges(torch.stack([across, down, both], dim=2).flatten(1, 2), 0.5**0.5))
+            x = mean
+        return [*bands, _edges(x, 0.5**0.5)]
+
+    def synthesise(self, bands: Sequence[Tensor], height: int, width: int) -> Tensor:
+        """From bands as :meth:`analyse` gives them."""
+        x = _edges(bands[-1], 2**0.5)
+        for level in reversed(range(self.levels)):
+            across, down, both = _edges(bands[level], 2**0.5).unflatten(1, (3, 3)).unbind(2)
+            x = _joined(_joined(x, across, 3, level), _joined(down, both, 3, level), 2, level)
+        return turned(x, OPPONENT.T)
+
+
 class LuminanceFrame:
     """Luminance along (0.299, 0.587, 0.114), which a colorization knows, and the two colours orthogonal to it."""
 
@@ -137,7 +183,7 @@ class LuminanceFrame:
 
 #: Every frame by name.
 FRAMES: Registry[Callable[[], Frame]] = Registry(
-    "frame", "bigprior.frames", {c.name: c for c in (PixelFrame, WaveletFrame, LuminanceFrame)}
+    "frame", "bigprior.frames", {c.name: c for c in (PixelFrame, WaveletFrame, UndecimatedFrame, LuminanceFrame)}
 )
 
 
@@ -148,6 +194,58 @@ def frame(name: str) -> Frame:
         UnknownNameError: no such frame.
     """
     return FRAMES[name]()
+
+
+def _halved(x: Tensor, axis: int, level: int) -> tuple[Tensor, Tensor]:
+    """The mean and half the difference of what lies on either side of each corner, ``2**level`` pixels apart.
+
+    Pixels come in at the first level, and corners at all others.
+    """
+    pixels = level == 0
+    places = torch.arange(x.shape[axis] + int(pixels))
+    shift = 2**level // 2
+    before, after = (
+        x.index_select(axis, _mirrored(places + by, x.shape[axis], pixels=pixels).to(x.device))
+        for by in ((-1, 0) if pixels else (-shift, shift))
+    )
+    return (before + after) / 2, (after - before) / 2
+
+
+def _joined(mean: Tensor, difference: Tensor, axis: int, level: int) -> Tensor:
+    """The inverse of :func:`_halved`, and its transpose."""
+    pixels, corners = level == 0, mean.shape[axis]
+    places, shift = torch.arange(corners - int(pixels)), 2**level // 2
+    before, after = (
+        # Beyond an edge means go on as their mirror image, and differences as that with the other sign.
+        _side(mean, difference, axis, places + by, sign)
+        for by, sign in (((0, 1), (1, -1)) if pixels else ((-shift, 1), (shift, -1)))
+    )
+    return (before + after) / 2
+
+
+def _side(mean: Tensor, difference: Tensor, axis: int, places: Tensor, sign: int) -> Tensor:
+    last = mean.shape[axis] - 1
+    at = _mirrored(places, last + 1, pixels=False).to(mean.device)
+    turn = places.remainder(2 * last)
+    signs = sign * ((turn < last).int() - (turn > last).int()) * (turn > 0)
+    shape = [-1 if i == axis else 1 for i in range(mean.ndim)]
+    return mean.index_select(axis, at) + signs.to(mean).view(shape) * difference.index_select(axis, at)
+
+
+def _mirrored(places: Tensor, count: int, *, pixels: bool) -> Tensor:
+    """Where the mirror images of ``count`` pixels, or of the corners of one pixel fewer, have a place."""
+    period = 2 * count if pixels else 2 * (count - 1)
+    places = places.remainder(period)
+    return torch.minimum(places, period - places - int(pixels))
+
+
+def _edges(x: Tensor, factor: float) -> Tensor:
+    """The first and last row and column by a factor: half of what a corner on the edge is about lies outside."""
+    for axis in (2, 3):
+        scale = x.new_ones(x.shape[axis])
+        scale[[0, -1]] = factor
+        x = x * (scale[:, None] if axis == 2 else scale)
+    return x
 
 
 _HAAR = torch.tensor([[1.0, 1, 1, 1], [1, -1, 1, -1], [1, 1, -1, -1], [1, -1, -1, 1]], dtype=torch.float64) / 2
