@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from bigprior.degradations import DEGRADATIONS
 from bigprior.errors import UnknownNameError
-from bigprior.frames import FRAMES, WaveletFrame, frame
+from bigprior.frames import FRAMES, UndecimatedFrame, WaveletFrame, frame
 from bigprior.ops.colour import LUMINANCE
 
 every = pytest.mark.parametrize("name", sorted(FRAMES))
@@ -30,6 +30,8 @@ def test_it_comes_back_and_keeps_its_energy_at_any_size(name: str, height: int, 
     for band, described in zip(bands, w.bands, strict=True):
         step = max(b.step for b in w.bands)
         size = [-(-side // step) * step // described.step for side in (height, width)]
+        if described.side > described.step:  # on the corners of the pixels
+            size = [height + 1, width + 1]
         assert band.shape == (2, described.channels, *size)
 
 
@@ -46,8 +48,9 @@ def test_synthesis_is_the_transpose_of_analysis(name: str) -> None:
 @every
 def test_white_noise_stays_white(name: str) -> None:
     noise = torch.randn(4, 3, 128, 128, generator=torch.Generator().manual_seed(6))
-    for band in frame(name).analyse(noise)[:1]:
-        flat = band.transpose(0, 1).flatten(1)
+    for band, described in zip(frame(name).analyse(noise)[:1], frame(name).bands, strict=False):
+        overlap = described.side // described.step
+        flat = overlap * band.transpose(0, 1).flatten(1)
         covariance = flat @ flat.T / flat.shape[1]
         torch.testing.assert_close(covariance, torch.eye(len(flat)), atol=0.05, rtol=0)
 
@@ -56,7 +59,33 @@ def test_white_noise_stays_white(name: str) -> None:
 def test_a_window_has_the_coefficients_of_the_picture(name: str) -> None:
     w, x = frame(name), torch.rand(1, 3, 192, 256)
     for whole, part, band in zip(w.analyse(x), w.analyse(x[..., 64:, 128:]), w.bands, strict=True):
-        torch.testing.assert_close(part, whole[..., 64 // band.step :, 128 // band.step :], atol=1e-5, rtol=0)
+        edge = band.side // 2 if band.side > band.step else 0  # what goes on beyond a window's edge is its mirror image
+        theirs = whole[..., 64 // band.step :, 128 // band.step :]
+        torch.testing.assert_close(part[..., edge:, edge:], theirs[..., edge:, edge:], atol=1e-5, rtol=0)
+
+
+def test_overlapping_wavelets_are_the_mean_of_those_of_every_shift() -> None:
+    """Coefficients shrunk by a rule of their size alone: undecimated, and in squares from every corner (circular)."""
+    x, levels = torch.rand(1, 3, 8, 8), 2
+    mirrored = torch.cat([x, x.flip(2)], dim=2)
+    mirrored = torch.cat([mirrored, mirrored.flip(3)], dim=3)
+    squares, overlapping = WaveletFrame(levels), UndecimatedFrame(levels)
+
+    def shrunk(c: torch.Tensor, scale: float) -> torch.Tensor:
+        return c * (scale * c).square() / ((scale * c).square() + 0.1)
+
+    shifts = [(i, j) for i in range(4) for j in range(4)]
+    total = torch.zeros_like(mirrored)
+    for shift in shifts:
+        bands = squares.analyse(mirrored.roll(shift, (2, 3)))
+        back = squares.synthesise([shrunk(c, 1.0) for c in bands], 16, 16)
+        total += back.roll((-shift[0], -shift[1]), (2, 3)) / len(shifts)
+    # A corner on an edge has half the energy of the others, and one in a corner of the picture a quarter.
+    weight = torch.ones(9).index_fill(0, torch.tensor([0, 8]), 2**0.5)
+    weight = weight[:, None] * weight
+    scales = [band.side for band in overlapping.bands]
+    found = [shrunk(c * weight, scale) / weight for c, scale in zip(overlapping.analyse(x), scales, strict=True)]
+    torch.testing.assert_close(overlapping.synthesise(found, 8, 8), total[..., :8, :8], atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize("levels", [1, 3])

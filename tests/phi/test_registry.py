@@ -90,7 +90,8 @@ def test_a_picture_does_not_depend_on_its_neighbours(kind: str, name: str) -> No
 def test_it_looks_no_farther_than_it_says(kind: str, name: str) -> None:
     network, described = made(kind, name), frame(name).bands
     coarsest = max(band.step for band in described)
-    radius = -(-network.receptive_radius // coarsest) * coarsest
+    extra = max(band.side for band in described) - coarsest  # of the frame's own squares, where they overlap
+    radius = extra + -(-network.receptive_radius // coarsest) * coarsest
     y, prior = torch.rand(2, 1, 3, 2 * coarsest, radius + 2 * coarsest)
     far = y.clone(), prior.clone()
     for picture in far:
