@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from bigprior.presets.store import preset_names
     from bigprior.priors.anysize import AnySize
     from bigprior.priors.base import Prior, Projection
-    from bigprior.priors.compose import Blend, ByNoise, Refined
+    from bigprior.priors.compose import Blend, ByNoise, Refined, WithWhite
     from bigprior.priors.diffusion import DiffusionPrior, DiffusionSettings
     from bigprior.priors.feedforward import FeedForwardPrior
     from bigprior.priors.gan import GANPrior, InversionSettings
@@ -85,7 +85,7 @@ _HOMES = {
     "presets.store": "preset_names",
     "priors.anysize": "AnySize",
     "priors.base": "Prior Projection",
-    "priors.compose": "Blend ByNoise Refined",
+    "priors.compose": "Blend ByNoise Refined WithWhite",
     "priors.diffusion": "DiffusionPrior DiffusionSettings",
     "priors.feedforward": "FeedForwardPrior",
     "priors.gan": "GANPrior InversionSettings",
@@ -164,6 +164,7 @@ __all__ = [
     "Takes",
     "UnknownNameError",
     "WeightsError",
+    "WithWhite",
     "__version__",
     "as_degradation",
     "as_prior",

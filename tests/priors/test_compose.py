@@ -14,7 +14,7 @@ from bigprior.networks.refiner import Refiner
 from bigprior.noise import Noise
 from bigprior.priors.anysize import AnySize, for_any_size
 from bigprior.priors.base import Prior, Projection
-from bigprior.priors.compose import Blend, ByNoise, Refined
+from bigprior.priors.compose import Blend, ByNoise, Refined, WithWhite
 from bigprior.priors.diffusion import DiffusionPrior, DiffusionSettings
 from bigprior.priors.gan import GANPrior, InversionSettings
 from bigprior.priors.precomputed import PrecomputedPrior
@@ -192,6 +192,49 @@ def test_each_picture_is_left_to_the_prior_of_its_noise() -> None:
         ByNoise(white, other).project(Colorization().measure(y[:, :1]))
 
 
+# WithWhite
+
+
+class Told(Noted):
+    """Notes the noise that it was told of."""
+
+    def propose(self, m: Measurement, *, seed: int = 0, progress: Progress | None = None) -> Projection:
+        assert m.noise is not None
+        self.noise = m.noise
+        return super().propose(m, seed=seed, progress=progress)
+
+
+def _camera_noise(sigma: float) -> Noise:
+    level = torch.tensor([sigma / 255])
+    return Noise(level, 1.2 * level, False, torch.linspace(-1, 1, 8).view(1, 8, 1, 1).expand(1, 8, 6, 8))
+
+
+@pytest.mark.parametrize(("sigma", "told", "share"), [(0.5, 2.25, 0.499), (3.0, 10.0, 0.471), (24.0, 31.0, 0.1)])
+def test_little_noise_of_a_camera_is_smoothed_as_white_noise_too(sigma: float, told: float, share: float) -> None:
+    camera, white = Told(torch.zeros(1, 3, 24, 32)), Told(torch.ones(1, 3, 24, 32))
+    m, found = Denoising().measure(torch.rand(1, 3, 24, 32)), _camera_noise(sigma)
+    projection = WithWhite(camera, white, strength=1.5).project(m.with_noise(found), seed=4)
+    assert float(projection.image.mean()) == pytest.approx(share, abs=1e-3)
+    assert torch.equal(camera.noise.sigma, 1.5 * found.sigma) and camera.noise.shape is found.shape
+    assert white.noise.shape is None
+    assert 255 * float(white.noise.sigma) == 255 * float(white.noise.along_grey) == pytest.approx(told)
+    assert torch.equal(projection.codes["sigma"], found.sigma)
+    assert (camera.seeds, white.seeds) == ([4], [4])
+    with pytest.raises(SettingsError, match="has no noise to be told of"):
+        WithWhite(camera, white).project(Colorization().measure(torch.rand(1, 1, 24, 32)))
+
+
+def test_the_mean_is_refined_as_far_as_it_is_one(refiner: Refiner) -> None:
+    images, y, found = torch.rand(2, 1, 3, 24, 32), torch.rand(1, 3, 24, 32), _camera_noise(12.0)
+    m = Denoising().measure(y).with_noise(found)
+    pilot = WithWhite(PrecomputedPrior(images[0]), PrecomputedPrior(images[1])).project(m).image
+    torch.testing.assert_close(pilot, torch.lerp(*images, 0.25))
+    refined = WithWhite(PrecomputedPrior(images[0]), PrecomputedPrior(images[1]), refiner).project(m).image
+    assert float((refined - pilot).abs().max()) > 1e-4
+    expected = torch.lerp(pilot, refiner(y, pilot, found.sigma + 7 / 255), 0.5)
+    torch.testing.assert_close(refined, expected.clamp(0, 1), atol=1e-5, rtol=0)
+
+
 # Both
 
 
@@ -205,6 +248,8 @@ def test_a_limit_in_time_is_for_all_calls_of_what_it_is_made_of(refiner: Refiner
     assert (blend.first.budget, blend.second.budget) == (8.0, 4.0)
     chosen = ByNoise(Limited(images), Limited(images, 4.0)).within(0.5)
     assert (chosen.white.budget, chosen.other.budget) == (4.0, 2.0)
+    both = WithWhite(Limited(images), Limited(images, 4.0), refiner, strength=2.0).within(0.5)
+    assert (both.camera.budget, both.white.budget, both.refiner, both.strength) == (4.0, 2.0, refiner, 2.0)
 
 
 def test_what_moves_it_moves_its_priors(refiner: Refiner) -> None:

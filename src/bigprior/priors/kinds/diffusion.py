@@ -16,7 +16,7 @@ from bigprior.networks.denoising_unet import DenoisingUNet
 from bigprior.networks.noise_estimator import NoiseEstimator
 from bigprior.networks.refiner import Refiner
 from bigprior.priors.base import Prior
-from bigprior.priors.compose import Blend, ByNoise, Refined
+from bigprior.priors.compose import Blend, ByNoise, Refined, WithWhite
 from bigprior.priors.diffusion import DiffusionPrior, DiffusionSettings
 from bigprior.priors.feedforward import FeedForwardPrior
 from bigprior.priors.holes import ByHole
@@ -38,7 +38,7 @@ class DiffusionKindSettings(DiffusionSettings):
     Attributes:
         weight: where a colorization network guesses colours too: its share in them; the denoiser has the rest.
         saturation: the same: factor on the colours.
-        strength: noise that is not white is taken for so many times as much as was found.
+        strength: where noise is not white, the camera's denoiser is told of so many times as much as was found.
         thin_px: where a hole has no room for a square of more than so many pixels a side, it is filled smoothly.
     """
 
@@ -106,14 +106,15 @@ class DiffusionKind(Kind):
         plain = DiffusionSettings(**how.model_dump(include=set(DiffusionSettings.model_fields)))
         prior: Prior = DiffusionPrior(parts["denoiser"], plain)
         used = ["denoiser"]
-        if how.sampler == "mean" and physics.identity and "refiner" in parts:
-            refiner: Any = parts["refiner"]
+        refiner: Any = parts.get("refiner") if how.sampler == "mean" and physics.identity else None
+        if refiner is not None:
             prior = Refined(prior, refiner)
             used.append("refiner")
         finder: Any = None
         if how.sampler == "mean" and physics.identity and physics.noisy and {"noise", "camera-denoiser"} <= set(parts):
             finder = parts["noise"]
-            prior = ByNoise(prior, DiffusionPrior(parts["camera-denoiser"], plain), strength=how.strength)
+            white, camera = DiffusionPrior(parts["denoiser"], plain), DiffusionPrior(parts["camera-denoiser"], plain)
+            prior = ByNoise(prior, WithWhite(camera, white, refiner, strength=how.strength))
             used += ["noise", "camera-denoiser"]
         if how.sampler == "mean" and physics.colours and "colorizer" in parts:
             colours = FeedForwardPrior(parts["colorizer"], views=how.views)
