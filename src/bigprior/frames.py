@@ -201,35 +201,38 @@ def _halved(x: Tensor, axis: int, level: int) -> tuple[Tensor, Tensor]:
 
     Pixels come in at the first level, and corners at all others.
     """
-    pixels = level == 0
-    places = torch.arange(x.shape[axis] + int(pixels))
-    shift = 2**level // 2
-    before, after = (
-        x.index_select(axis, _mirrored(places + by, x.shape[axis], pixels=pixels).to(x.device))
-        for by in ((-1, 0) if pixels else (-shift, shift))
-    )
+    count, pixels, shift = x.shape[axis], level == 0, max(1, 2**level // 2)
+    beyond = (torch.arange(-shift, 0), torch.arange(count, count + shift))
+    first, last = (x.index_select(axis, _mirrored(at, count, pixels=pixels).to(x.device)) for at in beyond)
+    wide = torch.cat([first, x, last], dim=axis)
+    places, apart = count + int(pixels), 1 if pixels else 2 * shift
+    before, after = wide.narrow(axis, 0, places), wide.narrow(axis, apart, places)
     return (before + after) / 2, (after - before) / 2
 
 
 def _joined(mean: Tensor, difference: Tensor, axis: int, level: int) -> Tensor:
     """The inverse of :func:`_halved`, and its transpose."""
-    pixels, corners = level == 0, mean.shape[axis]
-    places, shift = torch.arange(corners - int(pixels)), 2**level // 2
-    before, after = (
-        # Beyond an edge means go on as their mirror image, and differences as that with the other sign.
-        _side(mean, difference, axis, places + by, sign)
-        for by, sign in (((0, 1), (1, -1)) if pixels else ((-shift, 1), (shift, -1)))
-    )
+    corners, shift = mean.shape[axis], 2**level // 2
+    inside = mean.new_ones(corners)
+    inside[[0, -1]] = 0  # the two sides of an edge are each other's mirror image
+    difference = difference * inside.view([-1 if i == axis else 1 for i in range(mean.ndim)])
+    before, after = mean + difference, mean - difference
+    if level == 0:
+        return (before.narrow(axis, 0, corners - 1) + after.narrow(axis, 1, corners - 1)) / 2
+    first = _beyond(mean, difference, axis, torch.arange(-shift, 0), 1)
+    last = _beyond(mean, difference, axis, torch.arange(corners, corners + shift), -1)
+    before = torch.cat([first, before], dim=axis).narrow(axis, 0, corners)
+    after = torch.cat([after, last], dim=axis).narrow(axis, shift, corners)
     return (before + after) / 2
 
 
-def _side(mean: Tensor, difference: Tensor, axis: int, places: Tensor, sign: int) -> Tensor:
+def _beyond(mean: Tensor, difference: Tensor, axis: int, places: Tensor, sign: int) -> Tensor:
+    """A mean and a difference, with its sign, beyond an edge: the mean goes on as its mirror image, the other turns."""
     last = mean.shape[axis] - 1
     at = _mirrored(places, last + 1, pixels=False).to(mean.device)
-    turn = places.remainder(2 * last)
-    signs = sign * ((turn < last).int() - (turn > last).int()) * (turn > 0)
-    shape = [-1 if i == axis else 1 for i in range(mean.ndim)]
-    return mean.index_select(axis, at) + signs.to(mean).view(shape) * difference.index_select(axis, at)
+    signs = torch.where(places.remainder(2 * last) <= last, sign, -sign).to(mean)
+    signs = signs.view([-1 if i == axis else 1 for i in range(mean.ndim)])
+    return mean.index_select(axis, at) + signs * difference.index_select(axis, at)
 
 
 def _mirrored(places: Tensor, count: int, *, pixels: bool) -> Tensor:
