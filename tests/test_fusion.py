@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from bigprior.errors import UnknownNameError
 from bigprior.frames import FRAMES, Bands, Frame, frame
 from bigprior.fusion import centre, fuse, fuse_in_frame, fuse_pixels, terms, variance
-from bigprior.phi import PHI_NETWORKS, BandPhi, ConstantPhi, DnCNNPhi, PhiNetwork, UNetPhi, phi_network
+from bigprior.phi import PHI_NETWORKS, BandPhi, ConstantPhi, DnCNNPhi, MeansPhi, PhiNetwork, UNetPhi, phi_network
 
 every = pytest.mark.parametrize("kind", sorted(PHI_NETWORKS))
 
@@ -208,6 +208,25 @@ def test_the_share_is_what_the_bands_say() -> None:
     assert 0.01 < fused.share.item() < 0.99
     assert fused.phi.shape == (1, 1, 64, 128)
     assert 0 <= fused.phi.min() < fused.phi.max() <= 1
+
+
+def test_overlapping_squares_leave_no_blocks_in_the_map_and_no_strips_at_its_edges() -> None:
+    """A picture moved by a pixel has the map moved by a pixel; texture at the edge is judged as texture inside."""
+    rng = torch.Generator().manual_seed(4)
+    texture = 0.5 + 0.2 * torch.randn(1, 3, 150, 171, generator=rng)
+    noisy = texture + 0.1 * torch.randn(texture.shape, generator=rng)
+    network, size = MeansPhi(rho=1e-4), (128, 149)
+    maps = [
+        fuse_in_frame(
+            network, noisy[..., i : i + size[0], i : i + size[1]], texture[..., i : i + size[0], i : i + size[1]]
+        )
+        for i in (0, 1)
+    ]
+    one, other = (fused.phi[0, 0] for fused in maps)
+    middle = slice(50, -50)
+    torch.testing.assert_close(one[1:, 1:][middle, middle], other[:-1, :-1][middle, middle], atol=2e-3, rtol=0)
+    for edge in (one[-1], one[0], one[:, -1], one[:, 0]):
+        assert float(edge.mean()) == pytest.approx(float(one.mean()), abs=0.03)
 
 
 def test_squares_that_the_edge_cuts_are_judged_like_others() -> None:
