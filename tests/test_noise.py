@@ -127,3 +127,18 @@ def test_a_network_says_how_coarse_noise_is_and_deepinvs_estimator_how_much_wher
     assert coarse.sigma.item() == pytest.approx(variance**0.5, rel=1e-5)
     assert float(coarse.shape[0, 0, 0, 0].exp() * coarse.along_grey) == pytest.approx(0.02, rel=1e-5)
     assert coarse.times(2).sigma.item() == pytest.approx(2 * coarse.sigma.item())
+
+
+def test_what_is_told_of_noise_is_taken_and_the_rest_is_found() -> None:
+    clean, coarse = CLEAN[:, :, :80, :93], Said([0.02, 0.05, 0.1, 0.2])
+    found, told = noise_by(coarse, clean), noise_by(coarse, clean, 0.1)
+    assert told.sigma.item() == pytest.approx(0.1) and told.known and not found.known
+    assert found.shape is not None and told.shape is not None and torch.equal(told.shape, found.shape)
+    assert float(told.along_grey / found.along_grey) == pytest.approx(float(0.1 / found.sigma), rel=1e-5)
+    # Where it is white, there is nothing else to find.
+    y = clean + 0.1 * torch.randn_like(clean)
+    white = noise_by(Said([0.1] * 4), y, torch.tensor([0.07]))
+    assert bool(white.white.all()) and white.sigma.item() == pytest.approx(0.07)
+    # Whether it is, can be told too.
+    assert bool(noise_by(coarse, clean, grain="fine").white.all())
+    assert not bool(noise_by(Said([0.02, 0.1, 0.2, 0.4]), y, grain="coarse").white.any())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import torch
 from deepinv.models.noise_level_estimation import PatchCovarianceNoiseEstimator
@@ -18,6 +19,8 @@ from bigprior.ops.tiling import in_tiles
 #: Noise whose colours are weaker than this share of its grey is taken for the same in all channels. White noise has
 #: as much of both, but for what texture adds to grey; a JPEG of half the colours' resolution has hardly any colour.
 _LEAST_COLOUR = 0.4
+#: What a user can say of noise: that it is white, or that it is not.
+Grain = Literal["fine", "coarse"]
 #: Patches of 4 pixels, all of them: of 8, a third of them a side, as deepinv has it, sigma is found too low, the more
 #: the smaller the picture.
 _PATCH, _STRIDE = 4, 1
@@ -120,12 +123,23 @@ def noise_of(y: Tensor, known: float | Tensor | None = None) -> Noise:
 
 
 @torch.no_grad()
-def noise_by(estimator: NoiseEstimator, y: Tensor) -> Noise:
+def noise_by(
+    estimator: NoiseEstimator, y: Tensor, known: float | Tensor | None = None, grain: Grain | None = None
+) -> Noise:
     """The noise of pictures (N, 3, H, W), any size, as a network finds it: place by place, and scale by scale.
 
     Noise is white where :func:`noise_of`, which sees no other, finds nearly as much, or where it is found to be about
     the same everywhere and at every scale; there that function says more precisely how much.
+
+    Args:
+        estimator: finds it.
+        y: pictures.
+        known: the standard deviation in a channel, if known, of all or of each, (N,): what is found then says where it
+            is, and at which scales.
+        grain: ``fine`` if it is known to be white, ``coarse`` if it is known not to be.
     """
+    if grain == "fine":
+        return noise_of(y, known)
     halo = -(-estimator.receptive_radius // estimator.step) * estimator.step
     log_variance = in_tiles(estimator, y, tile=_TILE, halo=halo, step=PLACE)
     log_sigma = log_variance / 2
@@ -137,12 +151,17 @@ def noise_by(estimator: NoiseEstimator, y: Tensor) -> Noise:
     shape = log_sigma - level.view(-1, 1, 1, 1)
     spectrum, everywhere = (x.square().mean(1).sqrt() for x in (shape.mean((2, 3)), shape.flatten(1)))
     along_grey = level.exp()
+    told = None if known is None else torch.as_tensor(known).to(y).reshape(-1).expand(len(y))
     for i in range(len(y)):
         white = noise_of(y[i : i + 1])
         as_much = float(white.sigma) >= _AS_MUCH * float(sigma[i])
-        if as_much or (float(spectrum[i]) < _WHITE_SPECTRUM and float(everywhere[i]) < _WHITE):
+        alike = float(spectrum[i]) < _WHITE_SPECTRUM and float(everywhere[i]) < _WHITE
+        if grain is None and (as_much or alike):
+            white = white if told is None else noise_of(y[i : i + 1], told[i])
             sigma[i], along_grey[i], shape[i] = white.sigma[0], white.along_grey[0], 0.0
-    return Noise(sigma, along_grey, False, shape)
+        elif told is not None:
+            sigma[i], along_grey[i] = told[i], along_grey[i] * told[i] / sigma[i]
+    return Noise(sigma, along_grey, known is not None, shape)
 
 
 def _of_patches(picture: Tensor) -> Tensor:

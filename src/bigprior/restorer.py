@@ -1,10 +1,10 @@
-"""The paper in one file: ``x_hat = (1 - phi) * g_inv(y) + phi * G(z*)``, in any orthonormal frame."""
+"""The paper in one file: ``x_hat = (1 - phi) * g_inv(y) + phi * G(z*)``, in any frame."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
 import deepinv as dinv
 import torch
@@ -17,7 +17,7 @@ from bigprior.fusion import Fusion, fuse_in_frame, fuse_pixels
 from bigprior.io.arrays import NO_SUCH_NOISE, as_picture, described, other_scale
 from bigprior.io.samples import Array
 from bigprior.networks.noise_estimator import NoiseEstimator
-from bigprior.noise import noise_by
+from bigprior.noise import Grain, noise_by
 from bigprior.ops.colour import is_grey
 from bigprior.phi import PhiNetwork
 from bigprior.priors.base import Prior
@@ -35,12 +35,15 @@ class Restorer(dinv.models.Reconstructor):  # type: ignore[misc]  # deepinv publ
         phi: network that predicts ``phi`` in its own frame, or one for each task by the degradation's name.
         rho: weight of what is made up, for networks that take one: 0 for the most accurate picture, more for more of
             the measurement; the network's own by default.
-        noise: finds noise that nobody told, place by place and scale by scale; by default it is found as white noise.
+        noise: finds noise, place by place and scale by scale; where its level is told, that is taken. By default it is
+            white, and found where nobody told it.
         strength: noise is taken for so many times as much as it was told or found to be: more removes more, 0 nothing.
+        grain: of the noise, ``fine`` or ``coarse``, if known; by default it is found, as far as ``noise`` finds it.
         provenance: kept in every result.
 
     Raises:
-        SettingsError: a strength outside 0 to 2, a ``rho`` that is negative or no number, or a ``phi`` that is none.
+        SettingsError: a strength outside 0 to 2, a grain that is none or that nobody looks at, a ``rho`` that is
+            negative or no number, or a ``phi`` that is none.
     """
 
     def __init__(
@@ -51,6 +54,7 @@ class Restorer(dinv.models.Reconstructor):  # type: ignore[misc]  # deepinv publ
         rho: float | None = None,
         noise: NoiseEstimator | None = None,
         strength: float = 1.0,
+        grain: Grain | None = None,
         provenance: dict[str, Any] | None = None,
     ) -> None:
         super().__init__()
@@ -61,9 +65,13 @@ class Restorer(dinv.models.Reconstructor):  # type: ignore[misc]  # deepinv publ
         self.phi = nn.ModuleDict(phi) if isinstance(phi, dict) else phi
         if not 0 <= strength <= 2:
             raise SettingsError(f"strength is {strength}: expected 0 to 2; 1 takes noise as it was found")
+        if grain is not None and grain not in get_args(Grain):
+            raise SettingsError(f"grain is {grain!r}: expected one of {', '.join(get_args(Grain))}")
+        if grain is not None and noise is None:
+            raise SettingsError(f"grain is {grain!r}, but nothing here knows noise that is not white: leave it out")
         if rho is not None and not 0 <= rho < math.inf:
             raise SettingsError(f"rho is {rho}: expected a number, 0 or more")
-        self.rho, self.noise, self.strength = rho, noise, strength
+        self.rho, self.noise, self.strength, self.grain = rho, noise, strength, grain
         self.provenance = provenance or {}
         self.eval()
 
@@ -140,8 +148,8 @@ class Restorer(dinv.models.Reconstructor):  # type: ignore[misc]  # deepinv publ
         m = physics.measure(_batch(y, physics))
         if (most := float(m.y.max())) > NO_SUCH_NOISE and float(m.fidelity.max()) > NO_SUCH_NOISE:
             raise ImageError(other_scale(f"measurement is {described(m.y)}", most))
-        if self.noise is not None and physics.noisy and physics.known_sigma is None:
-            m = m.with_noise(noise_by(self.noise, m.fidelity))
+        if self.noise is not None and physics.noisy:
+            m = m.with_noise(noise_by(self.noise, m.fidelity, physics.known_sigma, self.grain))
         if self.strength == 1 or m.noise is None:
             return m, None
         return m.with_noise(m.noise.times(self.strength)), m.noise.sigma
@@ -158,13 +166,15 @@ class Restorer(dinv.models.Reconstructor):  # type: ignore[misc]  # deepinv publ
     def _noise(self, physics: Degradation, found: Tensor | None) -> dict[str, Any]:
         """The noise levels that were known, or that the prior found: in [0, 1], one a picture."""
         known = physics.known_sigma
-        strength = {} if self.strength == 1 else {"strength": self.strength}
+        said: dict[str, Any] = {} if self.strength == 1 else {"strength": self.strength}
+        if self.grain is not None:
+            said["grain"] = self.grain
         if known is not None:
             levels = [round(level, 6) for level in known.tolist()] if isinstance(known, Tensor) else [known]
-            return {"sigma": levels, "noise": "told"} | strength
+            return {"sigma": levels, "noise": "told"} | said
         if found is None:
             return {}
-        return {"sigma": [round(level, 6) for level in found.tolist()], "noise": "found"} | strength
+        return {"sigma": [round(level, 6) for level in found.tolist()], "noise": "found"} | said
 
 
 def _kept(fused: Fusion, fidelity: Tensor, known: Tensor) -> Fusion:

@@ -26,11 +26,15 @@ def denoise(
     strength: Annotated[
         float, typer.Option(help="Take noise for so many times as much as it was told or found to be: 0 to 2.")
     ] = 1.0,
+    grain: Annotated[
+        str | None,
+        typer.Option(help="fine: white noise; coarse: a camera's, JPEG's or film's. By default it is found."),
+    ] = None,
     rho: Rho = None,
     frame: FrameName = None,
 ) -> None:
     """Remove noise from photographs; write each with its layers, the phi map, a panel and how it was made."""
-    fused: dict[str, Any] = {"frame": frame, "rho": rho, "strength": strength}
+    fused: dict[str, Any] = {"frame": frame, "rho": rho, "strength": strength, "grain": grain}
     restore_photos("denoising", photos, how, lambda _: {"sigma": sigma}, note=_noise_found, **fused)
 
 

@@ -25,6 +25,7 @@ def restore_photos(
     rho: float | None = None,
     phi: Path | None = None,
     strength: float = 1.0,
+    grain: str | None = None,
     note: Callable[[Restoration], str | None] = lambda result: None,
 ) -> None:
     """Restore photos of one task, each into a folder of its own, and say how it went.
@@ -37,7 +38,7 @@ def restore_photos(
         frame: what to fuse; by default what the preset has.
         rho: weight of what is made up; by default the phi network's own.
         phi: a phi network's file, in place of the preset's.
-        strength: noise is taken for so many times as much as it was told or found to be.
+        strength, grain: of the noise, see :class:`bigprior.Restorer`.
         note: a line about a result, if there is something to say.
     """
     from bigprior.jobs import Job, check, measurement_of, run
@@ -56,7 +57,7 @@ def restore_photos(
             measurement_of(job)  # nothing is written if one of them is not what it is taken for
         prior: dict[str, Any] = {"steps": how.steps, "budget_s": budget_s, "paper": how.paper, "vgg": how.vgg}
         prior |= {"prior": how.prior, "trusted": how.trust_prior}
-        fused: dict[str, Any] = {"frame": frame, "rho": rho, "phi": phi, "strength": strength}
+        fused: dict[str, Any] = {"frame": frame, "rho": rho, "phi": phi, "strength": strength, "grain": grain}
         device = device_of(how.device)
         restorer = load_restorer(how.preset, task, **prior, **fused, samples=how.samples, device=device)
         if not restorer.draws and (how.seed is not None or how.samples > 1):

@@ -40,7 +40,8 @@ class Denoising(Degradation, dinv.physics.Denoising):  # type: ignore[misc]  # d
     name = "denoising"
     verb = "denoise"
     placement = "tiles"
-    frame = "wavelet"
+    frame = "undecimated"
+    phi = "means"
     identity = True
     noisy = True
     protocols = {"denoising": Protocol(_blind, blind=True), "denoising-25": Protocol(_of_25)}  # noqa: RUF012

@@ -15,6 +15,7 @@ from bigprior.degradations import Degradation, task_of
 from bigprior.errors import SettingsError, WeightsError
 from bigprior.io.weights import digest_of, fitting, read_tensors, read_weights, refuse_what_does_not_fit, sha256
 from bigprior.networks.noise_estimator import NoiseEstimator
+from bigprior.noise import Grain
 from bigprior.phi import PhiNetwork, phi_network
 from bigprior.presets.store import Parts, part_path, preset, preset_names
 from bigprior.priors.anysize import for_any_size
@@ -92,22 +93,21 @@ def load_restorer(
     frame: str | None = None,
     rho: float | None = None,
     strength: float = 1.0,
+    grain: Grain | None = None,
     prior: Path | str | nn.Module | None = None,
     trusted: bool = False,
     device: torch.device | str = "cpu",
 ) -> Restorer:
     """A restorer for pictures of any size.
 
-    A preset without a phi network for ``task`` borrows that of an embedded one of its kind. A model that stands in the
-    preset's place is weighed by Eq. 8's closed form, which nobody has to train; a hole that has to be found, by the
-    default preset's network.
+    A preset without a phi network for ``task`` borrows that of an embedded one of its kind. A model in its place is
+    weighed by Eq. 8's closed form; a hole that has to be found, by the default preset's network.
 
     Args:
         name, task, steps, budget_s, paper, vgg, samples: as for :func:`load_prior`.
         phi: file of a phi network that weighs the prior in place of the preset's; it brings its own frame.
         frame: what to fuse in, a name in :data:`bigprior.frames.FRAMES`; by default what the preset was made for.
-        rho: weight of what is made up, in place of the phi network's.
-        strength: noise is taken for so many times as much as it was told or found to be.
+        rho, strength, grain: as for :class:`bigprior.Restorer`.
         prior: a model in place of the preset: a file, see :func:`bigprior.load_model`, or a network, see
             :func:`bigprior.as_prior`.
         trusted: the model's file may run code.
@@ -124,6 +124,7 @@ def load_restorer(
         loaded = load_prior(name, task, **vars(options))
     else:
         loaded = _model(prior, physics, options, name, trusted, strength)
+    noise: dict[str, Any] = {"noise": loaded.noise, "strength": strength, "grain": grain}
     if phi is not None:
         network, weighed_by = _given(phi, frame)
     else:
@@ -136,7 +137,7 @@ def load_restorer(
         provenance["rho"] = network.rho if rho is None else rho
     # Where colours are made up, a person may know some of them, whatever the prior is.
     sized = Hinted(loaded.prior) if physics.colours else for_any_size(loaded.prior, physics.placement)
-    restorer = Restorer(sized, network, rho=rho, noise=loaded.noise, strength=strength, provenance=provenance)
+    restorer = Restorer(sized, network, rho=rho, provenance=provenance, **noise)
     restorer.to(device)
     return restorer
 
@@ -202,7 +203,8 @@ def _closed_form(physics: type[Degradation], frame: str | None) -> tuple[PhiNetw
     """
     if physics.placement == "hole":
         return _lent(DEFAULT_PRESET, physics.name, frame)
-    return phi_network("bands", frame=frame or physics.frame), "closed form"
+    kind = physics.phi if frame in (None, physics.frame) else Degradation.phi
+    return phi_network(kind, frame=frame or physics.frame), "closed form"
 
 
 def _given(path: Path | str, frame: str | None) -> tuple[PhiNetwork, str]:
