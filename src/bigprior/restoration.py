@@ -14,6 +14,7 @@ from torch import Tensor
 
 from bigprior.io.arrays import to_numpy, to_pil
 from bigprior.io.samples import Array
+from bigprior.noise import Noise
 from bigprior.priors.base import Projection
 
 
@@ -34,6 +35,7 @@ class Restoration:
         projection: the prior's whole answer: codes and loss history.
         task: the degradation's name.
         provenance: what it takes to make this again: seed, settings, weights.
+        noise: what was found or told of it, where a network looked for it.
     """
 
     restored: Tensor
@@ -48,6 +50,7 @@ class Restoration:
     projection: Projection
     task: str
     provenance: dict[str, Any] = field(default_factory=dict)
+    noise: Noise | None = None
 
     def __len__(self) -> int:
         """How many pictures."""
@@ -74,6 +77,7 @@ class Restoration:
             bands=tuple(band[pictures] for band in self.bands),
             projection=Projection(self.projection.image[pictures], codes, history),
             provenance=provenance,
+            noise=None if self.noise is None else self.noise[pictures],
         )
 
     def __eq__(self, other: object) -> bool:

@@ -141,6 +141,7 @@ class Restorer(dinv.models.Reconstructor):  # type: ignore[misc]  # deepinv publ
             projection=projection,
             task=physics.name,
             provenance={**self.provenance, "task": physics.name, "seed": seed, "frame": fused.frame, **record},
+            noise=None if self.noise is None else m.noise,
         )
 
     def _measured(self, y: Tensor | Array | Image.Image, physics: Degradation) -> tuple[Measurement, Tensor | None]:

@@ -22,6 +22,8 @@ from bigprior.io.files import writing
 from bigprior.io.layers import write_layers
 from bigprior.io.metadata import Metadata
 from bigprior.io.pictures import write_picture
+from bigprior.noise import Noise
+from bigprior.report.noise import noise_figure
 from bigprior.report.output import PICTURES, RECORD, Output, check_folder
 
 _LAYERS = ("fidelity", "prior", "phi", "measured", "hallucinated", "restored")
@@ -48,6 +50,8 @@ class Restored(Protocol):
     def task(self) -> str: ...  # noqa: D102
     @property
     def provenance(self) -> dict[str, Any]: ...  # noqa: D102
+    @property
+    def noise(self) -> Noise | None: ...  # noqa: D102
     @property
     def mean_share(self) -> float: ...  # noqa: D102
     def __len__(self) -> int: ...
@@ -132,6 +136,8 @@ def _parts(
     drawn = {part: _FIGURES[part](restoration) for part in only if part in _FIGURES}
     if others and "panel" in drawn:
         drawn["samples"] = samples_figure([restoration, *others])
+    if "panel" in drawn and restoration.noise is not None and not bool(restoration.noise.white):
+        drawn["noise"] = noise_figure(restoration.noise, restoration.fidelity)
     return pictures, drawn
 
 
