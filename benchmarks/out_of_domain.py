@@ -31,7 +31,7 @@ PICTURES = ("astronaut", "coffee", "chelsea")
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--preset", default="rooms-diffusion")
+    parser.add_argument("--preset", default="photographs")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     restorer, results = load_restorer(options.preset, "denoising"), dict[str, Any]()

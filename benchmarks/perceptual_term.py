@@ -58,7 +58,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     first, last = map(int, options.index.split("-"))
-    features = DenoiserTerm(load_part("rooms-diffusion", "denoiser"))
+    features = DenoiserTerm(load_part("photographs", "denoiser"))
     results: dict[str, dict[str, dict[str, float]]] = {}
     for name, weight, term in (("none", 0.0, None), ("pyramid", 0.1, None), ("denoiser", 0.1, features)):
         results[name] = {}

@@ -72,7 +72,7 @@ def large(preset: str, megapixels: float, steps: int | None) -> dict[str, float]
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--preset", default="rooms-diffusion")
+    parser.add_argument("--preset", default="photographs")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--megapixels", type=float, default=12)
     parser.add_argument("--steps", type=int, help="of the prior in the large picture; memory does not depend on it")

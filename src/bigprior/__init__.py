@@ -63,7 +63,7 @@ if TYPE_CHECKING:
     __version__: str
 
 #: The preset that restores when none is named.
-DEFAULT_PRESET = "rooms-diffusion"
+DEFAULT_PRESET = "photographs"
 #: What a restorer is made for when no task is named.
 DEFAULT_TASK = "denoising"
 

@@ -312,7 +312,7 @@ def _steps(photo, mask, tmp_path):
 
 @bad("steps of what answers at once")
 def _steps_at_once(photo, mask, tmp_path):
-    return ["denoise", photo, "--preset", "rooms-diffusion", "--steps", 3]
+    return ["denoise", photo, "--preset", "photographs", "--steps", 3]
 
 
 @bad("a hole to find beside a mask")

@@ -245,7 +245,7 @@ def test_presets_of_ours_are_asked_too(home: Path, shares: Path, truth: Tensor) 
         load_restorer("rooms", "doubling")
     given = load_restorer("rooms", "doubling", steps=2, phi=shares)
     asked = {"doubling": {"sampler": "diffpir", "steps": 2}}
-    network = folder_of("rooms-diffusion") / "denoiser.safetensors"
+    network = folder_of("photographs") / "denoiser.safetensors"
     import_preset("asked", network, phi={"doubling": shares}, settings=asked)
     for restorer in (given, load_restorer("asked", "doubling")):
         torch.testing.assert_close(Doubling().f(restorer(y, Doubling())), y, atol=1e-6, rtol=0)
