@@ -209,29 +209,41 @@ def _camera_noise(sigma: float) -> Noise:
     return Noise(level, 1.2 * level, False, torch.linspace(-1, 1, 8).view(1, 8, 1, 1).expand(1, 8, 6, 8))
 
 
-@pytest.mark.parametrize(("sigma", "told", "share"), [(0.5, 2.25, 0.499), (3.0, 10.0, 0.471), (24.0, 31.0, 0.1)])
-def test_little_noise_of_a_camera_is_smoothed_as_white_noise_too(sigma: float, told: float, share: float) -> None:
-    camera, white = Told(torch.zeros(1, 3, 24, 32)), Told(torch.ones(1, 3, 24, 32))
-    m, found = Denoising().measure(torch.rand(1, 3, 24, 32)), _camera_noise(sigma)
-    projection = WithWhite(camera, white, strength=1.5).project(m.with_noise(found), seed=4)
-    assert float(projection.image.mean()) == pytest.approx(share, abs=1e-3)
+@pytest.mark.parametrize(
+    ("removed", "share"),
+    [(0.0, 0.0), (1.0, 0.0), (1.6, 0.3930), (3.0, 0.4706), (20.0, 0.1324)],  # of 255
+)
+def test_little_noise_of_a_camera_is_smoothed_as_white_noise_too(removed: float, share: float) -> None:
+    y, found = torch.full((1, 3, 24, 32), 0.5), _camera_noise(6.0)
+    camera, white = Told(y - removed / 255), Told(torch.ones_like(y))
+    projection = WithWhite(camera, white, strength=1.5).project(Denoising().measure(y).with_noise(found), seed=4)
     assert torch.equal(camera.noise.sigma, 1.5 * found.sigma) and camera.noise.shape is found.shape
-    assert white.noise.shape is None
-    assert 255 * float(white.noise.sigma) == 255 * float(white.noise.along_grey) == pytest.approx(told)
     assert torch.equal(projection.codes["sigma"], found.sigma)
+    if not share:
+        assert torch.equal(projection.image, camera.images) and white.seeds == []
+        return
+    torch.testing.assert_close(projection.image, torch.lerp(camera.images, white.images, share), atol=2e-4, rtol=0)
+    assert white.noise.shape is None
+    assert 255 * float(white.noise.sigma) == pytest.approx(removed + 9.5, abs=1e-3)
+    assert torch.equal(white.noise.sigma, white.noise.along_grey)
     assert (camera.seeds, white.seeds) == ([4], [4])
+
+
+def test_noise_is_needed_to_be_told_of() -> None:
+    prior = PrecomputedPrior(torch.rand(1, 3, 24, 32))
     with pytest.raises(SettingsError, match="has no noise to be told of"):
-        WithWhite(camera, white).project(Colorization().measure(torch.rand(1, 1, 24, 32)))
+        WithWhite(prior, prior).project(Colorization().measure(torch.rand(1, 1, 24, 32)))
 
 
 def test_the_mean_is_refined_as_far_as_it_is_one(refiner: Refiner) -> None:
-    images, y, found = torch.rand(2, 1, 3, 24, 32), torch.rand(1, 3, 24, 32), _camera_noise(12.0)
-    m = Denoising().measure(y).with_noise(found)
-    pilot = WithWhite(PrecomputedPrior(images[0]), PrecomputedPrior(images[1])).project(m).image
-    torch.testing.assert_close(pilot, torch.lerp(*images, 0.25))
-    refined = WithWhite(PrecomputedPrior(images[0]), PrecomputedPrior(images[1]), refiner).project(m).image
+    y, second, found = torch.full((1, 3, 24, 32), 0.5), torch.rand(1, 3, 24, 32), _camera_noise(12.0)
+    m, first = Denoising().measure(y).with_noise(found), y - 12 / 255
+    pilot = WithWhite(PrecomputedPrior(first), PrecomputedPrior(second)).project(m).image
+    torch.testing.assert_close(pilot, torch.lerp(first, second, 0.25))
+    refined = WithWhite(PrecomputedPrior(first), PrecomputedPrior(second), refiner).project(m).image
     assert float((refined - pilot).abs().max()) > 1e-4
-    expected = torch.lerp(pilot, refiner(y, pilot, found.sigma + 7 / 255), 0.5)
+    told = (first - y).square().mean(dim=(1, 2, 3)).sqrt() + 9.5 / 255
+    expected = torch.lerp(pilot, refiner(y, pilot, told), 0.5)
     torch.testing.assert_close(refined, expected.clamp(0, 1), atol=1e-5, rtol=0)
 
 

@@ -60,7 +60,9 @@ def noise_curves(noise: Noise, picture: Tensor) -> tuple[list[tuple[Tensor, Tens
     if noise.shape is None:
         raise ValueError("this noise has no shape to draw")
     variance = (2 * (noise.shape[:1] + noise.along_grey[:1].log().view(1, 1, 1, 1))).exp()
-    intensity = F.adaptive_avg_pool2d(picture.mean(dim=1, keepdim=True).clamp(0, 1), (variance.shape[2], variance.shape[3])).flatten()
+    intensity = F.adaptive_avg_pool2d(
+        picture.mean(dim=1, keepdim=True).clamp(0, 1), (variance.shape[2], variance.shape[3])
+    ).flatten()
     step = (intensity * _STEPS).long().clamp_max(_STEPS - 1)
     found = []
     for of_finest in variance[0, :2]:
