@@ -236,7 +236,7 @@ def test_a_preset_without_weights(home: Path, shares: Path, truth: Tensor) -> No
         with pytest.raises(SettingsError, match=f"leave --{option.removesuffix('_s')} out"):
             load_prior("plain", "double", **{option: value})
     with pytest.raises(SettingsError, match="no network of its own"):
-        import_preset("plain", shares, architecture="smooth")
+        import_preset("plainer", shares, architecture="smooth")
 
 
 def test_presets_of_ours_are_asked_too(home: Path, shares: Path, truth: Tensor) -> None:
