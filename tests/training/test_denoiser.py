@@ -76,6 +76,21 @@ def test_it_learns(tmp_path: Path) -> None:
     assert left < 0.3
 
 
+def test_photographs_of_any_sizes_are_learned_from_as_they_are(tmp_path: Path) -> None:
+    for i, size in enumerate([(50, 33), (17, 64), (12, 9)]):  # the last is smaller than a crop
+        Image.new("RGB", size, (60 * i, 20, 200)).save(tmp_path / f"{i}.png")
+    trainer = DenoiserTrainer(SMALL.model_copy(update={"resolution": 0, "recoloured": 0.0}), tmp_path)
+    trainer.prepare(None)
+    assert [tuple(picture.shape) for picture in trainer.pictures] == [(3, 33, 50), (3, 64, 17), (3, 9, 12)]
+    seen = set()
+    for seed in range(6):
+        x, _ = trainer.batch(None, torch.Generator().manual_seed(seed))
+        assert x.shape == (4, 3, 16, 16)
+        torch.testing.assert_close(x[:, 1:], torch.tensor([20, 200]).view(2, 1, 1).expand(4, 2, 16, 16) / 255)
+        seen |= {round(255 * float(crop.mean()) / 60) for crop in x[:, 0]}
+    assert seen == {0, 1, 2}
+
+
 def test_lpips_judges_holes(pictures: Path, tmp_path: Path) -> None:
     update = {"conditional": 1.0, "tasks": {"inpaint": 1.0}, "one_step": 1.0, "perceptual": 1.0}
     with pytest.raises(SettingsError, match=r"conditional_crop_px is 24: .* 32 pixels"):

@@ -15,12 +15,13 @@ from typing import Any, Self
 
 import torch
 import torch.nn.functional as F
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 from torch import Tensor
 
 from bigprior.degradations import DEGRADATIONS, Measurement
 from bigprior.errors import SettingsError
 from bigprior.io.folders import list_pictures, load_square
+from bigprior.io.pictures import read_picture
 from bigprior.networks.denoising_unet import DenoisingUNet
 from bigprior.ops.perceptual import LPIPS_LEAST_PX
 from bigprior.ops.precision import autocast
@@ -34,13 +35,16 @@ from bigprior.training.schedules import held
 from bigprior.training.settings import CountedInImages, Index, Share
 from bigprior.training.trainer import Descent, follow, named, sheet
 
+#: Side that whole photographs stand for where they have different ones, in pixels.
+_WHOLE_PX = 256
+
 
 class DenoiserSettings(CountedInImages):
     """Everything that decides how a denoiser is trained; saved beside its weights.
 
     Attributes:
         index: photographs to learn from.
-        resolution: side that they are read at; crops are taken from them.
+        resolution: side that their centre squares are read at; 0 reads them as they are. Crops are taken of that.
         native: share of the steps with crops as the photographs are; the others' come from smaller, sharper copies.
         recoloured: share of the crops in other, sharper colours, in steps where nothing is known.
         crop_px, batch: side and number of the crops of a step where nothing is known; where crops are smaller, they
@@ -65,7 +69,7 @@ class DenoiserSettings(CountedInImages):
     blocks: PositiveInt = 2
     shuffle: PositiveInt = 2
     index: Index = None
-    resolution: PositiveInt = 256
+    resolution: NonNegativeInt = 256
     native: Share = 0.9
     recoloured: Share = 0.0
     crop_px: PositiveInt = 128
@@ -133,7 +137,14 @@ class DenoiserTrainer(Descent[DenoiserSettings]):
 
     def prepare(self, progress: Progress | None) -> None:
         """Read the photographs, as bytes."""
-        self.pictures = load_square(self.files, self.settings.resolution).to(self.device)
+        if self.settings.resolution:
+            self.pictures = list(load_square(self.files, self.settings.resolution).to(self.device))
+            return
+        self.pictures = []
+        for done, file in enumerate(self.files):
+            self.pictures.append((read_picture(file).image[0] * 255).round().byte().to(self.device))
+            if progress is not None:
+                progress(done + 1, len(self.files))
 
     def schedule(self, moment: Moment) -> dict[str, Any]:
         """Constant after a short start, and falling at the end."""
@@ -178,17 +189,21 @@ class DenoiserTrainer(Descent[DenoiserSettings]):
         crop = s.crop_px if task is None else s.conditional_crop_px
         # Photographs at full size show their compression; smaller ones are sharper, as large photographs are. A
         # network that mostly sees the sharper ones trusts its noisy picture too much on the others, and loses to BM3D.
-        side = min(round(crop / random_scale(s.native, rng)), pictures.shape[2])
+        side = round(crop / random_scale(s.native, rng))
         seen_whole = task is not None and DEGRADATIONS[task].placement == "whole"
-        if seen_whole and float(torch.rand((), generator=rng)) < s.whole:
-            crop, side = min(crop, pictures.shape[2] // 4), pictures.shape[2]
+        seen_whole = seen_whole and float(torch.rand((), generator=rng)) < s.whole
+        if seen_whole:
+            crop = min(crop, (s.resolution or _WHOLE_PX) // 4)
         out = []
         for _ in range(max(1, self.share * s.crop_px**2 // crop**2)):
-            n = int(torch.randint(len(pictures), (), generator=rng))
-            out += random_crop([pictures[n]], side, rng)
-        x = torch.stack(out).float() / 255
-        if side != crop:
-            x = F.interpolate(x, size=(crop, crop), mode="bicubic", antialias=True).clamp(0, 1)
+            picture = pictures[int(torch.randint(len(pictures), (), generator=rng))]
+            shorter = min(picture.shape[1:])
+            (piece,) = random_crop([picture], shorter if seen_whole else min(side, shorter), rng)
+            piece = piece[None].float() / 255
+            if piece.shape[2] != crop:
+                piece = F.interpolate(piece, size=(crop, crop), mode="bicubic", antialias=True).clamp(0, 1)
+            out.append(piece)
+        x = torch.cat(out)
         if task is None:
             return recoloured(x, s.recoloured, rng), None
         return x, measured(task, x, rng)
