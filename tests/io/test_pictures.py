@@ -126,11 +126,11 @@ def test_repr(tmp_path, channels, alpha, bits, wanted):
 
 
 def test_mask_is_one_where_known(tmp_path):
-    Image.fromarray(np.array([[0, 127, 128, 255]], np.uint8)).save(tmp_path / "m.png")
+    Image.fromarray(np.array([[0, 127, 128, 255, 255, 255]], np.uint8)).save(tmp_path / "m.png")
     mask = read_mask(tmp_path / "m.png")
-    assert mask.shape == (1, 1, 1, 4)
+    assert mask.shape == (1, 1, 1, 6)
     assert mask.dtype == torch.float32
-    assert mask.flatten().tolist() == [0, 0, 1, 1]
+    assert mask.flatten().tolist() == [0, 0, 0, 1, 1, 1]  # what is not wholly known is hole
     tifffile.imwrite(tmp_path / "m.tif", np.array([[32767, 32768]], np.uint16))
     assert read_mask(tmp_path / "m.tif").flatten().tolist() == [0, 1]
 

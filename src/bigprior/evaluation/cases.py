@@ -144,7 +144,7 @@ def holes(physics: type[Degradation], data: Path, index: tuple[int, int] | None 
         raise ImageError(f"{data / 'masks'} holds no mask called {lost}: expected one for each picture of images")
 
     def make(file: Path, name: str) -> Case:
-        x, lossy = read_picture(file).image, physics.from_settings({"mask": masks[name]})
+        x, lossy = read_picture(file).image, physics.from_settings({"mask": masks[name], "invert": False})
         return Case(x, lossy.f(lossy.check(x)), lossy)
 
     def hole(case: Case) -> Tensor:

@@ -130,7 +130,8 @@ def _refuse_pictures(levels: Array, path: Path | str) -> None:
 def _stray(levels: Array, grey: Mask) -> Mask:
     """What is grey beyond edges, and is no slope either, as a blurred mask has them."""
     near = scipy.ndimage.binary_dilation(~grey, np.ones((3, 3)), iterations=_EDGE_PX)
-    rows, columns = np.gradient(levels, axis=0), np.gradient(levels, axis=1)
+    # There is no slope along a side of one pixel.
+    rows, columns = (np.gradient(levels, axis=i) if levels.shape[i] > 1 else np.zeros_like(levels) for i in (0, 1))
     slope, bend = np.hypot(rows, columns), np.abs(scipy.ndimage.laplace(levels))
     soft = (slope > _SLOPE[0]) & (slope < _SLOPE[1]) & (bend < _BEND)
     stray: Mask = grey & ~near & ~soft

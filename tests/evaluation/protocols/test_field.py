@@ -63,6 +63,13 @@ def measured(name: str, **options) -> dict:
     return evaluation(name)(Request(**({"baselines": ()} | options)), lambda done, total: None)
 
 
+def test_the_field_s_masks_are_dark_where_the_hole_is_however_large_that_is(holes: Path, phi: Path) -> None:
+    mask = np.zeros(PHOTO.shape[:2], np.uint8)
+    mask[:10] = 255
+    Image.fromarray(mask).save(holes / "masks" / "1.png")
+    assert measured("holes", data=holes, prior_dir=holes / "priors", phi=phi)["ours"]["psnr"] > 0
+
+
 def test_holes_are_scored_as_a_whole_and_alone(holes: Path, phi: Path) -> None:
     given = {"data": holes, "prior_dir": holes / "priors", "phi": phi}
     rows = measured("holes", **given, rivals=(script(holes / "grey.pt", Filling()),), trusted=True)
