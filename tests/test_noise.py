@@ -142,3 +142,12 @@ def test_what_is_told_of_noise_is_taken_and_the_rest_is_found() -> None:
     # Whether it is, can be told too.
     assert bool(noise_by(coarse, clean, grain="fine").white.all())
     assert not bool(noise_by(Said([0.02, 0.1, 0.2, 0.4]), y, grain="coarse").white.any())
+
+
+def test_noise_of_one_channel_and_of_a_few_pixels_is_not_taken_for_less() -> None:
+    """The estimator of white noise sees the least noisy channel, and nothing in a picture under 24 pixels."""
+    clean, found = CLEAN[:, :, :80, :93], Said([20 / 255 / 3**0.5] * 4)
+    one_channel = clean + 20 / 255 * torch.tensor([0.0, 0.0, 1.0]).view(1, 3, 1, 1) * torch.randn_like(clean)
+    strip = (clean + 20 / 255 * torch.randn_like(clean))[:, :, :12]
+    for y in (one_channel, strip):
+        assert noise_by(found, y).sigma.item() == pytest.approx(20 / 255 / 3**0.5, rel=1e-3)

@@ -28,8 +28,8 @@ _PATCH, _STRIDE = 4, 1
 _LEAST, _ENOUGH = 24, 512
 #: Side of the tiles of a large picture, in pixels; a multiple of an estimator's coarsest pixel.
 _TILE = 1024
-#: Share of the noise from which on all of it is white.
-_AS_MUCH = 0.75
+#: Share of the noise from which on all of it is white, and the least if it is found to be alike.
+_AS_MUCH, _SEEN = 0.75, 0.5
 #: Root mean square of the logarithm by which noise that is as good as white differs: from scale to scale over a
 #: picture, and from place to place as well. All three chosen on held-out photographs and PolyU.
 _WHITE_SPECTRUM, _WHITE = 0.15, 0.4
@@ -155,7 +155,9 @@ def noise_by(
     for i in range(len(y)):
         white = noise_of(y[i : i + 1])
         as_much = float(white.sigma) >= _AS_MUCH * float(sigma[i])
+        # One channel's noise, and that of a few pixels, is alike too, but the other sees hardly any of it.
         alike = float(spectrum[i]) < _WHITE_SPECTRUM and float(everywhere[i]) < _WHITE
+        alike = alike and float(white.sigma) >= _SEEN * float(sigma[i])
         if grain is None and (as_much or alike):
             white = white if told is None else noise_of(y[i : i + 1], told[i])
             sigma[i], along_grey[i], shape[i] = white.sigma[0], white.along_grey[0], 0.0
