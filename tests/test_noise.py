@@ -151,3 +151,18 @@ def test_noise_of_one_channel_and_of_a_few_pixels_is_not_taken_for_less() -> Non
     strip = (clean + 20 / 255 * torch.randn_like(clean))[:, :, :12]
     for y in (one_channel, strip):
         assert noise_by(found, y).sigma.item() == pytest.approx(20 / 255 / 3**0.5, rel=1e-3)
+
+
+def test_noise_that_is_not_everywhere_is_not_white_though_as_much_is_found() -> None:
+    class Half(Said):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            found = super().forward(x).clone()
+            found[..., : found.shape[3] // 2] -= 2 * torch.log(torch.tensor(6.0))
+            return found
+
+    y = CLEAN[:, :, :80, :96].clone()
+    y[..., 48:] += 30 / 255 * torch.randn_like(y[..., 48:])
+    found = noise_by(Half([30 / 255] * 4), y)
+    assert not bool(found.white.any()) and found.shape is not None
+    left, right = found.shape[0, 0, 10, 2], found.shape[0, 0, 10, -3]
+    assert float((right - left).exp()) == pytest.approx(6, rel=1e-4)

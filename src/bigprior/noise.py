@@ -31,8 +31,9 @@ _TILE = 1024
 #: Share of the noise from which on all of it is white, and the least if it is found to be alike.
 _AS_MUCH, _SEEN = 0.75, 0.5
 #: Root mean square of the logarithm by which noise that is as good as white differs: from scale to scale over a
-#: picture, and from place to place as well. All three chosen on held-out photographs and PolyU.
-_WHITE_SPECTRUM, _WHITE = 0.15, 0.4
+#: picture, and from place to place as well; and from place to place alone where it is not white, though as much of it
+#: were found. All chosen on held-out photographs and PolyU.
+_WHITE_SPECTRUM, _WHITE, _UNEVEN = 0.15, 0.4, 0.65
 #: The median of a normal variable's absolute value.
 _MEDIAN = 0.6745
 
@@ -150,11 +151,12 @@ def noise_by(
     sigma = (log_variance.exp().mean((2, 3)) * weights).sum(1).sqrt()
     shape = log_sigma - level.view(-1, 1, 1, 1)
     spectrum, everywhere = (x.square().mean(1).sqrt() for x in (shape.mean((2, 3)), shape.flatten(1)))
+    uneven = (everywhere.square() - spectrum.square()).clamp_min(0).sqrt()
     along_grey = level.exp()
     told = None if known is None else torch.as_tensor(known).to(y).reshape(-1).expand(len(y))
     for i in range(len(y)):
         white = noise_of(y[i : i + 1])
-        as_much = float(white.sigma) >= _AS_MUCH * float(sigma[i])
+        as_much = float(white.sigma) >= _AS_MUCH * float(sigma[i]) and float(uneven[i]) < _UNEVEN
         # One channel's noise, and that of a few pixels, is alike too, but the other sees hardly any of it.
         alike = float(spectrum[i]) < _WHITE_SPECTRUM and float(everywhere[i]) < _WHITE
         alike = alike and float(white.sigma) >= _SEEN * float(sigma[i])

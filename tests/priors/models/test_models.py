@@ -76,7 +76,7 @@ def test_a_model_of_another_task_is_refused(weights, run, tmp_path):
                 continue
             with pytest.raises(SettingsError, match=rf"^its.file \({architecture}\) .* cannot {physics.verb}; pass"):
                 Takes(architecture, told=told).refuse("its.file", physics)
-    write_picture(tmp_path / "photo.png", torch.rand(1, 3, 20, 20))
+    write_picture(tmp_path / "photo.png", torch.rand(1, 1, 20, 20))
     file = weights("NAFNet")
     code, _, err = run("colorize", tmp_path / "photo.png", "--prior", file, "-o", tmp_path / "out")
     assert (
