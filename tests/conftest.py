@@ -1,5 +1,6 @@
 """Tiny networks, pictures and weights that the tests share. Everything is seeded and fits in a blink."""
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from hypothesis import HealthCheck, settings
 from safetensors.torch import save_file
 from torch import Tensor
 
+from bigprior import cli
 from bigprior.degradations import DEGRADATIONS, Degradation, Inpainting
 from bigprior.degradations.simulation import simulate
 from bigprior.io.weights import save_weights
@@ -41,6 +43,23 @@ VGG_SHAPES = {0: (64, 3), 2: (64, 64), 5: (128, 64), 7: (128, 128), 10: (256, 12
 def is_ours(thing: type) -> bool:
     """Whether it is not of another package, which has registered it beside ours and so meets the same tests."""
     return thing.__module__.startswith("bigprior.")
+
+
+@pytest.fixture
+def program(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[Any, str, str]]:
+    """Call the program with arguments; gives exit code, standard output and standard error."""
+
+    def call(*arguments: object) -> tuple[Any, str, str]:
+        monkeypatch.setattr(sys, "argv", ["bigprior", *map(str, arguments)])
+        try:
+            cli.main()
+            code: Any = 0
+        except SystemExit as stop:
+            code = stop.code or 0
+        out = capsys.readouterr()
+        return code, out.out, out.err
+
+    return call
 
 
 @pytest.fixture(scope="session")

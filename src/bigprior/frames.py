@@ -53,7 +53,8 @@ class Frame(Protocol):
     """An isometry of pictures: ``synthesise(analyse(x)) == x``, and as much energy on either side (Parseval)."""
 
     name: ClassVar[str]
-    #: In order. A window of a picture that starts at a multiple of the largest step has the picture's coefficients.
+    #: In order. A window of a picture that starts at a multiple of the largest step has the picture's coefficients, but
+    #: for those of squares that overlap and reach beyond its edges.
     bands: tuple[Band, ...]
 
     def analyse(self, x: Tensor) -> Bands:

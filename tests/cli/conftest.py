@@ -1,11 +1,8 @@
 """The program, called as a person calls it, on a tiny preset and a small photograph."""
 
-import sys
-
 import pytest
 import torch
 
-from bigprior import cli
 from bigprior.degradations import DEGRADATIONS
 from bigprior.io.pictures import write_picture
 from bigprior.io.weights import save_weights
@@ -28,21 +25,10 @@ def home(tmp_path_factory):
 
 
 @pytest.fixture
-def run(home, monkeypatch, capsys):
+def run(home, monkeypatch, program):
     """Call the program with arguments; gives exit code, standard output and standard error."""
     monkeypatch.setenv("BIGPRIOR_HOME", str(home))
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["bigprior", *map(str, arguments)])
-        try:
-            cli.main()
-            code = 0
-        except SystemExit as stop:
-            code = stop.code or 0
-        out = capsys.readouterr()
-        return code, out.out, out.err
-
-    return call
+    return program
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from torch import Tensor
 from bigprior.errors import ImageError, SettingsError
 from bigprior.io.arrays import to_pil
 from bigprior.io.pictures import read_picture
+from bigprior.progress import Progress
 
 SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 
@@ -66,6 +67,24 @@ def load_square(paths: Sequence[Path], resolution: int) -> Tensor:
         small = picture.resize((resolution, resolution), Image.Resampling.LANCZOS, box=box)
         out[i] = torch.frombuffer(bytearray(small.tobytes()), dtype=torch.uint8).view_as(out[i])
     return out.permute(0, 3, 1, 2).contiguous()
+
+
+def load_bytes(paths: Sequence[Path], progress: Progress | None = None) -> list[Tensor]:
+    """Pictures of any sizes as they are: each uint8 (3, H, W), RGB.
+
+    Args:
+        paths: of the pictures.
+        progress: called with (finished, total) pictures.
+
+    Raises:
+        ImageError: one that cannot be read.
+    """
+    out = []
+    for done, path in enumerate(paths):
+        out.append((read_picture(path).image[0] * 255).round().byte())
+        if progress is not None:
+            progress(done + 1, len(paths))
+    return out
 
 
 def load_set(folder: Path | str, index: tuple[int, int] | None = None, resolution: int | None = None) -> PictureSet:

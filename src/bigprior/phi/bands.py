@@ -40,13 +40,7 @@ class BandPhi(PhiNetwork):
         self.layers = nn.ModuleDict()
         # Not a set, whose order changes from process to process, and with it which numbers each layer starts from.
         for kind, channels, shared in dict.fromkeys((band.kind, band.channels, band.shared) for band in bands):
-            out = 1 if shared else channels
-            head = nn.Conv2d(width, out, 3, padding=1)
-            nn.init.zeros_(head.weight)
-            nn.init.zeros_(cast(Tensor, head.bias))
-            first = nn.Conv2d(3 * channels + 2, width, 3, padding=1)
-            second = nn.Conv2d(width, width, 3, padding=1)
-            self.layers[kind] = nn.Sequential(first, nn.GELU(), second, nn.GELU(), head)
+            self.layers[kind] = correction(3 * channels + 2, width, 1 if shared else channels, kernel=3)
 
     def forward(self, fidelity: Tensor, prior: Tensor, frame: Frame, *, mean: Tensor, weight: Tensor) -> Bands:
         """Predict ``phi``, as :meth:`PhiNetwork.forward` has it."""
@@ -54,7 +48,7 @@ class BandPhi(PhiNetwork):
         # Values far outside [0, 1] say no more than values a little outside, and could overflow.
         fidelities, priors = (frame.analyse(x.clamp(-1, 2) - mean) for x in (fidelity, prior))
         out = []
-        log_weight = (weight.clamp(1e-6, 10) / 2).log().view(-1, 1, 1, 1)  # as far as it was trained
+        log_weight = log_half(weight)
         for band, f, p in zip(frame.bands, fidelities, priors, strict=True):
             layers = cast(nn.Sequential, self.layers[band.kind])
             # A square that lies half outside the picture holds half of the noise's energy: as if it were whole, it and
@@ -65,14 +59,41 @@ class BandPhi(PhiNetwork):
             # A little is added, since the logarithm of a square near 0 says nothing and is far from all others.
             seen = [(energy / around + 0.03).log(), (difference / around + 0.03).log(), around.log()]
             seen += [log_weight.expand_as(f[:, :1]), (band.step * filled).log2().expand_as(f[:, :1])]
-            # Where something else stands for what was not measured, all that differs from it is made up, be it the mean
-            # colour. Elsewhere something is measured, even where that hardly shows.
-            signal, least = (difference, -math.inf) if band.signal == "difference" else (energy, -5.0)
-            if band.shared:
-                signal, around = signal.sum(1, keepdim=True), around.sum(1, keepdim=True)
-            log_s = (log_weight + (signal / around).log()).clamp(least, 7) + layers(torch.cat(seen, dim=1) / 4)
+            log_s = start(band, energy, difference, around, log_weight) + layers(torch.cat(seen, dim=1) / 4)
             out.append(torch.sigmoid(-log_s))  # 1 / (1 + S)
         return out
+
+
+def correction(inputs: int, width: int, outputs: int, *, kernel: int) -> nn.Sequential:
+    """The layers that learn what to add to ``log S``: nothing, to begin with."""
+    head = nn.Conv2d(width, outputs, kernel, padding=kernel // 2)
+    nn.init.zeros_(head.weight)
+    nn.init.zeros_(cast(Tensor, head.bias))
+    first = nn.Conv2d(inputs, width, kernel, padding=kernel // 2)
+    second = nn.Conv2d(width, width, kernel, padding=kernel // 2)
+    return nn.Sequential(first, nn.GELU(), second, nn.GELU(), head)
+
+
+def log_half(weight: Tensor) -> Tensor:
+    """``log(rho / 2V)`` of weights (N,), as far as networks are trained: (N, 1, 1, 1)."""
+    return (weight.clamp(1e-6, 10) / 2).log().view(-1, 1, 1, 1)
+
+
+def start(band: Band, energy: Tensor, difference: Tensor, around: Tensor, log_weight: Tensor) -> Tensor:
+    """``log S`` of Eq. 8's form, which networks start from: (N, C, h, w), or (N, 1, h, w) where a band shares it.
+
+    Args:
+        band: what the coefficients are.
+        energy, difference: squares of the prior's coefficients, and of how far the measurement's are from them.
+        around: the mean of ``difference`` around each.
+        log_weight: as :func:`log_half` gives it.
+    """
+    # Where something else stands for what was not measured, all that differs from it is made up, be it the mean colour.
+    # Elsewhere something is measured, even where that hardly shows.
+    signal, least = (difference, -math.inf) if band.signal == "difference" else (energy, -5.0)
+    if band.shared:
+        signal, around = signal.sum(1, keepdim=True), around.sum(1, keepdim=True)
+    return (log_weight + (signal / around).log()).clamp(least, 7)
 
 
 def _filled(band: Band, size: torch.Size, coefficients: Tensor) -> Tensor:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from typing import ClassVar, cast
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -11,6 +10,7 @@ from torch import Tensor, nn
 
 from bigprior.frames import Bands, Frame
 from bigprior.frames import frame as make_frame
+from bigprior.phi.bands import correction, log_half, start
 from bigprior.phi.base import PhiNetwork
 
 #: Places along each side whose mean stands for a neighbourhood.
@@ -40,18 +40,15 @@ class MeansPhi(PhiNetwork):
         self.rho = rho
         self.layers = nn.ModuleDict()
         for i, band in enumerate(bands):
-            out = 1 if band.shared else band.channels
-            head = nn.Conv2d(width, out, 1)
-            nn.init.zeros_(head.weight)
-            nn.init.zeros_(cast(Tensor, head.bias))
-            first, second = nn.Conv2d(5 * band.channels + 1, width, 1), nn.Conv2d(width, width, 1)
-            self.layers[str(i)] = nn.Sequential(first, nn.GELU(), second, nn.GELU(), head)
+            self.layers[str(i)] = correction(
+                5 * band.channels + 1, width, 1 if band.shared else band.channels, kernel=1
+            )
 
     def forward(self, fidelity: Tensor, prior: Tensor, frame: Frame, *, mean: Tensor, weight: Tensor) -> Bands:
         """Predict ``phi``, as :meth:`PhiNetwork.forward` has it."""
         # Values far outside [0, 1] say no more than values a little outside, and could overflow.
         fidelities, priors = (frame.analyse(x.clamp(-1, 2) - mean) for x in (fidelity, prior))
-        log_weight = (weight.clamp(1e-6, 10) / 2).log().view(-1, 1, 1, 1)  # as far as it was trained
+        log_weight = log_half(weight)
         out = []
         for i, (band, f, p) in enumerate(zip(frame.bands, fidelities, priors, strict=True)):
             overlap = band.side // band.step
@@ -61,10 +58,7 @@ class MeansPhi(PhiNetwork):
             near = _mean_around(difference, max(1, overlap // 2))
             seen = [(x / around + 0.03).log() for x in (energy, difference, energy_around, near)]
             seen += [around.log(), log_weight.expand_as(f[:, :1])]
-            signal, least = (difference, -math.inf) if band.signal == "difference" else (energy, -5.0)
-            if band.shared:
-                signal, around = signal.sum(1, keepdim=True), around.sum(1, keepdim=True)
-            log_s = (log_weight + (signal / around).log()).clamp(least, 7)
+            log_s = start(band, energy, difference, around, log_weight)
             out.append(torch.sigmoid(-log_s - self.layers[str(i)](torch.cat(seen, dim=1) / 4)))  # 1 / (1 + S)
         return out
 

@@ -17,8 +17,7 @@ from pydantic import Field, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 
 from bigprior.errors import SettingsError
-from bigprior.io.folders import list_pictures
-from bigprior.io.pictures import read_picture
+from bigprior.io.folders import list_pictures, load_bytes
 from bigprior.io.weights import read_weights
 from bigprior.networks.denoising_unet import DenoisingUNet
 from bigprior.networks.noise_estimator import (
@@ -31,7 +30,7 @@ from bigprior.networks.noise_estimator import (
 from bigprior.ops.precision import autocast
 from bigprior.progress import Progress
 from bigprior.training.camera import Pairs, noisy_pairs
-from bigprior.training.draws import noise_like, random_crop, seeded, step_rng
+from bigprior.training.draws import noise_like, random_square, seeded, step_rng
 from bigprior.training.losses import relative_error
 from bigprior.training.plan import Moment
 from bigprior.training.schedules import held
@@ -117,11 +116,7 @@ class _FromPairs(Descent[Any]):
 
     def prepare(self, progress: Progress | None) -> None:
         """Read the photographs, as bytes, at their own sizes."""
-        self.pictures = []
-        for done, file in enumerate(self.files):
-            self.pictures.append((read_picture(file).image[0] * 255).round().byte())
-            if progress is not None:
-                progress(done + 1, len(self.files))
+        self.pictures = load_bytes(self.files, progress)
 
     def schedule(self, moment: Moment) -> dict[str, Any]:
         """Constant after a short start, and falling at the end."""
@@ -140,11 +135,7 @@ class _FromPairs(Descent[Any]):
             picture = self.pictures[int(torch.randint(len(self.pictures), (), generator=rng))]
             u, v = torch.rand(2, generator=rng).tolist()
             seen = min(round(side * (1 + v)) if u < s.smaller else side, *picture.shape[1:])
-            (crop,) = random_crop([picture], seen, rng)
-            crop = crop[None].float() / 255
-            if seen != side:
-                crop = F.interpolate(crop, size=(side, side), mode="bicubic", antialias=True).clamp(0, 1)
-            crops.append(crop)
+            crops.append(random_square(picture, seen, side, rng))
         found = noisy_pairs(torch.cat(crops), s.crop_px, rng)
         return Pairs(*(x.to(self.device) for x in found))
 

@@ -20,15 +20,14 @@ from torch import Tensor
 
 from bigprior.degradations import DEGRADATIONS, Measurement
 from bigprior.errors import SettingsError
-from bigprior.io.folders import list_pictures, load_square
-from bigprior.io.pictures import read_picture
+from bigprior.io.folders import list_pictures, load_bytes, load_square
 from bigprior.networks.denoising_unet import DenoisingUNet
 from bigprior.ops.perceptual import LPIPS_LEAST_PX
 from bigprior.ops.precision import autocast
 from bigprior.progress import Progress
 from bigprior.training.augmentation import random_scale, recoloured
 from bigprior.training.conditions import conditional_tasks, measured, one_step_error
-from bigprior.training.draws import noise_like, random_crop, seeded, step_rng
+from bigprior.training.draws import noise_like, random_square, seeded, step_rng
 from bigprior.training.losses import relative_error
 from bigprior.training.plan import Moment
 from bigprior.training.schedules import held
@@ -139,12 +138,8 @@ class DenoiserTrainer(Descent[DenoiserSettings]):
         """Read the photographs, as bytes."""
         if self.settings.resolution:
             self.pictures = list(load_square(self.files, self.settings.resolution).to(self.device))
-            return
-        self.pictures = []
-        for done, file in enumerate(self.files):
-            self.pictures.append((read_picture(file).image[0] * 255).round().byte().to(self.device))
-            if progress is not None:
-                progress(done + 1, len(self.files))
+        else:
+            self.pictures = [picture.to(self.device) for picture in load_bytes(self.files, progress)]
 
     def schedule(self, moment: Moment) -> dict[str, Any]:
         """Constant after a short start, and falling at the end."""
@@ -198,11 +193,7 @@ class DenoiserTrainer(Descent[DenoiserSettings]):
         for _ in range(max(1, self.share * s.crop_px**2 // crop**2)):
             picture = pictures[int(torch.randint(len(pictures), (), generator=rng))]
             shorter = min(picture.shape[1:])
-            (piece,) = random_crop([picture], shorter if seen_whole else min(side, shorter), rng)
-            piece = piece[None].float() / 255
-            if piece.shape[2] != crop:
-                piece = F.interpolate(piece, size=(crop, crop), mode="bicubic", antialias=True).clamp(0, 1)
-            out.append(piece)
+            out.append(random_square(picture, shorter if seen_whole else min(side, shorter), crop, rng))
         x = torch.cat(out)
         if task is None:
             return recoloured(x, s.recoloured, rng), None

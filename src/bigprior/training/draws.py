@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 
@@ -35,6 +36,15 @@ def random_crop(parts: Sequence[Tensor], side: int, rng: torch.Generator) -> lis
     left = int(torch.randint(width - cw + 1, (), generator=rng))
     mirrored = [2] if bool(torch.randint(2, (), generator=rng)) else []
     return [part[:, top : top + ch, left : left + cw].flip(mirrored) for part in parts]
+
+
+def random_square(picture: Tensor, seen: int, side: int, rng: torch.Generator) -> Tensor:
+    """A square of a picture's bytes (3, H, W), ``seen`` pixels wide, as (1, 3, ``side``, ``side``) in [0, 1]."""
+    (crop,) = random_crop([picture], seen, rng)
+    crop = crop[None].float() / 255
+    if seen == side:
+        return crop
+    return F.interpolate(crop, size=(side, side), mode="bicubic", antialias=True).clamp(0, 1)
 
 
 def mirrored(x: Tensor, rng: torch.Generator) -> Tensor:

@@ -13,7 +13,6 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 import bigprior
-from bigprior import cli
 from bigprior.degradations import DEGRADATIONS, Colorization, Degradation, Denoising, Inpainting
 from bigprior.errors import SettingsError, WeightsError
 from bigprior.io.layers import read_layers
@@ -32,21 +31,10 @@ ANY = ["n", 3, "h", "w"]
 
 
 @pytest.fixture
-def run(monkeypatch, capsys, tmp_path):
+def run(monkeypatch, program, tmp_path):
     """Call the program; gives exit code, standard output and standard error."""
     monkeypatch.setenv("BIGPRIOR_HOME", str(tmp_path / "home"))
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["bigprior", *map(str, arguments)])
-        try:
-            cli.main()
-            code = 0
-        except SystemExit as stop:
-            code = stop.code or 0
-        out = capsys.readouterr()
-        return code, out.out, out.err
-
-    return call
+    return program
 
 
 def restored(file: Path, measure, task: str, size: tuple[int, int] = (19, 33), **options) -> Restoration:

@@ -105,6 +105,7 @@ class DiffusionKind(Kind):
             how = how.model_copy(update={"steps": options.steps})
         plain = DiffusionSettings(**how.model_dump(include=set(DiffusionSettings.model_fields)))
         prior: Prior = DiffusionPrior(parts["denoiser"], plain)
+        denoiser = prior
         used = ["denoiser"]
         refiner: Any = parts.get("refiner") if how.sampler == "mean" and physics.identity else None
         if refiner is not None:
@@ -113,8 +114,8 @@ class DiffusionKind(Kind):
         finder: Any = None
         if how.sampler == "mean" and physics.identity and physics.noisy and {"noise", "camera-denoiser"} <= set(parts):
             finder = parts["noise"]
-            white, camera = DiffusionPrior(parts["denoiser"], plain), DiffusionPrior(parts["camera-denoiser"], plain)
-            prior = ByNoise(prior, WithWhite(camera, white, refiner, strength=how.strength))
+            camera = DiffusionPrior(parts["camera-denoiser"], plain)
+            prior = ByNoise(prior, WithWhite(camera, denoiser, refiner, strength=how.strength))
             used += ["noise", "camera-denoiser"]
         if how.sampler == "mean" and physics.colours and "colorizer" in parts:
             colours = FeedForwardPrior(parts["colorizer"], views=how.views)
