@@ -11,7 +11,7 @@ from bigprior.degradations.simulation import learning_protocols, noise_level, pr
 from bigprior.errors import UnknownNameError
 
 NAMES = ["bedroom/000", "bedroom/001", "church/000"]
-RANDOM = {"denoising", "denoising-25", "inpainting-boxes"}
+RANDOM = {"denoising", "denoising-25", "inpainting-boxes", "inpainting-strokes"}
 every = pytest.mark.parametrize("protocol", sorted(protocols()))
 
 
@@ -132,5 +132,5 @@ def test_networks_learn_from_the_protocols_that_are_meant_for_it() -> None:
 
 
 def test_an_unknown_protocol_is_told_the_known_ones(truth: Tensor) -> None:
-    with pytest.raises(UnknownNameError, match="inpainting-boxes, inpainting-centre"):
+    with pytest.raises(UnknownNameError, match="inpainting-boxes, inpainting-centre, inpainting-strokes"):
         simulate("inpainting", truth, NAMES)

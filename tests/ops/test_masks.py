@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bigprior.errors import MaskError
-from bigprior.ops.masks import centre_hole, random_boxes, smooth_fill
+from bigprior.ops.masks import centre_hole, random_boxes, random_strokes, smooth_fill
 
 
 def test_the_papers_centre_hole_is_rows_and_columns_96_to_159() -> None:
@@ -91,3 +91,22 @@ def test_a_smooth_filling_of_a_ramp_is_near_the_ramp() -> None:
     ramp = torch.linspace(0, 1, 64).expand(1, 3, 64, 64)
     filled = smooth_fill(ramp, centre_hole(64, 64))
     assert (filled - ramp).abs().max() < 0.06
+
+
+@given(height=st.integers(8, 90), width=st.integers(8, 90), seed=st.integers(0, 10**6))
+def test_free_form_holes_leave_something_known_at_every_size(height: int, width: int, seed: int) -> None:
+    mask = random_strokes(height, width, torch.Generator().manual_seed(seed))
+    assert mask.shape == (1, 1, height, width)
+    assert ((mask == 0) | (mask == 1)).all()
+    assert 0.1 <= float(mask.mean()) < 1
+    assert torch.equal(mask, random_strokes(height, width, torch.Generator().manual_seed(seed)))
+
+
+def test_free_form_holes_are_of_all_amounts_and_slanted_too() -> None:
+    masks = torch.cat([random_strokes(256, 256, torch.Generator().manual_seed(seed)) for seed in range(60)])
+    shares = (1 - masks).mean(dim=(1, 2, 3))
+    assert float(shares.quantile(0.1)) < 0.2
+    assert float(shares.quantile(0.9)) > 0.5
+    # An edge of a box is a run of rows that change at one column; a stroke's changes at another in every row.
+    changes = (masks[:, :, 1:, 1:] != masks[:, :, 1:, :-1]) & (masks[:, :, :-1, 1:] == masks[:, :, :-1, :-1])
+    assert int((changes.sum(dim=(1, 2, 3)) > 100).sum()) > 30

@@ -31,9 +31,18 @@ SMALL = DenoiserSettings(
     perceptual=0,
 )
 
+#: All steps fill holes, against a discriminator.
+OPPOSED = SMALL.model_copy(
+    update={"conditional": 1.0, "tasks": {"inpaint": 1.0}, "one_step": 1.0, "adversarial": 0.5, "scenes": 0.5}
+)
+
 
 def train(data: Path | str, out: Path | str, settings: DenoiserSettings = SMALL, init: Path | None = None) -> Path:
     return fit(DenoiserTrainer(settings, data), out, init=init, quiet=True)
+
+
+def train_opposed(data: Path | str, out: Path | str) -> Path:
+    return train(data, out, OPPOSED)
 
 
 @pytest.fixture(scope="module")
@@ -104,6 +113,26 @@ def test_lpips_judges_holes(pictures: Path, tmp_path: Path) -> None:
     assert losses["with"] > losses["without"] > 0
 
 
+def test_an_adversary_learns_beside_it_and_is_kept(
+    pictures: Path, tmp_path: Path, assert_equal_states, run_until_killed
+) -> None:
+    run_until_killed("denoiser", "train_opposed(*sys.argv[1:])", 3, pictures, tmp_path / "killed")
+    paths = [train_opposed(pictures, tmp_path / name) for name in ("killed", "one")]
+    assert paths[0].read_bytes() == paths[1].read_bytes()
+    assert_equal_states(tmp_path / "killed", tmp_path / "one")
+    alone = train(pictures, tmp_path / "alone", OPPOSED.model_copy(update={"adversarial": 0.0}))
+    assert alone.read_bytes() != paths[0].read_bytes()
+
+
+def test_whole_scenes_are_seen_at_their_full_size(pictures: Path) -> None:
+    trainer = DenoiserTrainer(SMALL.model_copy(update={"scenes": 1.0}), pictures)
+    trainer.prepare(None)
+    x, m = trainer.batch("inpainting", torch.Generator().manual_seed(0))
+    assert x.shape[2:] == (32, 32)
+    assert m is not None
+    assert m.size == (32, 32)
+
+
 def test_a_folder_of_another_run_is_refused(pictures: Path, unbroken: Path) -> None:
     with pytest.raises(SettingsError, match="other settings"):
         train(pictures, unbroken, SMALL.model_copy(update={"conditional": 0.1}))
@@ -172,7 +201,7 @@ sums = []
 step, save = DenoiserTrainer.train_step, run.Run.save
 def spied(self, moment):
     result = step(self, moment)
-    networks = [float(sum(p.abs().sum() for p in n.parameters())) for n in (self.network, self.average)]
+    networks = [float(sum(p.sum() for p in n.parameters())) for n in (self.network, self.average)]
     sums.append((self.team.rank, networks))
     return result
 def copied(self, state):

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from bigprior.ops.perceptual import TAP_CHANNELS
 from bigprior.training.discriminator import (
+    PatchDiscriminator,
     ProjectedDiscriminator,
     augment,
     hinge_discriminator,
@@ -123,3 +124,9 @@ def test_one_picture_for_every_code_is_far_from_real() -> None:
     assert distance.item() == pytest.approx(1, rel=1e-3)
     distance.backward()  # equal pictures have no spread: its gradient must still be a number
     assert collapsed["a"].grad is not None
+
+
+def test_patches_of_eight_pixels_get_a_logit_each() -> None:
+    logits, features = PatchDiscriminator(4)(torch.rand(2, 3, 40, 24), torch.ones(2, 1, 40, 24))
+    assert logits.shape == (2, 1, 5, 3)
+    assert [x.shape[1] for x in features] == [4, 8, 16]

@@ -17,7 +17,7 @@ from bigprior.degradations.stock import refuse_noise
 from bigprior.errors import MaskError, SettingsError
 from bigprior.io.pictures import read_mask
 from bigprior.ops.defects import Finder
-from bigprior.ops.masks import centre_hole, random_boxes, smooth_fill
+from bigprior.ops.masks import centre_hole, random_boxes, random_strokes, smooth_fill
 from bigprior.ops.resampling import padded, resized
 
 
@@ -28,6 +28,11 @@ def _centre(x: Tensor, rng: torch.Generator) -> tuple[Tensor, Degradation]:
 
 def _boxes(x: Tensor, rng: torch.Generator) -> tuple[Tensor, Degradation]:
     physics = Inpainting(random_boxes(x.shape[2], x.shape[3], rng))
+    return physics.f(x), physics
+
+
+def _strokes(x: Tensor, rng: torch.Generator) -> tuple[Tensor, Degradation]:
+    physics = Inpainting(random_strokes(x.shape[2], x.shape[3], rng))
     return physics.f(x), physics
 
 
@@ -47,8 +52,13 @@ class Inpainting(Degradation, dinv.physics.Inpainting):  # type: ignore[misc]  #
     verb = "inpaint"
     placement = "hole"
     phi = "unet"
-    protocols = {"inpainting-centre": Protocol(_centre), "inpainting-boxes": Protocol(_boxes)}  # noqa: RUF012
+    protocols = {  # noqa: RUF012 (a ClassVar of the base)
+        "inpainting-centre": Protocol(_centre),
+        "inpainting-boxes": Protocol(_boxes),
+        "inpainting-strokes": Protocol(_strokes),
+    }
     learning = ("inpainting-boxes", "inpainting-centre")
+    conditions = ("inpainting-boxes", "inpainting-strokes")
     paper = {"codes": 30, "layer": 4, "steps": 3000, "perceptual": 1e-4}  # noqa: RUF012
     stock = dinv.physics.Inpainting
     #: What a photograph is searched for, where that makes the mask.

@@ -17,7 +17,7 @@ from bigprior.training.losses import colour_error, hole_error
 #: Side, in pixels, of the pictures that holes are drawn for.
 _PICTURE_PX = 256
 #: Shares of a crop that a hole may take.
-_LEAST_HOLE, _LARGEST_HOLE = 0.02, 0.7
+_LEAST_HOLE, _LARGEST_HOLE = 0.02, 0.85
 #: AlexNet's features are 16 pixels apart at the coarsest: a shift by as many is none.
 _LARGEST_SHIFT = 15
 
@@ -44,11 +44,12 @@ def conditional_tasks(weights: Mapping[str, float]) -> dict[str, float]:
 
 def measured(task: str, x: Tensor, rng: torch.Generator) -> Measurement:
     """Crops (N, 3, S, S) as a task measures them, without noise. Holes are those of pictures of 256 pixels a side."""
-    protocol, side = protocols()[learning_protocols(task)[0]], x.shape[2]
+    known, names, side = protocols(), DEGRADATIONS[task].conditions or learning_protocols(task)[:1], x.shape[2]
     blank = torch.zeros(1, 3, max(side, _PICTURE_PX), max(side, _PICTURE_PX))
     edge = (blank.shape[2] - side) // 2
     parts: list[Degradation] = []
     while len(parts) < len(x):
+        protocol = known[names[int(torch.randint(len(names), (), generator=rng))]]
         whole = protocol.simulate(blank, rng)[1]
         y, part = whole.crop(whole.f(blank), edge, edge, side, side)
         hole = part.known_phi(y)

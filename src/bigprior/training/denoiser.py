@@ -25,6 +25,7 @@ from bigprior.networks.denoising_unet import DenoisingUNet
 from bigprior.ops.perceptual import LPIPS_LEAST_PX
 from bigprior.ops.precision import autocast
 from bigprior.progress import Progress
+from bigprior.training.adversary import Adversary, balanced
 from bigprior.training.augmentation import random_scale, recoloured
 from bigprior.training.conditions import conditional_tasks, measured, one_step_error
 from bigprior.training.draws import noise_like, random_square, seeded, step_rng
@@ -53,10 +54,14 @@ class DenoiserSettings(CountedInImages):
         tasks: weight of each task in those, by its name; by default all that can be are as frequent.
         whole: share of the steps of a task that is met as a whole, as colour is, with whole photographs, a quarter of
             their side: which colours a room has is seen in the room, not in its details.
+        scenes: share of the steps of a task with holes with whole photographs, at their full size: what is behind a
+            large hole is seen in the scene around it.
         low_noise: share of the other steps' crops with ``sigma`` uniform up to ``low_sigma``; the rest up to the most.
         one_step: share of the conditional steps in which nothing else is seen: grey, where a picture at the most noise
             is expected, so that the one-step estimate has no trace of one draw of noise.
         perceptual: weight of LPIPS in the error of filled holes.
+        adversarial: weight of a discriminator in it, as the length of its gradient in units of the others'; 0: none.
+        adversarial_lr: the discriminator's learning rate.
         total_kimg: thousands of crops of ``crop_px`` to see.
         lr: the learning rate, constant after a short start, and falling to nothing along a half cosine over the last
             ``decay``.
@@ -77,10 +82,13 @@ class DenoiserSettings(CountedInImages):
     conditional: Share = 0.3
     tasks: dict[str, NonNegativeFloat] = Field(default_factory=dict)
     whole: Share = 0.9
+    scenes: Share = 0.0
     low_noise: Share = 0.95
     low_sigma: PositiveFloat = 55 / 255
     one_step: Share = 0.85
     perceptual: float = Field(default=1.0, ge=0)
+    adversarial: float = Field(default=0.0, ge=0)
+    adversarial_lr: PositiveFloat = 2e-4
     total_kimg: PositiveFloat = 150.0
     lr: PositiveFloat = 5e-4
     decay: Share = 1.0
@@ -106,7 +114,7 @@ class DenoiserTrainer(Descent[DenoiserSettings]):
     recipe = DenoiserSettings
     network: DenoisingUNet
     average: DenoisingUNet
-    keeps = ("network", "average", "optimizer")
+    keeps = ("network", "average", "optimizer", "adversary")
 
     def __init__(self, settings: DenoiserSettings, data: Path | str) -> None:
         super().__init__(settings)
@@ -121,6 +129,7 @@ class DenoiserTrainer(Descent[DenoiserSettings]):
         with seeded(s.seed):
             self.network = DenoisingUNet(s.widths, s.blocks, s.shuffle)
         self.network.to(memory_format=torch.channels_last)
+        self.adversary = Adversary(s.seed, s.adversarial_lr, s.precision) if s.adversarial else None
         self.average = copy.deepcopy(self.network).eval().requires_grad_(False)
         self.optimizer = torch.optim.AdamW(self.network.parameters(), s.lr, betas=(0.9, 0.99), weight_decay=1e-4)
 
@@ -160,8 +169,18 @@ class DenoiserTrainer(Descent[DenoiserSettings]):
         with autocast(s.precision, x.device):
             raw, base, out = self.network.precondition(noisy, sigma, None if m is None else m.condition)
         if m is not None and one_step:
-            return f"{task}, one step", one_step_error(m, (base + out * raw + 1) / 2, x, s.perceptual, own)
+            estimate = (base + out * raw + 1) / 2
+            return f"{task}, one step", self._opposed(m, estimate, x, one_step_error(m, estimate, x, s.perceptual, own))
         return task or "blind", relative_error(raw, (2 * x - 1 - base) / out, least=1e-4)
+
+    def _opposed(self, m: Measurement, estimate: Tensor, x: Tensor, error: Tensor) -> Tensor:
+        """The error of filled holes, with the adversary's."""
+        if self.adversary is None or m.hole is None:
+            return error
+        mask = 1 - m.hole
+        filled = torch.where(mask > 0, x, estimate)
+        self.adversary.learn(filled, x, mask)
+        return balanced(error, self.adversary.error(filled, x, mask), estimate, self.settings.adversarial)
 
     def _drawn_task(self, u: float) -> str:
         """The task that a uniform number in [0, 1) stands for."""
@@ -185,10 +204,11 @@ class DenoiserTrainer(Descent[DenoiserSettings]):
         # Photographs at full size show their compression; smaller ones are sharper, as large photographs are. A
         # network that mostly sees the sharper ones trusts its noisy picture too much on the others, and loses to BM3D.
         side = round(crop / random_scale(s.native, rng))
-        seen_whole = task is not None and DEGRADATIONS[task].placement == "whole"
-        seen_whole = seen_whole and float(torch.rand((), generator=rng)) < s.whole
+        placement, full = None if task is None else DEGRADATIONS[task].placement, s.resolution or _WHOLE_PX
+        share = {"whole": s.whole, "hole": s.scenes}.get(placement or "", 0.0)
+        seen_whole = share > 0 and float(torch.rand((), generator=rng)) < share
         if seen_whole:
-            crop = min(crop, (s.resolution or _WHOLE_PX) // 4)
+            crop = min(crop, full // 4) if placement == "whole" else full
         out = []
         for _ in range(max(1, self.share * s.crop_px**2 // crop**2)):
             picture = pictures[int(torch.randint(len(pictures), (), generator=rng))]

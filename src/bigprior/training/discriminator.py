@@ -1,6 +1,12 @@
-"""The projected discriminator (Sauer et al., "Projected GANs Converge Faster", NeurIPS 2021), small."""
+"""Networks that tell made pictures from real ones.
+
+For whole pictures the projected discriminator (Sauer et al., "Projected GANs Converge Faster", NeurIPS 2021), small;
+for filled holes a plain one of patches, which sees what features for classification are blind to: grids, and smears.
+"""
 
 from __future__ import annotations
+
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -44,6 +50,34 @@ class ProjectedDiscriminator(nn.Module):
     def forward(self, features: dict[str, Tensor]) -> list[Tensor]:
         """Features by tap to one map of logits (N, 1, h, w) a tap."""
         return [head(self.projections[tap](features[tap])) for tap, head in self.heads.items()]
+
+
+class PatchDiscriminator(nn.Module):
+    """One logit for every patch of 8 pixels a side: is it real, or filled? (Isola et al., CVPR 2017).
+
+    Spectral-norm convolutions, so that no penalty on gradients is needed (Miyato et al., ICLR 2018).
+
+    Args:
+        width: channels at half the picture's side; each halving doubles them.
+    """
+
+    def __init__(self, width: int = 64) -> None:
+        super().__init__()
+        channels = (4, width, 2 * width, 4 * width)
+        self.shrink = nn.ModuleList(spectral_norm(nn.Conv2d(a, b, 4, 2, 1)) for a, b in pairwise(channels))
+        self.tail = nn.Sequential(
+            spectral_norm(nn.Conv2d(4 * width, 4 * width, 3, padding=1)),
+            nn.LeakyReLU(0.2),
+            spectral_norm(nn.Conv2d(4 * width, 1, 1)),
+        )
+
+    def forward(self, image: Tensor, mask: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Pictures (N, 3, H, W) in [0, 1] and masks (N, 1, H, W) to logits (N, 1, H / 8, W / 8), and the features."""
+        x, features = torch.cat([2 * image - 1, mask], dim=1).contiguous(memory_format=torch.channels_last), []
+        for convolution in self.shrink:
+            x = F.leaky_relu(convolution(x), 0.2)
+            features.append(x)
+        return self.tail(x), features
 
 
 class _BatchSpread(nn.Module):
