@@ -12,7 +12,7 @@ from bigprior.priors.anysize import AnySize
 from bigprior.priors.base import Prior
 from bigprior.priors.diffusion import DiffusionPrior, DiffusionSettings
 
-SAMPLERS = ("mean", "posterior", "ddrm", "diffpir", "dps")
+SAMPLERS = ("mean", "drawn", "posterior", "ddrm", "diffpir", "dps")
 
 
 class Blur(dinv.models.Denoiser):
@@ -36,6 +36,8 @@ def prior_of(denoiser: torch.nn.Module, sampler: str, samples: int = 1) -> Diffu
 def test_every_sampler_answers_every_task(denoiser, our_task, measure, sampler) -> None:
     if sampler == "ddrm" and our_task == "colorization":
         pytest.skip("deepinv's DDRM has no grey measurements")
+    if sampler == "drawn" and our_task == "denoising":
+        pytest.skip("of a noisy picture nothing is known exactly")
     y, physics = measure(our_task, n=2)
     prior = prior_of(denoiser, sampler)
     assert isinstance(prior, Prior)
@@ -52,6 +54,31 @@ def test_a_picture_does_not_depend_on_its_batch(denoiser, our_task, measure, sam
     together = prior.project(physics.measure(y)).image
     alone = prior.project(physics.measure(y)[1:2]).image
     assert torch.allclose(together[1:2], alone, atol=1e-5)
+
+
+def test_a_drawn_filling_is_another_for_another_seed_and_the_mean_is_not(denoiser, measure) -> None:
+    with torch.no_grad():
+        denoiser.tail.weight.normal_(std=0.1, generator=torch.Generator().manual_seed(1))
+    y, physics = measure("inpainting", n=3)
+    m, drawn, mean = physics.measure(y), prior_of(denoiser, "drawn"), prior_of(denoiser, "mean")
+    assert (drawn.draws, mean.draws) == (True, False)
+    one, other = (drawn.propose(m, seed=seed).image for seed in (0, 1))
+    assert not torch.allclose(one, other, atol=0.01)
+    assert torch.allclose(one[1:2], drawn.propose(m[1:2], seed=0).image, atol=1e-5)
+    assert torch.equal(mean.propose(m, seed=0).image, mean.propose(m, seed=1).image)
+
+
+def test_a_uniform_hole_is_filled_by_a_pattern_unless_it_is_drawn(denoiser) -> None:
+    with torch.no_grad():
+        denoiser.tail.weight.normal_(std=0.1, generator=torch.Generator().manual_seed(1))
+    side = 12 * denoiser.step
+    physics = Inpainting(centre_hole(side, side, side - 4))
+    m = physics.measure(physics.f(torch.full((1, 3, side, side), 0.4)))
+    middle, step = slice(5 * denoiser.step, 6 * denoiser.step), denoiser.step
+    for sampler, repeats in (("mean", True), ("drawn", False)):
+        image = prior_of(denoiser, sampler).propose(m).image[:, :, middle]
+        one, next_one = image[..., 5 * step : 6 * step], image[..., 6 * step : 7 * step]
+        assert torch.allclose(one, next_one, atol=1e-4) == repeats
 
 
 @pytest.mark.parametrize("views", [1, 2, 4, 8])
@@ -119,7 +146,7 @@ def test_a_denoiser_that_cannot_be_conditioned_is_not_asked_to_be(measure) -> No
         DiffusionPrior(Blur()).project(physics.measure(y))
 
 
-@pytest.mark.parametrize("sampler", ["mean", "posterior"])
+@pytest.mark.parametrize("sampler", ["mean", "drawn", "posterior"])
 def test_where_nothing_is_known_exactly_nothing_can_be_conditioned_on(denoiser, sampler) -> None:
     class Blurred(Degradation):
         name, placement = "blurred", "whole"
@@ -158,7 +185,7 @@ def test_without_a_mask_the_hole_is_found_or_refused(denoiser) -> None:
             prior.project(Inpainting().measure(x))
 
 
-@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("sampler", [sampler for sampler in SAMPLERS if sampler != "drawn"])
 def test_known_levels_are_each_pictures_own(denoiser, sampler) -> None:
     y, levels = torch.rand(3, 3, 16, 16), torch.tensor([0.1, 0.5, 0.3])
     prior = prior_of(denoiser, sampler)

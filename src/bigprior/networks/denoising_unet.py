@@ -107,6 +107,21 @@ class DenoisingUNet(dinv.models.Denoiser):  # type: ignore[misc]  # deepinv publ
         raw, base, out = self.precondition(x, sigma, condition, noise)
         return (base + out * raw + 1) / 2
 
+    def nothing(self, like: Tensor, rng: torch.Generator | None) -> Tensor:
+        """What a one-step estimate starts from: a picture that says nothing, as it is at the most noise.
+
+        In a hole that is uniform, features are the same everywhere, and a picture made of them repeats itself at every
+        pixel of the coarsest level: what is drawn there has to start from noise.
+
+        Args:
+            like: (N, 3, H, W), of which the shape counts.
+            rng: draws one such picture; by default their mean is given, which is grey.
+        """
+        grey = torch.full_like(like, 0.5)
+        if rng is None:
+            return grey
+        return grey + self.sigma_max * torch.randn(like.shape, generator=rng, device=rng.device).to(like)
+
     def precondition(
         self, x: Tensor, sigma: float | Tensor, condition: Tensor | None, noise: Tensor | None = None
     ) -> tuple[Tensor, Tensor, Tensor]:

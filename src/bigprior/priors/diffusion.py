@@ -32,17 +32,17 @@ class DiffusionSettings(Settings):
 
     Attributes:
         sampler: ``mean``, the posterior mean in one evaluation: of a noisy picture with any denoiser, else the one-step
-            estimate of one that can be conditioned; ``posterior``, deepinv's ``PosteriorDiffusion`` around a
-            conditioned denoiser; or one that needs a plain denoiser only: deepinv's ``ddrm``,
-            ``diffpir`` or ``dps``.
-        steps: evaluations a sample; ``mean`` needs one.
+            estimate of one that can be conditioned; ``drawn``, a one-step sample of one that was trained to make them
+            from noise; ``posterior``, deepinv's ``PosteriorDiffusion`` around a conditioned denoiser; or one that needs
+            a plain denoiser only: deepinv's ``ddrm``, ``diffpir`` or ``dps``.
+        steps: evaluations a sample; ``mean`` and ``drawn`` need one.
         samples: how many are drawn; their mean is the prior's picture, and their spread is kept.
         views: of ``mean``: the answers for so many mirrored and turned copies of the picture are averaged, see
             :data:`bigprior.priors.views.Views`.
         precision: of the passes of an embedded denoiser, for ``mean``.
     """
 
-    sampler: Literal["mean", "posterior", "ddrm", "diffpir", "dps"] = "mean"
+    sampler: Literal["mean", "drawn", "posterior", "ddrm", "diffpir", "dps"] = "mean"
     steps: PositiveInt = 20
     samples: PositiveInt = 1
     views: Views = 1
@@ -58,6 +58,9 @@ class ConditionalDenoiser(Protocol):
 
     condition_channels: int  #: how many it takes
     sigma_max: float  #: the noise level at which a picture says as much as plain grey
+
+    def nothing(self, like: Tensor, rng: torch.Generator | None) -> Tensor:
+        """A picture at that level, drawn; or their mean, which is grey."""
 
 
 class DiffusionPrior(Prior):
@@ -87,10 +90,10 @@ class DiffusionPrior(Prior):
         self.draws = self.settings.sampler != "mean"
         self.embedded = isinstance(denoiser, ConditionalDenoiser)
         self.conditional = isinstance(denoiser, ConditionalDenoiser) and denoiser.condition_channels > 0
-        if self.settings.sampler == "posterior" and not self.conditional:
+        if self.settings.sampler in ("drawn", "posterior") and not self.conditional:
             raise SettingsError(
-                f"sampler is 'posterior' but a {type(denoiser).__name__} cannot be conditioned on what is known: "
-                "use 'ddrm', 'diffpir' or 'dps'"
+                f"sampler is {self.settings.sampler!r} but a {type(denoiser).__name__} cannot be conditioned on what "
+                "is known: use 'ddrm', 'diffpir' or 'dps'"
             )
 
     @torch.no_grad()
@@ -161,8 +164,13 @@ class DiffusionPrior(Prior):
         total = condition.new_zeros(len(m), 3, *condition.shape[2:])
         for view in views:
             known = view.there(condition)
-            total += view.back(self._ask(torch.full_like(known[:, :3], 0.5), most, condition=known))
+            total += view.back(self._ask(self.denoiser.nothing(known[:, :3], None), most, condition=known))
         return total / len(views)
+
+    def _drawn(self, known: Tensor, rng: torch.Generator) -> Tensor:
+        """One picture for every condition (N, C, H, W), each from noise of its own."""
+        start = self.denoiser.nothing(known[:, :3], rng)
+        return self._ask(start, float(self.denoiser.sigma_max), condition=known)
 
     def _samples(self, m: Measurement, seed: int) -> Tensor:
         """Samples (K, 3, H, W) of the pictures behind one measurement."""
@@ -171,6 +179,8 @@ class DiffusionPrior(Prior):
         sigma = 0.0 if m.noise is None else float(m.noise.along_grey)
         physics = m.degradation.with_sigma(sigma)
         y = m.y.repeat(s.samples, 1, 1, 1)  # a copy: deepinv's DDRM writes into its measurement
+        if s.sampler == "drawn":
+            return self._drawn(self._known(m).repeat(s.samples, 1, 1, 1), rng)
         if s.sampler == "posterior":
             return self._posterior(m, y, physics, sigma, rng)
         with torch.random.fork_rng(devices=[]):

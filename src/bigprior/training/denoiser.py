@@ -60,6 +60,7 @@ class DenoiserSettings(CountedInImages):
         one_step: share of the conditional steps in which nothing else is seen: grey, where a picture at the most noise
             is expected, so that the one-step estimate has no trace of one draw of noise.
         perceptual: weight of LPIPS in the error of filled holes.
+        draws_holes: whether one-step estimates of holes start from noise, as the sampler ``drawn`` asks for them.
         adversarial: weight of a discriminator in it, as the length of its gradient in units of the others'; 0: none.
         adversarial_lr: the discriminator's learning rate.
         total_kimg: thousands of crops of ``crop_px`` to see.
@@ -87,6 +88,7 @@ class DenoiserSettings(CountedInImages):
     low_sigma: PositiveFloat = 55 / 255
     one_step: Share = 0.85
     perceptual: float = Field(default=1.0, ge=0)
+    draws_holes: bool = False
     adversarial: float = Field(default=0.0, ge=0)
     adversarial_lr: PositiveFloat = 2e-4
     total_kimg: PositiveFloat = 150.0
@@ -162,7 +164,9 @@ class DenoiserTrainer(Descent[DenoiserSettings]):
         one_step = task is not None and float(torch.rand((), generator=shared)) < s.one_step
         x, m = self.batch(task, own)
         if one_step:
-            sigma, noisy = x.new_full((len(x),), self.network.sigma_max), torch.full_like(x, 0.5)
+            drawn = s.draws_holes and m is not None and m.hole is not None
+            noisy = self.network.nothing(x, own if drawn else None)
+            sigma = x.new_full((len(x),), self.network.sigma_max)
         else:
             sigma = self.noise_levels(len(x), task, own).to(self.device)
             noisy = x + sigma.view(-1, 1, 1, 1) * noise_like(x, own)

@@ -100,7 +100,7 @@ class DiffusionKind(Kind):
         if options.samples > 1 and how.sampler == "mean":
             how = how.model_copy(update={"sampler": "posterior"})
         if options.steps is not None:
-            if how.sampler == "mean":
+            if how.sampler in ("mean", "drawn"):
                 raise SettingsError(f"preset {preset} answers {physics.name} in one step: leave --steps out")
             how = how.model_copy(update={"steps": options.steps})
         plain = DiffusionSettings(**how.model_dump(include=set(DiffusionSettings.model_fields)))
