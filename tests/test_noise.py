@@ -166,3 +166,13 @@ def test_noise_that_is_not_everywhere_is_not_white_though_as_much_is_found() -> 
     assert not bool(found.white.any()) and found.shape is not None
     left, right = found.shape[0, 0, 10, 2], found.shape[0, 0, 10, -3]
     assert float((right - left).exp()) == pytest.approx(6, rel=1e-4)
+
+
+def test_noise_that_went_through_a_jpeg_is_not_white_though_its_grey_is() -> None:
+    """Its colours are kept at half the resolution: the estimator of white noise hears of the grey alone."""
+    clean = CLEAN[:, :, :96, :96]
+    y = as_jpeg(clean + 25 / 255 * torch.randn_like(clean), 85, subsampling=2)
+    heard = float(noise_of(y).sigma)
+    assert not bool(noise_by(Said([heard] * 4), y).white.any())
+    grey = (clean.mean(dim=1, keepdim=True) + 0.1 * torch.randn(1, 1, 96, 96)).expand(-1, 3, -1, -1)
+    assert bool(noise_by(Said([0.1] * 4), grey).white.all())

@@ -160,7 +160,9 @@ def noise_by(
         # One channel's noise, and that of a few pixels, is alike too, but the other sees hardly any of it.
         alike = float(spectrum[i]) < _WHITE_SPECTRUM and float(everywhere[i]) < _WHITE
         alike = alike and float(white.sigma) >= _SEEN * float(sigma[i])
-        if grain is None and (as_much or alike):
+        # Noise of which a JPEG has kept the grey is white at no scale of its colours.
+        grey_alone = bool(white.along_grey > white.sigma) and not is_grey(y[i : i + 1])
+        if grain is None and (as_much or alike) and not grey_alone:
             white = white if told is None else noise_of(y[i : i + 1], told[i])
             sigma[i], along_grey[i], shape[i] = white.sigma[0], white.along_grey[0], 0.0
         elif told is not None:
