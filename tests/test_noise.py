@@ -168,6 +168,19 @@ def test_noise_that_is_not_everywhere_is_not_white_though_as_much_is_found() -> 
     assert float((right - left).exp()) == pytest.approx(6, rel=1e-4)
 
 
+def test_shot_noise_is_not_white_though_it_is_so_at_every_scale() -> None:
+    class Brighter(Said):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            ramp = torch.linspace(-0.75, 0.75, -(-x.shape[3] // 4))
+            return super().forward(x) + 2 * ramp
+
+    y = CLEAN[:, :, :80, :96] + 25 / 255 * torch.randn_like(CLEAN[:, :, :80, :96])
+    assert not bool(noise_by(Brighter([25 / 255] * 4), y).white.any())
+    assert bool(noise_by(Said([25 / 255] * 4), y).white.all())
+    weak = CLEAN[:, :, :80, :96] + 8 / 255 * torch.randn_like(y)
+    assert bool(noise_by(Brighter([8 / 255] * 4), weak).white.all())
+
+
 def test_noise_that_went_through_a_jpeg_is_not_white_though_its_grey_is() -> None:
     """Its colours are kept at half the resolution: the estimator of white noise hears of the grey alone."""
     clean = CLEAN[:, :, :96, :96]

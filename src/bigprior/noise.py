@@ -34,6 +34,9 @@ _AS_MUCH, _SEEN = 0.75, 0.5
 #: picture, and from place to place as well; and from place to place alone where it is not white, though as much of it
 #: were found. All chosen on held-out photographs and PolyU.
 _WHITE_SPECTRUM, _WHITE, _UNEVEN = 0.15, 0.4, 0.65
+#: The same for shot noise, which is as strong at every scale but not in the dark as in the light: from place to place
+#: at the least, from scale to scale at the most, and the level from which on that can be told from texture.
+_SHOT, _SHOT_SPECTRUM, _STRONG = 0.34, 0.12, 12 / 255
 #: The median of a normal variable's absolute value.
 _MEDIAN = 0.6745
 
@@ -156,10 +159,11 @@ def noise_by(
     told = None if known is None else torch.as_tensor(known).to(y).reshape(-1).expand(len(y))
     for i in range(len(y)):
         white = noise_of(y[i : i + 1])
-        as_much = float(white.sigma) >= _AS_MUCH * float(sigma[i]) and float(uneven[i]) < _UNEVEN
+        shot = float(uneven[i]) > _SHOT and float(spectrum[i]) < _SHOT_SPECTRUM and float(sigma[i]) > _STRONG
+        as_much = float(white.sigma) >= _AS_MUCH * float(sigma[i]) and float(uneven[i]) < _UNEVEN and not shot
         # One channel's noise, and that of a few pixels, is alike too, but the other sees hardly any of it.
         alike = float(spectrum[i]) < _WHITE_SPECTRUM and float(everywhere[i]) < _WHITE
-        alike = alike and float(white.sigma) >= _SEEN * float(sigma[i])
+        alike = alike and float(white.sigma) >= _SEEN * float(sigma[i]) and not shot
         # Noise of which a JPEG has kept the grey is white at no scale of its colours.
         grey_alone = bool(white.along_grey > white.sigma) and not is_grey(y[i : i + 1])
         if grain is None and (as_much or alike) and not grey_alone:
