@@ -61,8 +61,6 @@ class Degradation(OfPhotographs):
     protocols: ClassVar[Mapping[str, Protocol]] = {}
     #: Those that networks learn from; all by default.
     learning: ClassVar[tuple[str, ...]] = ()
-    #: Protocols whose measurements networks are conditioned on in training; by default the first of those.
-    conditions: ClassVar[tuple[str, ...]] = ()
     #: The kind of phi network that it is natural to train: a name in :data:`bigprior.phi.PHI_NETWORKS`.
     phi: ClassVar[str] = "bands"
     #: The paper's own settings of its inversion (Section IV), beside those that all of its tasks share.

@@ -54,11 +54,10 @@ class Inpainting(Degradation, dinv.physics.Inpainting):  # type: ignore[misc]  #
     phi = "unet"
     protocols = {  # noqa: RUF012 (a ClassVar of the base)
         "inpainting-centre": Protocol(_centre),
-        "inpainting-boxes": Protocol(_boxes),
-        "inpainting-strokes": Protocol(_strokes),
+        "inpainting-boxes": Protocol(_boxes, condition=True),
+        "inpainting-strokes": Protocol(_strokes, condition=True),
     }
     learning = ("inpainting-boxes", "inpainting-centre")
-    conditions = ("inpainting-boxes", "inpainting-strokes")
     paper = {"codes": 30, "layer": 4, "steps": 3000, "perceptual": 1e-4}  # noqa: RUF012
     stock = dinv.physics.Inpainting
     #: What a photograph is searched for, where that makes the mask.

@@ -44,12 +44,13 @@ def conditional_tasks(weights: Mapping[str, float]) -> dict[str, float]:
 
 def measured(task: str, x: Tensor, rng: torch.Generator) -> Measurement:
     """Crops (N, 3, S, S) as a task measures them, without noise. Holes are those of pictures of 256 pixels a side."""
-    known, names, side = protocols(), DEGRADATIONS[task].conditions or learning_protocols(task)[:1], x.shape[2]
+    meant = [protocol for protocol in DEGRADATIONS[task].protocols.values() if protocol.condition]
+    meant, side = meant or [protocols()[learning_protocols(task)[0]]], x.shape[2]
     blank = torch.zeros(1, 3, max(side, _PICTURE_PX), max(side, _PICTURE_PX))
     edge = (blank.shape[2] - side) // 2
     parts: list[Degradation] = []
     while len(parts) < len(x):
-        protocol = known[names[int(torch.randint(len(names), (), generator=rng))]]
+        protocol = meant[int(torch.randint(len(meant), (), generator=rng))]
         whole = protocol.simulate(blank, rng)[1]
         y, part = whole.crop(whole.f(blank), edge, edge, side, side)
         hole = part.known_phi(y)
