@@ -1,4 +1,4 @@
-"""Write three photographs that anyone may show, at 256x256: astronaut (public domain), chelsea and coffee (CC0).
+"""Write four photographs that anyone may show, at 256x256: astronaut, rocket (NASA), chelsea and coffee (CC0).
 
     python examples/free_pictures.py FOLDER
 
@@ -19,7 +19,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     folder = parser.parse_args().folder
     folder.mkdir(parents=True, exist_ok=True)
-    for name in ("astronaut", "chelsea", "coffee"):
+    for name in ("astronaut", "chelsea", "coffee", "rocket"):
         photo = Image.fromarray(getattr(skimage.data, name)())
         ImageOps.fit(photo, (256, 256), Image.Resampling.LANCZOS).save(folder / f"{name}.png")
 

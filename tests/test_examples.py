@@ -36,7 +36,7 @@ def test_a_denoiser_of_your_own(tmp_path: Path) -> None:
 def test_free_pictures(tmp_path: Path) -> None:
     subprocess.run([sys.executable, str(EXAMPLES / "free_pictures.py"), str(tmp_path)], check=True, timeout=300)
     assert {p.stem: read_picture(p).image.shape for p in tmp_path.iterdir()} == dict.fromkeys(
-        ("astronaut", "chelsea", "coffee"), (1, 3, 256, 256)
+        ("astronaut", "chelsea", "coffee", "rocket"), (1, 3, 256, 256)
     )
 
 
