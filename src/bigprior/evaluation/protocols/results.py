@@ -229,7 +229,7 @@ def _gallery_parts(page: Path) -> list[str]:
     if not parts:
         return []
     # The test pictures belong to their owners, and are not shown.
-    shown = "Photographs that scikit-image carries (astronaut, rocket: public domain; chelsea, coffee: CC0), at 256x256."
+    shown = "Photographs that scikit-image carries (astronaut, rocket: public domain; chelsea, coffee: CC0), 256x256."
     return ["", "## Gallery", "", shown, *parts]
 
 
