@@ -27,6 +27,7 @@ MODES = {
     "png": ("1", "L", "LA", "P", "RGB", "RGBA", "I;16"),
     "jpg": ("L", "RGB", "CMYK"),
     "webp": ("RGB", "RGBA"),
+    "avif": ("L", "RGB", "RGBA"),
     "bmp": ("1", "L", "P", "RGB"),
     "gif": ("L", "P", "RGB"),
     "tif": ("1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I;16", "F"),
@@ -97,7 +98,14 @@ def tasks(draw: st.DrawFn) -> list[str]:
     """A command, with what it needs, or without."""
     task = draw(st.sampled_from(["denoise", "denoise", "colorize", "inpaint", "restore"]))
     more = {
-        "denoise": [[], ["--sigma", "20"], ["--sigma", "nan"], ["--strength", "3"]],
+        "denoise": [
+            [],
+            ["--sigma", "20"],
+            ["--sigma", "nan"],
+            ["--strength", "3"],
+            ["--linear"],
+            ["--no-impulses", "--no-banding"],
+        ],
         "colorize": [[], ["--force"], ["--hints", "mask.png"]],
         "inpaint": [
             ["--find-hole"],
@@ -112,6 +120,9 @@ def tasks(draw: st.DrawFn) -> list[str]:
         ],
         "restore": [
             ["--degradation", "denoise", "--set", "sigma=9"],
+            ["--degradation", "denoise", "--set", "linear=true", "--strength", "0.5"],
+            ["--degradation", "colorize", "--strength", "2"],
+            ["--degradation", "denoise", "--grain", "coarse"],
             ["--degradation", "x"],
             ["--degradation", "denoise", "--set", "sigma"],
         ],

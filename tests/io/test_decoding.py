@@ -70,6 +70,16 @@ def test_webp_as_pillow_reads_it(tmp_path, lossless, pixels, assert_reads):
         assert_reads(tmp_path / "a.webp", np.asarray(pillow))
 
 
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA"])
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_avif_as_pillow_reads_it(tmp_path, mode, orientation, pixels, assert_reads):
+    exif = Image.Exif()
+    exif[274] = orientation
+    Image.fromarray(pixels(20, 30, 4), "RGBA").convert(mode).save(tmp_path / "a.avif", exif=exif)
+    with Image.open(tmp_path / "a.avif") as pillow:
+        assert_reads(tmp_path / "a.avif", np.asarray(ImageOps.exif_transpose(pillow)))
+
+
 @pytest.mark.parametrize("mode", ["L", "RGB"])
 def test_jpeg_as_pillow_reads_it(tmp_path, mode, pixels, assert_reads):
     Image.fromarray(pixels(20, 30, 3)).convert(mode).save(tmp_path / "a.jpg", progressive=True)

@@ -1,6 +1,7 @@
 """Pictures as tensors: round trips, masks, and writes that are refused or fail."""
 
 import stat
+import struct
 
 import imagecodecs
 import numpy as np
@@ -228,3 +229,34 @@ def test_floats_on_a_scale_of_255_are_no_white_picture(tmp_path):
         with pytest.raises(ImageError, match=f"expected floats in .0, 1.; pass x / {peak}"):
             write_picture(tmp_path / "a.png", image)
     assert not list(tmp_path.iterdir())
+
+
+def profile_with(curve: bytes) -> bytes:
+    """An RGB profile that has a tone curve of red alone."""
+    return bytes(16) + b"RGB " + bytes(108) + struct.pack(">I4sII", 1, b"rTRC", 144, len(curve)) + curve
+
+
+@pytest.mark.parametrize(
+    ("curve", "linear"),
+    [
+        (struct.pack(">4s4xI", b"curv", 0), True),
+        (struct.pack(">4s4xIH", b"curv", 1, 256), True),
+        (struct.pack(">4s4xIH", b"curv", 1, 563), False),
+        (struct.pack(">4s4xIHH", b"curv", 2, 0, 65535), False),
+        (struct.pack(">4s4xHxxi", b"para", 0, 1 << 16), True),
+        (struct.pack(">4s4xHxxi", b"para", 3, 157286), False),
+        (b"", False),
+    ],
+)
+def test_a_profile_says_whether_a_picture_is_linear(tmp_path, curve, linear):
+    path = tmp_path / "a.png"
+    write_picture(path, torch.rand(1, 3, 4, 5), bits=16, profile=profile_with(curve))
+    assert read_picture(path).is_linear == linear
+
+
+def test_a_common_profile_is_not_linear(tmp_path):
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    write_picture(tmp_path / "a.png", torch.rand(1, 3, 4, 5), profile=profile)
+    assert not read_picture(tmp_path / "a.png").is_linear
+    write_picture(tmp_path / "a.png", torch.rand(1, 3, 4, 5))
+    assert not read_picture(tmp_path / "a.png").is_linear

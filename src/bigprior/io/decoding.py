@@ -11,6 +11,7 @@ from typing import BinaryIO
 import numpy as np
 import tifffile
 from PIL import Image
+from PIL.AvifImagePlugin import AvifImageFile
 from PIL.BmpImagePlugin import BmpImageFile
 from PIL.GifImagePlugin import GifImageFile
 from PIL.JpegImagePlugin import JpegImageFile
@@ -37,10 +38,12 @@ _PILLOW: dict[bytes, _Reader] = {
     b"BM": BmpImageFile,
     b"GIF8": GifImageFile,
 }
+#: Where an AVIF says what it is, behind the length of what it says: still, or moving.
+_AVIF = slice(4, 12), (b"ftypavif", b"ftypavis")
 
 
 def decode(path: Path | str, page: int | None = None) -> Decoded:
-    """Decode a PNG, TIFF, JPEG, WebP, BMP or GIF, turned as its orientation tag says.
+    """Decode a PNG, TIFF, JPEG, WebP, AVIF, BMP or GIF, turned as its orientation tag says.
 
     The format is told by the contents, not by the suffix. Palettes and CMYK become RGB; a float TIFF must be in [0, 1].
 
@@ -90,8 +93,10 @@ def _decode_other(file: BinaryIO, page: int | None) -> Decoded:
     head = file.read(32)
     file.seek(0)
     reader = next((r for magic, r in _PILLOW.items() if head.startswith(magic)), None)
+    if head[_AVIF[0]] in _AVIF[1]:
+        reader = AvifImageFile
     if reader is None or (reader is WebPImageFile and head[8:12] != b"WEBP"):
-        raise ImageError(f"{file.name} is not a picture: expected a PNG, TIFF, JPEG, WebP, BMP or GIF file")
+        raise ImageError(f"{file.name} is not a picture: expected a PNG, TIFF, JPEG, WebP, AVIF, BMP or GIF file")
     if reader is not PngImageFile:
         return _decode_pillow(file, reader, page)
     width, height, bits = struct.unpack_from(">IIB", head, 16)

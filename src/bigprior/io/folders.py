@@ -15,7 +15,7 @@ from bigprior.io.arrays import to_pil
 from bigprior.io.pictures import read_picture
 from bigprior.progress import Progress
 
-SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+SUFFIXES = (".avif", ".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,9 @@ _NO_CONTRAST = 0.1
 Mask = npt.NDArray[np.bool_]
 
 
-def decode_mask(path: Path | str, *, grow: int = 0, invert: bool | None = None, alpha: bool = False) -> Mask:
+def decode_mask(
+    path: Path | str, *, grow: int = 0, invert: bool | None = None, alpha: bool = False, page: int | None = None
+) -> Mask:
     """Read which pixels are known, (H, W), from a picture in which those are white, and holes black.
 
     A pixel that is not wholly known is hole: a soft edge of what is painted over a picture shows through there. Where
@@ -41,6 +43,7 @@ def decode_mask(path: Path | str, *, grow: int = 0, invert: bool | None = None, 
         invert: black is known and white the hole. None: as usual, and a mask by which most is hole is refused, since
             such a mask was meant the other way; False: as usual, whatever the hole's size.
         alpha: the transparent pixels are the hole, whatever the colours.
+        page: of a file of several, as for :func:`bigprior.io.decoding.decode`.
 
     Raises:
         ImageError: no such file, or not a picture.
@@ -51,7 +54,8 @@ def decode_mask(path: Path | str, *, grow: int = 0, invert: bool | None = None, 
         raise SettingsError(f"grow is {grow}: expected 0 or more pixels")
     if alpha and invert is not None:
         raise SettingsError("a hole that is transparent cannot be inverted: leave one of both out")
-    levels = _transparency(decode(path), path) if alpha else _stretched(_levels(decode(path), path), path)
+    decoded = decode(path, page)
+    levels = _transparency(decoded, path) if alpha else _stretched(_levels(decoded, path), path)
     if not alpha:
         _refuse_pictures(levels, path)
     known: Mask = (1 - levels if invert else levels) > 1 - _WHOLE

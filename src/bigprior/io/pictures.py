@@ -6,6 +6,7 @@ but kept, so that a picture that is written back looks as it did.
 
 from __future__ import annotations
 
+import struct
 import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -50,6 +51,11 @@ class Picture:
     profile: bytes | None = None
     metadata: Metadata = field(default_factory=Metadata)
 
+    @property
+    def is_linear(self) -> bool:
+        """Whether its profile says that values are proportional to light."""
+        return self.profile is not None and _is_linear(self.profile)
+
     def __repr__(self) -> str:
         """``<Picture 640x480 RGB+alpha 8-bit>``: width x height."""
         height, width = self.image.shape[-2:]
@@ -58,7 +64,7 @@ class Picture:
 
 
 def read_picture(path: Path | str, page: int | None = None) -> Picture:
-    """Read a PNG, TIFF, JPEG, WebP, BMP or GIF as :func:`bigprior.io.decoding.decode` does.
+    """Read a PNG, TIFF, JPEG, WebP, AVIF, BMP or GIF as :func:`bigprior.io.decoding.decode` does.
 
     Args:
         path: the file.
@@ -78,18 +84,20 @@ def read_picture(path: Path | str, page: int | None = None) -> Picture:
     return Picture(image, alpha, decoded.bits, colours == 1, profile, decoded.metadata)
 
 
-def read_mask(path: Path | str, *, grow: int = 0, invert: bool | None = None, alpha: bool = False) -> Tensor:
+def read_mask(
+    path: Path | str, *, grow: int = 0, invert: bool | None = None, alpha: bool = False, page: int | None = None
+) -> Tensor:
     """Read a mask from any picture: float32 (1, 1, H, W), 1 = known, 0 = hole.
 
     Args:
-        path, grow, invert, alpha: as for :func:`bigprior.io.masks.decode_mask`.
+        path, grow, invert, alpha, page: as for :func:`bigprior.io.masks.decode_mask`.
 
     Raises:
         ImageError: as :func:`read_picture`.
         MaskError: nothing to keep, nothing to fill, most to fill, or more than black, white and edges.
         SettingsError: options that make no sense.
     """
-    known = decode_mask(path, grow=grow, invert=invert, alpha=alpha)
+    known = decode_mask(path, grow=grow, invert=invert, alpha=alpha, page=page)
     return torch.from_numpy(known.astype(np.float32))[None, None]
 
 
@@ -166,3 +174,17 @@ def _encode(path: Path, kind: str, samples: Array, has_alpha: bool, profile: byt
 def _profile_is_of(profile: bytes | None, colours: int) -> bool:
     """Whether an ICC profile is of as many colours, 1 or 3, by its header (ICC.1:2022, 7.2.6)."""
     return profile is not None and profile[16:20] == (b"GRAY" if colours == 1 else b"RGB ")
+
+
+def _is_linear(profile: bytes) -> bool:
+    """Whether the tone curve of an ICC profile, of red or of grey, is a straight line (ICC.1:2022, 10.6 and 10.18)."""
+    (count,) = struct.unpack_from(">I", profile.ljust(132, b"\0"), 128)
+    for at in range(132, min(132 + 12 * count, len(profile) - 11), 12):
+        name, start, _ = struct.unpack_from(">4sII", profile, at)
+        if name in (b"rTRC", b"kTRC"):
+            curve = profile[start : start + 16].ljust(16, b"\0")
+            if curve[:4] == b"para":
+                return struct.unpack_from(">Hxxi", curve, 8) == (0, 1 << 16)
+            points, gamma = struct.unpack_from(">IH", curve, 8)
+            return bool(curve[:4] == b"curv" and (points == 0 or (points == 1 and gamma == 1 << 8)))
+    return False

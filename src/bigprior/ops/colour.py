@@ -38,12 +38,21 @@ def turned(x: Tensor, matrix: Tensor) -> Tensor:
     return torch.einsum("ij,njhw->nihw", matrix.to(x), x)
 
 
+def to_linear(x: Tensor) -> Tensor:
+    """SRGB values to linear light (IEC 61966-2-1)."""
+    return torch.where(x <= 0.04045, x / 12.92, ((x.clamp_min(0) + 0.055) / 1.055) ** 2.4)
+
+
+def from_linear(x: Tensor) -> Tensor:
+    """Linear light to sRGB values."""
+    return torch.where(x <= 0.0031308, 12.92 * x, 1.055 * x.clamp_min(1e-8) ** (1 / 2.4) - 0.055)
+
+
 def ab_plane(x: Tensor) -> Tensor:
     """The a and b coordinates, (N, 2, H, W), of sRGB pictures (N, 3, H, W) in [0, 1] under D65 (CIE 15:2004)."""
     # Off black, where the powers' gradients have no bound.
     x = x.clamp(1e-4, 1)
-    linear = torch.where(x > 0.04045, ((x + 0.055) / 1.055) ** 2.4, x / 12.92)
-    xyz = torch.einsum("ij,njhw->nihw", _XYZ.to(x), linear)
+    xyz = torch.einsum("ij,njhw->nihw", _XYZ.to(x), to_linear(x))
     f = torch.where(xyz > 0.008856, xyz.clamp_min(1e-4) ** (1 / 3), 7.787 * xyz + 16 / 116)
     return torch.cat([500 * (f[:, :1] - f[:, 1:2]), 200 * (f[:, 1:2] - f[:, 2:])], dim=1)
 

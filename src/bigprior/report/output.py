@@ -55,7 +55,7 @@ class Output:
             raise SettingsError(f"nothing to write: expected some of {', '.join(PARTS)}")
         for what, name, known in (
             *(("only", part, PARTS) for part in self.only),
-            ("format", self.format or "png", FORMATS),
+            ("format", "png" if self.format is None else self.format, FORMATS),
             ("layers", self.layers, LAYERS),
         ):
             if name not in known:

@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from bigprior.ops.colour import LUMINANCE
+from bigprior.ops.colour import LUMINANCE, from_linear, to_linear
 
 #: Linear sRGB to the colours of four cameras (Brooks et al., 2019: XYZ to camera of the Darmstadt Noise Dataset).
 _XYZ_TO_CAMERA = torch.tensor(
@@ -89,7 +89,7 @@ def through_camera(x: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
     to_camera = torch.einsum("nk,kij->nij", weights / weights.sum(1, keepdim=True), _XYZ_TO_CAMERA) @ _RGB_TO_XYZ
     to_camera = to_camera / to_camera.sum(2, keepdim=True)  # white stays white
     toned = _uniform(rng) < 0.5
-    light = torch.einsum("nij,njhw->nihw", to_camera, _linear(_untoned(x) if toned else x))
+    light = torch.einsum("nij,njhw->nihw", to_camera, to_linear(_untoned(x) if toned else x))
     gains = torch.cat([_each(rng, n, 1.2, 2.6), torch.ones(n, 1, 1, 1), _each(rng, n, 1.2, 2.3)], dim=1)
     exposure = _each(rng, n, 0.6, 1.0)
     raw = (light / gains * exposure).clamp_min(0)
@@ -101,7 +101,7 @@ def through_camera(x: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
     both = demosaiced(torch.cat([raw, (raw + noise).clamp_max(1)]), bilinear=_uniform(rng) < 0.3)
     both = both * (gains / exposure).repeat(2, 1, 1, 1)
     both = torch.einsum("nij,njhw->nihw", torch.linalg.inv(to_camera).repeat(2, 1, 1), both).clamp(0, 1)
-    both = _gamma(both)
+    both = from_linear(both)
     clean, noisy = (3 * both**2 - 2 * both**3 if toned else both).split(n)
     return clean, noisy
 
@@ -253,15 +253,6 @@ def _blurred(x: Tensor, sigmas: list[float]) -> Tensor:
 def _middle(x: Tensor, side: int) -> Tensor:
     start = (x.shape[2] - side) // 2
     return x[:, :, start : start + side, start : start + side]
-
-
-def _linear(x: Tensor) -> Tensor:
-    """SRGB values to linear light (IEC 61966-2-1)."""
-    return torch.where(x <= 0.04045, x / 12.92, ((x.clamp_min(0) + 0.055) / 1.055) ** 2.4)
-
-
-def _gamma(x: Tensor) -> Tensor:
-    return torch.where(x <= 0.0031308, 12.92 * x, 1.055 * x.clamp_min(1e-8) ** (1 / 2.4) - 0.055)
 
 
 def _untoned(x: Tensor) -> Tensor:
