@@ -96,8 +96,18 @@ def test_its_shape_goes_where_it_goes() -> None:
 
 
 def test_a_picture_that_is_too_small_to_say_is_taken_to_have_none() -> None:
-    assert noise_of(torch.rand(2, 3, 23, 40)).along_grey.tolist() == [0, 0]
+    for height, width in ((1, 1), (3, 900), (9, 12), (16, 16)):
+        assert noise_of(torch.rand(2, 3, height, width)).along_grey.tolist() == [0, 0]
     assert noise_of(torch.rand(1, 3, 24, 40)).along_grey.item() > 0
+
+
+@pytest.mark.parametrize("size", [(8, 200), (16, 60), (200, 10), (22, 22)])
+@pytest.mark.parametrize("grey", [True, False])
+def test_noise_of_strips_and_small_pictures_is_found(size: tuple[int, int], grey: bool) -> None:
+    part = CLEAN[:, :, 40 : 40 + size[0], 30 : 30 + size[1]]
+    part = part.mean(dim=1, keepdim=True) if grey else part
+    y = part + 0.1 * torch.randn_like(part)
+    assert noise_of(y.expand(-1, 3, -1, -1)).sigma.item() == pytest.approx(0.1, rel=0.2)
 
 
 class Said(NoiseEstimator):
@@ -145,10 +155,10 @@ def test_what_is_told_of_noise_is_taken_and_the_rest_is_found() -> None:
 
 
 def test_noise_of_one_channel_and_of_a_few_pixels_is_not_taken_for_less() -> None:
-    """The estimator of white noise sees the least noisy channel, and nothing in a picture under 24 pixels."""
+    """The estimator of white noise sees the least noisy channel, and nothing in a picture of a few pixels."""
     clean, found = CLEAN[:, :, :80, :93], Said([20 / 255 / 3**0.5] * 4)
     one_channel = clean + 20 / 255 * torch.tensor([0.0, 0.0, 1.0]).view(1, 3, 1, 1) * torch.randn_like(clean)
-    strip = (clean + 20 / 255 * torch.randn_like(clean))[:, :, :12]
+    strip = (clean + 20 / 255 * torch.randn_like(clean))[:, :, :12, :30]
     for y in (one_channel, strip):
         assert noise_by(found, y).sigma.item() == pytest.approx(20 / 255 / 3**0.5, rel=1e-3)
 
@@ -189,3 +199,43 @@ def test_noise_that_went_through_a_jpeg_is_not_white_though_its_grey_is() -> Non
     assert not bool(noise_by(Said([heard] * 4), y).white.any())
     grey = (clean.mean(dim=1, keepdim=True) + 0.1 * torch.randn(1, 1, 96, 96)).expand(-1, 3, -1, -1)
     assert bool(noise_by(Said([0.1] * 4), grey).white.all())
+
+
+def test_areas_that_say_nothing_do_not_dilute_what_is_found() -> None:
+    sigma, part = 0.06, CLEAN[:, :, :96]
+    noisy = part + sigma * torch.randn_like(part)
+    for value in (1.0, 0.3):
+        y = torch.full((1, 3, 320, 256), value)
+        y[:, :, 112:208] = noisy
+        empty = torch.ones(1, 1, 320, 256, dtype=torch.bool)
+        empty[:, :, 112:208] = False
+        found, alone = noise_of(y, blank=empty), noise_of(noisy)
+        assert found.sigma.item() == pytest.approx(alone.sigma.item(), rel=0.05)
+        assert found.along_grey.item() == pytest.approx(alone.along_grey.item(), rel=0.05)
+        assert noise_of(y).sigma.item() < 0.8 * alone.sigma.item()
+    grey = y.mean(dim=1, keepdim=True).expand_as(y)
+    assert noise_of(grey, blank=empty).sigma.item() == pytest.approx(sigma / 3**0.5, rel=0.1)
+    assert noise_of(y, blank=torch.ones_like(empty)).sigma.item() == 0
+
+
+def test_of_a_large_picture_what_is_not_blank_is_looked_at() -> None:
+    y, empty = torch.ones(1, 3, 600, 1400), torch.ones(1, 1, 600, 1400, dtype=torch.bool)
+    y[..., -256:, -256:] = CLEAN + 0.1 * torch.randn_like(CLEAN)
+    empty[..., -256:, -256:] = False
+    assert noise_of(y, blank=empty).sigma.item() == pytest.approx(0.1, rel=0.06)
+
+
+def test_a_networks_word_counts_where_the_picture_is_not_blank() -> None:
+    class Dark(Said):
+        def forward(self, x: Tensor) -> Tensor:
+            said = super().forward(x).clone()
+            said[:, :, : said.shape[2] // 2] = -14
+            return said
+
+    y = 0.5 + 0.1 * torch.randn(1, 3, 96, 96)
+    empty = torch.zeros(1, 1, 96, 96, dtype=torch.bool)
+    empty[:, :, :48] = True
+    network = Dark([0.1, 0.1, 0.1, 0.1])
+    found = noise_by(network, y, blank=empty)
+    assert bool(found.white) and found.sigma.item() == pytest.approx(0.1, rel=0.1)
+    assert not bool(noise_by(network, y).white)

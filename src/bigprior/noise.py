@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
+import torch.nn.functional as F
 from deepinv.models.noise_level_estimation import PatchCovarianceNoiseEstimator
 from torch import Tensor
 
@@ -24,8 +25,8 @@ Grain = Literal["fine", "coarse"]
 #: Patches of 4 pixels, all of them: of 8, a third of them a side, as deepinv has it, sigma is found too low, the more
 #: the smaller the picture.
 _PATCH, _STRIDE = 4, 1
-#: Least side of a picture that has enough patches, and how much of a large one is enough, and bounds the memory.
-_LEAST, _ENOUGH = 24, 512
+#: Least number of patches for each of their values, and how much of a large picture is enough, and bounds the memory.
+_LEAST, _ENOUGH = 7, 512
 #: Side of the tiles of a large picture, in pixels; a multiple of an estimator's coarsest pixel.
 _TILE = 1024
 #: Share of the noise from which on all of it is white, and the least if it is found to be alike.
@@ -93,11 +94,11 @@ class Noise:
         return Noise(sigma, along_grey, all(part.known for part in parts), shape)
 
 
-def noise_of(y: Tensor, known: float | Tensor | None = None) -> Noise:
+def noise_of(y: Tensor, known: float | Tensor | None = None, blank: Tensor | None = None) -> Noise:
     """The noise of each picture (N, 3, H, W), in its units.
 
     Found by deepinv's estimator, from the smallest eigenvalues of the covariance of patches (Chen et al., ICCV 2015).
-    A picture below 24 pixels a side is too small for it, and is taken to have none. A grey picture has the same noise
+    A picture of a few hundred pixels is too small for it, and is taken to have none. A grey picture has the same noise
     in all channels, and so, nearly, has a JPEG, which keeps colours at half the resolution: there some eigenvalues are
     0, and the mean of the channels is looked at, where the median of the finest wavelets (Donoho and Johnstone, 1994)
     bounds what texture adds.
@@ -105,21 +106,22 @@ def noise_of(y: Tensor, known: float | Tensor | None = None) -> Noise:
     Args:
         y: pictures.
         known: the standard deviation in a channel, if known: of all, or of each, (N,).
+        blank: (N, 1, H, W), bool: where a picture says nothing, see :func:`bigprior.ops.blank.blank`.
     """
     given = None if known is None else torch.as_tensor(known).to(y).reshape(-1).expand(len(y))
     levels, along_grey = [], []
     for i, picture in enumerate(y.split(1)):
         h, w = picture.shape[2:]
-        top, left = max(0, (h - _ENOUGH) // 2), max(0, (w - _ENOUGH) // 2)
-        middle = picture[:, :, top : top + _ENOUGH, left : left + _ENOUGH]
+        says_nothing = None if blank is None or not bool(blank[i].any()) else blank[i : i + 1]
+        window = _window(h, w, says_nothing)
+        middle = picture[window]
+        seen = None if says_nothing is None else ~says_nothing[window]
         if given is not None:
             level, shared = given[i : i + 1], bool(is_grey(picture))
-        elif min(h, w) < _LEAST:
-            level, shared = y.new_zeros(1), False
         else:
-            grey, *colours = _finest(middle)
+            grey, *colours = _finest(middle, seen)
             shared = max(colours) < _LEAST_COLOUR * grey
-            level = _of_patches(middle.mean(dim=1, keepdim=True) if shared else middle)
+            level = _of_patches(middle.mean(dim=1, keepdim=True) if shared else middle, seen)
             level = level.clamp_max(grey / math.sqrt(3)) if shared else level
         levels.append(level)
         along_grey.append(level * math.sqrt(3) if shared else level)
@@ -128,7 +130,11 @@ def noise_of(y: Tensor, known: float | Tensor | None = None) -> Noise:
 
 @torch.no_grad()
 def noise_by(
-    estimator: NoiseEstimator, y: Tensor, known: float | Tensor | None = None, grain: Grain | None = None
+    estimator: NoiseEstimator,
+    y: Tensor,
+    known: float | Tensor | None = None,
+    grain: Grain | None = None,
+    blank: Tensor | None = None,
 ) -> Noise:
     """The noise of pictures (N, 3, H, W), any size, as a network finds it: place by place, and scale by scale.
 
@@ -141,24 +147,27 @@ def noise_by(
         known: the standard deviation in a channel, if known, of all or of each, (N,): what is found then says where it
             is, and at which scales.
         grain: ``fine`` if it is known to be white, ``coarse`` if it is known not to be.
+        blank: (N, 1, H, W), bool: where a picture says nothing, see :func:`bigprior.ops.blank.blank`.
     """
     if grain == "fine":
-        return noise_of(y, known)
+        return noise_of(y, known, blank)
     halo = -(-estimator.receptive_radius // estimator.step) * estimator.step
     log_variance = in_tiles(estimator, y, tile=_TILE, halo=halo, step=PLACE)
     log_sigma = log_variance / 2
-    level = log_sigma.flatten(1).mean(1)
+    mean = _mean_over(log_sigma, blank)
+    level = mean(log_sigma).mean(1)
     # A scale's details are 3 in 4 of what is left of the pixels; a third of the channels is grey.
     densities = [3 / 4**scale for scale in range(1, SCALES)] + [3 / 4**SCALES + 1 / 4**SCALES]
     weights = y.new_tensor([density * share for density in densities for share in (1 / 3, 2 / 3)])
-    sigma = (log_variance.exp().mean((2, 3)) * weights).sum(1).sqrt()
+    sigma = (mean(log_variance.exp()) * weights).sum(1).sqrt()
     shape = log_sigma - level.view(-1, 1, 1, 1)
-    spectrum, everywhere = (x.square().mean(1).sqrt() for x in (shape.mean((2, 3)), shape.flatten(1)))
+    spectrum, everywhere = (x.mean(1).sqrt() for x in (mean(shape).square(), mean(shape.square())))
     uneven = (everywhere.square() - spectrum.square()).clamp_min(0).sqrt()
     along_grey = level.exp()
     told = None if known is None else torch.as_tensor(known).to(y).reshape(-1).expand(len(y))
     for i in range(len(y)):
-        white = noise_of(y[i : i + 1])
+        silent = None if blank is None else blank[i : i + 1]
+        white = noise_of(y[i : i + 1], blank=silent)
         shot = float(uneven[i]) > _SHOT and float(spectrum[i]) < _SHOT_SPECTRUM and float(sigma[i]) > _STRONG
         as_much = float(white.sigma) >= _AS_MUCH * float(sigma[i]) and float(uneven[i]) < _UNEVEN and not shot
         # One channel's noise, and that of a few pixels, is alike too, but the other sees hardly any of it.
@@ -167,22 +176,60 @@ def noise_by(
         # Noise of which a JPEG has kept the grey is white at no scale of its colours.
         grey_alone = bool(white.along_grey > white.sigma) and not is_grey(y[i : i + 1])
         if grain is None and (as_much or alike) and not grey_alone:
-            white = white if told is None else noise_of(y[i : i + 1], told[i])
+            white = white if told is None else noise_of(y[i : i + 1], told[i], silent)
             sigma[i], along_grey[i], shape[i] = white.sigma[0], white.along_grey[0], 0.0
         elif told is not None:
             sigma[i], along_grey[i] = told[i], along_grey[i] * told[i] / sigma[i]
     return Noise(sigma, along_grey, known is not None, shape)
 
 
-def _of_patches(picture: Tensor) -> Tensor:
+def _mean_over(places: Tensor, blank: Tensor | None) -> Callable[[Tensor], Tensor]:
+    """The mean over places (N, C, H / 4, W / 4) of maps as large, (N, C), where a picture (N, 1, H, W) is not blank."""
+    if blank is None:
+        return lambda maps: maps.mean((2, 3))
+    seen = F.avg_pool2d((~blank).to(places), PLACE, ceil_mode=True) > 0.5
+    seen = torch.where(seen.any(dim=(2, 3), keepdim=True), seen, True)
+    return lambda maps: (maps * seen).sum((2, 3)) / seen.sum((2, 3))
+
+
+def _window(height: int, width: int, blank: Tensor | None) -> tuple[slice, slice, slice, slice]:
+    """Enough of a picture: its middle, or what has the least of it that is blank, (1, 1, H, W)."""
+    rows, columns = min(height, _ENOUGH), min(width, _ENOUGH)
+    top, left = (height - rows) // 2, (width - columns) // 2
+    if blank is not None and (rows, columns) != (height, width):
+        step = _ENOUGH // 8
+        shares = F.avg_pool2d(blank.float(), (rows, columns), step)
+        at = int(shares.argmin())
+        top, left = at // shares.shape[3] * step, at % shares.shape[3] * step
+    return slice(None), slice(None), slice(top, top + rows), slice(left, left + columns)
+
+
+def _of_patches(picture: Tensor, seen: Tensor | None) -> Tensor:
+    """The level by a picture's patches, of those (1, 1, H, W) that are seen as a whole, if not of all."""
+    stride, values = _STRIDE, _PATCH**2 * picture.shape[1]
+    if (picture.shape[2] - _PATCH + 1) * (picture.shape[3] - _PATCH + 1) < _LEAST * values:
+        return picture.new_zeros(1)
+    if seen is not None:
+        patches = F.unfold(picture, _PATCH)[:, :, F.unfold(seen.to(picture), _PATCH)[0].all(dim=0)]
+        if patches.shape[2] < _LEAST * values:
+            return picture.new_zeros(1)
+        # Side by side they are a picture, whose patches they are.
+        picture = F.fold(patches, (_PATCH, _PATCH * patches.shape[2]), _PATCH, stride=_PATCH)
+        stride = _PATCH
     try:
-        level: Tensor = PatchCovarianceNoiseEstimator.estimate_noise(picture, patch_size=_PATCH, stride=_STRIDE)
+        level: Tensor = PatchCovarianceNoiseEstimator.estimate_noise(picture, patch_size=_PATCH, stride=stride)
     except RuntimeError:  # no eigenvalues to tell noise from picture: a flat one, or a few pixels
         return picture.new_zeros(1)
     return level.nan_to_num().to(picture)
 
 
-def _finest(picture: Tensor) -> list[float]:
+def _finest(picture: Tensor, seen: Tensor | None) -> list[float]:
     """The standard deviation of noise along grey and two colours, as the finest diagonal wavelets have it."""
-    details = WaveletFrame(levels=1).analyse(picture)[0][0, 2::3]
-    return [float(level) / _MEDIAN for level in details.abs().flatten(1).median(dim=1).values]
+    details = WaveletFrame(levels=1).analyse(picture)[0][0, 2::3].flatten(1)
+    if seen is not None:
+        height, width = picture.shape[2:]
+        whole = -F.max_pool2d(F.pad(-seen.to(picture), (0, width % 2, 0, height % 2), value=0.0), 2)
+        details = details[:, whole.flatten() > 0]
+    if not details.shape[1]:
+        return [0.0] * len(details)
+    return [float(level) / _MEDIAN for level in details.abs().median(dim=1).values]
