@@ -352,3 +352,38 @@ def test_a_share_near_one_still_learns_in_half_precision() -> None:
     assert phi.dtype == torch.float32 and phi.max().item() < 1
     phi.sum().backward()
     assert network.head.bias.grad.abs().sum().item() > 0
+
+
+@every
+def test_what_is_lost_is_made_up_whatever_was_measured_there(kind: str) -> None:
+    network = made(kind)
+    prior, lost = torch.rand(2, 3, 40, 37), (torch.rand(2, 1, 40, 37) < 0.1).float()
+    y = prior + 0.05 * torch.randn_like(prior)
+    one, other = (
+        fuse_in_frame(network, torch.where(lost > 0, value, y), prior, rho=1e-3, lost=lost) for value in (0.0, 9.0)
+    )
+    assert all(torch.equal(getattr(one, part), getattr(other, part)) for part in ("measured", "hallucinated", "phi"))
+    assert (one.phi[lost.expand_as(one.phi) > 0] == 1).all()
+    assert (one.measured[lost.expand_as(y) > 0] == 0).all()
+    whole = fuse_in_frame(network, y, prior, rho=1e-3)
+    nothing = fuse_in_frame(network, y, prior, rho=1e-3, lost=torch.zeros_like(lost))
+    torch.testing.assert_close(nothing.measured, whole.measured)
+
+
+def test_a_coefficient_is_made_up_as_far_as_its_square_is_lost() -> None:
+    network = phi_network("bands", frame="wavelet").eval()
+    lost = torch.zeros(1, 1, 64, 64)
+    lost[:, :, :2, :2] = lost[:, :, 8:12, 8:16] = 1
+    x = torch.rand(1, 3, 64, 64)
+    fused = fuse_in_frame(network, x, x, rho=1e3, lost=lost)  # all is taken from the measurement, were nothing lost
+    assert fused.bands[0][0, 0, 0, 0] == 1 and fused.bands[0][0, 0, 0, 1] < 0.01
+    assert fused.bands[3][0, 0, 0, 0] == pytest.approx((4 + 32) / 256, abs=0.01)
+
+
+def test_a_network_weighs_on_the_scale_that_it_knows() -> None:
+    network = made("bands")
+    y, prior = torch.rand(1, 3, 64, 64), torch.rand(1, 3, 64, 64)
+    usual = fuse_in_frame(network, y, prior, rho=1e-3)
+    dark = fuse_in_frame(network, y / 50, prior / 50, rho=1e-3, seen=(y, prior))
+    torch.testing.assert_close(dark.measured, usual.measured / 50)
+    assert all(torch.equal(a, b) for a, b in zip(dark.bands, usual.bands, strict=True))

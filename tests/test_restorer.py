@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, TensorDataset
 
 from bigprior.degradations import DEGRADATIONS, Denoising, Inpainting, Measurement
+from bigprior.degradations.flaws import Flaws
 from bigprior.errors import ImageError, MaskError, SettingsError
 from bigprior.frames import Bands, Frame
 from bigprior.fusion import fuse
@@ -18,7 +19,7 @@ from bigprior.networks.colorizer import ColorizationNetwork
 from bigprior.networks.denoising_unet import DenoisingUNet
 from bigprior.networks.encoder import CodeEncoder
 from bigprior.networks.generators import PGGAN
-from bigprior.ops.colour import is_grey
+from bigprior.ops.colour import is_grey, to_linear
 from bigprior.phi import BandPhi, ConstantPhi, PhiNetwork, UNetPhi
 from bigprior.priors.anysize import AnySize
 from bigprior.priors.base import Projection
@@ -369,3 +370,27 @@ def test_whether_a_restorer_draws_is_its_priors_to_say() -> None:
     still, drawing = PrecomputedPrior(torch.rand(1, 3, 8, 9)), Drawing(torch.rand(1, 3, 8, 9))
     for prior, draws in ((still, False), (drawing, True), (Blend(still, still), False), (Blend(still, drawing), True)):
         assert Restorer(prior, ConstantPhi(0.5)).draws == draws
+
+
+def test_what_is_lost_of_a_noisy_picture_is_made_up_and_the_parts_are_exact(restorer: Restorer) -> None:
+    y, lost = torch.rand(1, 3, 21, 35), torch.rand(1, 3, 21, 35) < 0.05
+    flaws = Flaws(lost=lost, bands=0.02 * torch.randn(1, 3, 21, 1).expand(1, 3, 21, 35))
+    physics = Denoising(0.1, flaws=flaws)
+    r = restorer.restore(y, physics)
+    hole = lost.any(dim=1, keepdim=True).expand_as(y)
+    assert torch.equal(r.restored, r.measured + r.hallucinated) and torch.equal(r.fidelity, physics.g_inv(y))
+    assert (r.phi[hole[:, :1]] == 1).all() and torch.equal(r.restored[hole], r.prior[hole])
+    assert torch.equal(r.measurement, y) and r.provenance["impulses"] > 0.05 and r.provenance["banding"] > 0
+    other = restorer.restore(torch.where(lost, 1 - y, y), physics)
+    assert torch.equal(other.restored, r.restored)  # what was measured there says nothing
+
+
+def test_a_linear_picture_is_restored_linear() -> None:
+    truth = torch.rand(1, 3, 16, 16)
+    y = to_linear(truth)
+    shown = PrecomputedPrior(truth)  # a prior knows pictures as screens show them
+    for share, tolerance in ((0.0, 0.0), (1.0, 1e-5)):
+        r = Restorer(shown, ConstantPhi(share)).restore(y, Denoising(0.1, flaws=Flaws(linear=True)))
+        torch.testing.assert_close(r.restored, y, atol=tolerance, rtol=tolerance)
+        torch.testing.assert_close(r.prior, y, atol=1e-5, rtol=1e-5)
+        assert torch.equal(r.restored, r.measured + r.hallucinated) and r.provenance["linear"] is True

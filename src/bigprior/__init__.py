@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         Colorization,
         Degradation,
         Denoising,
+        Flaws,
         Inpainting,
         Measurement,
         Protocol,
@@ -70,6 +71,7 @@ DEFAULT_TASK = "denoising"
 #: The public face: every name with the module that it lives in. Names that are not here can change without notice.
 _HOMES = {
     "degradations": "DEGRADATIONS Colorization Degradation Denoising Inpainting Measurement Protocol as_degradation",
+    "degradations.flaws": "Flaws",
     "errors": "BigpriorError ImageError MaskError OutputError SettingsError UnknownNameError WeightsError",
     "evaluation.baselines": "BASELINES Baseline",
     "evaluation.metrics": "METRICS",
@@ -130,6 +132,7 @@ __all__ = [
     "DiffusionPrior",
     "DiffusionSettings",
     "FeedForwardPrior",
+    "Flaws",
     "Frame",
     "Fusion",
     "GANPrior",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -62,6 +62,8 @@ def fuse_in_frame(
     *,
     rho: float | None = None,
     measured: Collection[str] = (),
+    lost: Tensor | None = None,
+    seen: tuple[Tensor, Tensor] | None = None,
     tile: int = 512,
 ) -> Fusion:
     """Fuse pictures of any size in the frame of a phi network, in bounded memory.
@@ -72,11 +74,17 @@ def fuse_in_frame(
         rho: weight of what is made up, for a network that takes one; its own by default. 0 gives the prior wherever it
             is better; more takes more from the measurement, and costs accuracy.
         measured: kinds of bands that are taken from the measurement as they are.
+        lost: (N, 1, H, W), 1 where nothing was measured: all of it is made up there, and of a coefficient that much.
+        seen: both pictures as the network knows such, if ``fidelity`` and ``prior`` are on another scale, such as that
+            of light: a smooth scale is a factor nearby, by which a share of coefficients does not change.
         tile: side of what is fused at once, each seen as far around as the network looks, so that tiles leave no seam.
     """
+    # Long for its options, and since all that is summed over a picture is summed in one walk.
     frame = make_frame(network.frame)
-    mean = centre(prior)
-    whole = {"mean": mean, "weight": (network.rho if rho is None else rho) / variance(prior)}
+    if lost is not None:
+        fidelity = torch.where(lost > 0, prior, fidelity)
+    mean, known = centre(prior), (fidelity, prior) if seen is None else seen
+    whole = {"mean": centre(known[1]), "weight": (network.rho if rho is None else rho) / variance(known[1])}
     height, width = prior.shape[2:]
     coarsest, overlaps = max(band.step for band in frame.bands), any(band.side > band.step for band in frame.bands)
     # Where squares overlap, a pixel is made of coefficients that are seen beyond it as well.
@@ -88,7 +96,12 @@ def fuse_in_frame(
     bands: list[Tensor] = []
     for window in windows(height, width, tile, halo):
         shown, kept, inner = window.shown, window.tile, window.inner
-        phi = network(fidelity[shown], prior[shown], frame, **whole)
+        phi = network(known[0][shown], known[1][shown], frame, **whole)
+        if lost is not None:
+            phi = [
+                1 - (1 - p) * (1 - _covered(lost[shown], band, p.shape[2:]))
+                for p, band in zip(phi, frame.bands, strict=True)
+            ]
         constant = frame.analyse(mean.expand_as(prior[shown]))
         analysed = [frame.analyse(x[shown]) for x in (fidelity, prior)]
         weighted = []
@@ -110,7 +123,8 @@ def fuse_in_frame(
             part[kept] = frame.synthesise(of_bands, *prior[shown].shape[2:])[inner]
     of_pixels = bands[0] if len(bands) == 1 else (energies[1] / energies[0].clamp_min(1e-12)).clamp_(0, 1)
     share = (total[1] / total[0].clamp_min(1e-12)).to(prior)
-    return Fusion(frame.name, *parts, of_pixels, tuple(bands), share)
+    fused = Fusion(frame.name, *parts, of_pixels, tuple(bands), share)
+    return fused if lost is None else _all_made_up(fused, lost > 0)
 
 
 def fuse_pixels(fidelity: Tensor, prior: Tensor, phi: Tensor) -> Fusion:
@@ -120,6 +134,25 @@ def fuse_pixels(fidelity: Tensor, prior: Tensor, phi: Tensor) -> Fusion:
     energy = (restored - centre(restored)).double().square()
     share = (phi * energy).sum(dim=(1, 2, 3)) / energy.sum(dim=(1, 2, 3)).clamp_min(1e-12)
     return Fusion(PixelFrame.name, measured, hallucinated, phi, (phi,), share.to(restored))
+
+
+def _all_made_up(fused: Fusion, lost: Tensor) -> Fusion:
+    """Where pixels (N, 1, H, W) are lost, nothing is measured; their coefficients had shares of others beside them."""
+    return replace(
+        fused,
+        measured=torch.where(lost, 0.0, fused.measured),
+        hallucinated=torch.where(lost, fused.measured + fused.hallucinated, fused.hallucinated),
+        phi=torch.where(lost, 1.0, fused.phi),
+    )
+
+
+def _covered(lost: Tensor, band: Band, places: Sequence[int]) -> Tensor:
+    """The share of each coefficient's square of pixels that is lost, (N, 1, h, w), of a window (N, 1, H, W)."""
+    if band.side > band.step:
+        around = band.side // 2
+        return F.avg_pool2d(lost, band.side, stride=1, padding=around, count_include_pad=False)
+    height, width = (count * band.step - side for count, side in zip(places, lost.shape[2:], strict=True))
+    return F.avg_pool2d(F.pad(lost, (0, width, 0, height)), band.step)
 
 
 def _inside(coefficients: Tensor, inner: Index, step: int, coarsest: int) -> Tensor:

@@ -86,7 +86,9 @@ def check(job: Job) -> Decoded:
     photo = decode(job.photo, job.page)
     job.output.check(job.photo, photo.size, has_alpha=photo.values.shape[2] in (2, 4))
     for name, value in job.settings.items():
-        if isinstance(value, Path) and (size := decode(value).size) != photo.size:
+        if not isinstance(value, Path):
+            continue
+        if (size := decode(value, job.settings.get("page")).size) != photo.size:
             (h, w), (height, width) = size, photo.size
             raise MaskError(
                 f"{name} {value} is {w}x{h} but {job.photo} is {width}x{height}: pass a {name} of the photo's size"
@@ -117,7 +119,7 @@ def measurement_of(job: Job) -> tuple[Picture, Degradation, Tensor]:
 
     picture, degradation = read_picture(job.photo, job.page), degradation_of(job)
     try:
-        degradation = degradation.seen_in(picture.image)
+        degradation = degradation.seen_in(picture)
         y = degradation.of_photograph(picture.image)
         m = degradation.measure(y)
         _, _ = m.size, m.fidelity  # what of it is asked first, while it is known whose fault an error is

@@ -18,6 +18,7 @@ from bigprior.io.arrays import NO_SUCH_NOISE, as_picture, described, other_scale
 from bigprior.io.samples import Array
 from bigprior.networks.noise_estimator import NoiseEstimator
 from bigprior.noise import Grain, noise_by
+from bigprior.ops.blank import blank
 from bigprior.ops.colour import is_grey
 from bigprior.phi import PhiNetwork
 from bigprior.priors.base import Prior
@@ -111,20 +112,23 @@ class Restorer(dinv.models.Reconstructor):  # type: ignore[misc]  # deepinv publ
         """
         check_seed(seed)
         physics = as_degradation(degradation)
-        m, found = self._measured(y, physics)
+        m, plain, found = self._measured(y, physics)
         if m.known_phi is not None and self.rho is not None:
             raise SettingsError(f"phi is known in this {physics.name}, so rho says nothing: leave it out")
         weigher = None if m.known_phi is not None else self._weigher(physics)
-        projection = self.prior.project(m, seed=seed, progress=progress)
+        projection = self.prior.project(plain, seed=seed, progress=progress)
         prior = projection.image
-        if not physics.colours and bool((grey := is_grey(m.fidelity)).any()):
+        if not physics.colours and bool((grey := is_grey(plain.fidelity)).any()):
             # A grey picture was measured grey, and stays so; colours are for colorization to make up.
             prior = torch.where(grey.view(-1, 1, 1, 1), prior.mean(dim=1, keepdim=True), prior)
+        shown, prior = prior, physics.as_measured(prior)
         if m.known_phi is not None:
             fused = fuse_pixels(m.fidelity, prior, m.known_phi)
         else:
             assert weigher is not None
-            fused = fuse_in_frame(weigher, m.fidelity, prior, rho=self.rho, measured=physics.measured)
+            seen = None if plain is m else (plain.fidelity, shown)
+            how: dict[str, Any] = {"rho": self.rho, "measured": physics.measured, "seen": seen}
+            fused = fuse_in_frame(weigher, m.fidelity, prior, lost=None if plain is m else m.hole, **how)
             if (known := wholly_known(m)) is not None:
                 fused = _kept(fused, m.fidelity, known)
         record = physics.record(m.y) | self._noise(physics, projection.codes.get("sigma") if found is None else found)
@@ -141,19 +145,32 @@ class Restorer(dinv.models.Reconstructor):  # type: ignore[misc]  # deepinv publ
             projection=projection,
             task=physics.name,
             provenance={**self.provenance, "task": physics.name, "seed": seed, "frame": fused.frame, **record},
-            noise=None if self.noise is None else m.noise,
+            noise=None if self.noise is None else plain.noise,
         )
 
-    def _measured(self, y: Tensor | Array | Image.Image, physics: Degradation) -> tuple[Measurement, Tensor | None]:
-        """The measurement, and its noise level as it was before it was scaled, if it was."""
+    def _measured(
+        self, y: Tensor | Array | Image.Image, physics: Degradation
+    ) -> tuple[Measurement, Measurement, Tensor | None]:
+        """The measurement; as priors know such, with its noise; and how much that was before it was scaled, if it was.
+
+        The measurement has noise too where both are the same.
+        """
         m = physics.measure(_batch(y, physics))
         if (most := float(m.y.max())) > NO_SUCH_NOISE and float(m.fidelity.max()) > NO_SUCH_NOISE:
             raise ImageError(other_scale(f"measurement is {described(m.y)}", most))
+        y, as_known = physics.plain(m.y)
+        plain = m if as_known is physics else as_known.measure(y)
+        scaled = plain
         if self.noise is not None and physics.noisy:
-            m = m.with_noise(noise_by(self.noise, m.fidelity, physics.known_sigma, self.grain))
-        if self.strength == 1 or m.noise is None:
-            return m, None
-        return m.with_noise(m.noise.times(self.strength)), m.noise.sigma
+            # What was lost says as little of noise as what was never seen.
+            unseen = [part > 0 for part in (physics.unseen, m.hole) if part is not None]
+            silent = blank(m.y, sum(unseen[1:], unseen[0]) if unseen else None)
+            scaled = plain.with_noise(noise_by(self.noise, plain.fidelity, physics.known_sigma, self.grain, silent))
+        found = None
+        if self.strength != 1 and scaled.noise is not None:
+            found = scaled.noise.sigma
+            scaled = scaled.with_noise(scaled.noise.times(self.strength))
+        return (scaled if plain is m else m), scaled, found
 
     def _weigher(self, physics: Degradation) -> PhiNetwork:
         network: nn.Module = self.phi

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 import torch
+from PIL import Image
 
 from bigprior.degradations import DEGRADATIONS, Degradation
 from bigprior.fusion import fuse
@@ -143,6 +144,40 @@ def test_noise_that_was_found_is_said(run, tmp_path):
         assert made["noise"] == "found" and made["sigma"] == [pytest.approx(sigma, rel=0.1, abs=5e-3)]
     _, out, _ = run("denoise", tmp_path / "flat.png", *options, "--sigma", 10)
     assert "noise found" not in out
+
+
+def test_impulses_bands_and_what_is_linear_are_said(run, tmp_path):
+    smooth = torch.linspace(0.2, 0.8, 100).view(1, 1, 1, 100).expand(1, 3, 100, 100)
+    struck = torch.where(torch.rand(1, 1, 100, 100) < 0.02, 1.0, smooth)
+    write_picture(tmp_path / "a.png", (struck + 0.03 * torch.randn(1, 1, 100, 1)).clamp(0, 1) ** 2, bits=16)
+    options = ["--preset", "tiny", "--steps", 1, "--only", "restored", "--overwrite", "-o", tmp_path / "out"]
+    code, out, err = run("denoise", tmp_path / "a.png", "--linear", *options)
+    made = json.loads((tmp_path / "out" / "restoration.json").read_text())
+    said = " ".join(out.split())
+    assert (code, err) == (0, "") and "impulses found" in said and "bands found" in said and "given back linear" in said
+    assert made["impulses"] == pytest.approx(0.02, rel=0.3) and made["banding"] > 0.005 and made["linear"] is True
+    assert "impulses.png" in made["files"] and read_picture(tmp_path / "out" / "restored.png").bits == 16
+    _, out, _ = run("denoise", tmp_path / "a.png", "--no-impulses", "--no-banding", *options)
+    made = json.loads((tmp_path / "out" / "restoration.json").read_text())
+    assert "found" not in out.replace(str(tmp_path), "") and not {"impulses", "banding", "linear"} & made.keys()
+
+
+def test_strength_says_nothing_where_there_is_no_noise(run, photo, tmp_path):
+    code, _, err = run("restore", photo, "--degradation", "colorize", "--strength", 0.5, "-o", tmp_path / "out")
+    assert code == 2 and "strength says nothing to colorization" in err
+    options = ["--strength", 0.5, "--set", "sigma=20", "--only", "restored", "-o", tmp_path / "out"]
+    assert run("restore", photo, "--degradation", "denoise", *options)[0] == 0
+    assert json.loads((tmp_path / "out" / "restoration.json").read_text())["strength"] == 0.5
+
+
+def test_the_transparent_hole_of_one_page(run, tmp_path):
+    pages = [Image.new("RGBA", (20, 16), colour) for colour in ("red", "navy")]
+    pages[1].putpixel((5, 6), (0, 0, 0, 0))
+    pages[0].save(tmp_path / "two.tif", save_all=True, append_images=pages[1:])
+    options = ["--preset", "tiny", "--steps", 1, "--mask", "alpha", "-o", tmp_path / "out"]
+    assert "has no transparent pixels" in run("inpaint", tmp_path / "two.tif", "--page", 1, *options)[2]
+    assert run("inpaint", tmp_path / "two.tif", "--page", 2, *options)[0] == 0
+    assert read_picture(tmp_path / "out" / "phi.png").image.sum() == 3
 
 
 def test_the_same_seed_writes_the_same_bytes(run, photo, tmp_path):

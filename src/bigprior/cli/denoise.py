@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bigprior.cli.options import Choices, FrameName, Photos, Rho, with_choices
+from bigprior.cli.options import Choices, FrameName, GrainName, Photos, Rho, Strength, with_choices
 from bigprior.cli.restoring import restore_photos
 
 if TYPE_CHECKING:
@@ -23,24 +23,41 @@ def denoise(
     sigma: Annotated[
         float | None, typer.Option(help="Noise level on the 0..255 scale, if known; else it is found.")
     ] = None,
-    strength: Annotated[
-        float, typer.Option(help="Take noise for so many times as much as it was told or found to be: 0 to 2.")
-    ] = 1.0,
-    grain: Annotated[
-        str | None,
-        typer.Option(help="fine: white noise; coarse: a camera's, JPEG's or film's. By default it is found."),
+    strength: Strength = 1.0,
+    grain: GrainName = None,
+    impulses: Annotated[
+        bool, typer.Option(help="Find salt and pepper, hot pixels and other impulses; they are lost, and made up.")
+    ] = True,
+    banding: Annotated[bool, typer.Option(help="Find offsets of rows and columns, and take them off.")] = True,
+    linear: Annotated[
+        bool | None,
+        typer.Option(
+            help="Values are proportional to light: worked on as a screen shows them, and given back linear. By "
+            "default if the profile says so."
+        ),
     ] = None,
     rho: Rho = None,
     frame: FrameName = None,
 ) -> None:
     """Remove noise from photographs; write each with its layers, the phi map, a panel and how it was made."""
     fused: dict[str, Any] = {"frame": frame, "rho": rho, "strength": strength, "grain": grain}
-    restore_photos("denoising", photos, how, lambda _: {"sigma": sigma}, note=_noise_found, **fused)
+    settings = {"sigma": sigma, "impulses": impulses, "banding": banding, "linear": linear}
+    restore_photos("denoising", photos, how, lambda _: settings, note=found, **fused)
 
 
-def _noise_found(result: Restoration) -> str | None:
-    if result.provenance.get("noise") != "found":
-        return None
-    level = 255 * result.provenance["sigma"][0]
-    hint = "" if level >= _HARDLY_ANY else ", hardly any: pass --sigma if you see more"
-    return f"noise found: sigma {level:.1f} of 255{hint}"
+def found(result: Restoration) -> str | None:
+    """What was found in a photograph, in a line; None if nobody looked."""
+    said, parts = result.provenance, []
+    if said.get("noise") == "found":
+        level = 255 * said["sigma"][0]
+        hint = "" if level >= _HARDLY_ANY else ", hardly any: pass --sigma if you see more"
+        parts.append(f"noise found: sigma {level:.1f} of 255{hint}")
+    if "impulses" in said:
+        parts.append(f"impulses found: {said['impulses']:.2%} of the pixels, made up (--no-impulses keeps them)")
+    if "banding" in said:
+        parts.append(f"bands found: {255 * said['banding']:.1f} of 255, taken off (--no-banding keeps them)")
+    if said.get("linear") == "perhaps":
+        parts.append("16 bits and dark, as linear data are: pass --linear if they are, or --no-linear")
+    elif said.get("linear"):
+        parts.append("linear: worked on as a screen shows it, given back linear (--no-linear takes it as it is)")
+    return "; ".join(parts) or None

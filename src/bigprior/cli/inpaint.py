@@ -67,7 +67,7 @@ def inpaint(
         if mask is None:
             return {"find": find, "grow": grow}
         if mask == _ALPHA:
-            return {"mask": photo, "alpha": True, "grow": grow}
+            return {"mask": photo, "alpha": True, "page": how.page, "grow": grow}
         return {"mask": _mask_of(photo, Path(mask)), "invert": invert_mask, "grow": grow}
 
     restore_photos("inpainting", photos, how, settings)

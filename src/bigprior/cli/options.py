@@ -18,7 +18,7 @@ from bigprior.report.output import PARTS, Output
 Photos = Annotated[
     list[Path],
     typer.Argument(
-        metavar="PHOTO", help="PNG, TIFF, JPEG or WebP; 8 or 16 bits; grey, RGB, with alpha. One or several."
+        metavar="PHOTO", help="PNG, TIFF, JPEG, WebP or AVIF; 8 or 16 bits; grey, RGB, with alpha. One or several."
     ),
 ]
 Preset = Annotated[str, typer.Option(help="A prior by name; `bigprior priors list` shows them.")]
@@ -50,6 +50,13 @@ FrameName = Annotated[
 Rho = Annotated[
     float | None,
     typer.Option(help="Weight of what is made up: 0 is the most accurate picture, 1e-2 holds on to the measurement."),
+]
+Strength = Annotated[
+    float, typer.Option(help="Take noise for so many times as much as it was told or found to be: 0 to 2.")
+]
+GrainName = Annotated[
+    str | None,
+    typer.Option("--grain", help="fine: white noise; coarse: a camera's, JPEG's or film's. By default it is found."),
 ]
 Vgg = Annotated[Path | None, typer.Option(help="VGG-16 trunk as safetensors; torchvision's own by default.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace results that are there already.")]

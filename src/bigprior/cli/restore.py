@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from bigprior.cli.options import Choices, FrameName, Photos, Rho, pairs, with_choices
+from bigprior.cli.options import Choices, FrameName, GrainName, Photos, Rho, Strength, pairs, with_choices
 from bigprior.cli.restoring import restore_photos
 
 
@@ -24,11 +24,15 @@ def restore(
     ] = None,
     rho: Rho = None,
     frame: FrameName = None,
+    strength: Strength = 1.0,
+    grain: GrainName = None,
     phi: Annotated[Path | None, typer.Option(help="A phi network's file, in place of the preset's.")] = None,
 ) -> None:
     """Restore photographs that have suffered any registered degradation, such as one that another package offers."""
     given = {name: _value(text) for name, text in pairs("set", settings, "KEY=VALUE")}
-    restore_photos(degradation, photos, how, lambda _: given, frame=frame, rho=rho, phi=phi)
+    restore_photos(
+        degradation, photos, how, lambda _: given, frame=frame, rho=rho, phi=phi, strength=strength, grain=grain
+    )
 
 
 def _value(text: str) -> Any:

@@ -7,6 +7,7 @@ import deepinv as dinv
 from bigprior.degradations.base import CONDITION_CHANNELS, Degradation, Measurement
 from bigprior.degradations.colorization import Colorization
 from bigprior.degradations.denoising import Denoising
+from bigprior.degradations.flaws import Flaws
 from bigprior.degradations.inpainting import Inpainting
 from bigprior.degradations.protocol import Protocol
 from bigprior.errors import SettingsError
@@ -63,6 +64,7 @@ __all__ = [
     "Colorization",
     "Degradation",
     "Denoising",
+    "Flaws",
     "Inpainting",
     "Measurement",
     "Protocol",

@@ -15,7 +15,7 @@ from bigprior.degradations.base import Degradation, Measurement
 from bigprior.degradations.protocol import Protocol
 from bigprior.degradations.stock import refuse_noise
 from bigprior.errors import MaskError, SettingsError
-from bigprior.io.pictures import read_mask
+from bigprior.io.pictures import Picture, read_mask
 from bigprior.ops.defects import Finder
 from bigprior.ops.masks import centre_hole, random_boxes, random_strokes, smooth_fill
 from bigprior.ops.resampling import padded, resized
@@ -80,8 +80,9 @@ class Inpainting(Degradation, dinv.physics.Inpainting):  # type: ignore[misc]  #
     def from_settings(cls, settings: Mapping[str, Any]) -> Self:
         """Of a mask, or of what is to be found in the photograph; without either, phi has to find the hole.
 
-        ``mask`` is a picture's file, which ``invert`` and ``alpha`` say how to read, see :func:`bigprior.read_mask`;
-        ``find`` is a name in :data:`bigprior.ops.defects.FINDERS`; and either hole grows by ``grow`` pixels.
+        ``mask`` is a picture's file, which ``invert``, ``alpha`` and ``page`` say how to read, see
+        :func:`bigprior.read_mask`; ``find`` is a name in :data:`bigprior.ops.defects.FINDERS`; and either hole grows by
+        ``grow`` pixels.
 
         Raises:
             ImageError: no such file, or not a picture.
@@ -89,8 +90,8 @@ class Inpainting(Degradation, dinv.physics.Inpainting):  # type: ignore[misc]  #
             SettingsError: another setting, or one that says nothing to the others.
             UnknownNameError: nobody knows how to find that.
         """
-        cls.refuse_others(settings, ("mask", "grow", "invert", "alpha", "find"))
-        read = {name: settings[name] for name in ("grow", "invert", "alpha") if settings.get(name) is not None}
+        cls.refuse_others(settings, ("mask", "grow", "invert", "alpha", "page", "find"))
+        read = {name: settings[name] for name in ("grow", "invert", "alpha", "page") if settings.get(name) is not None}
         mask, find = settings.get("mask"), settings.get("find")
         if mask is not None and find is not None:
             raise SettingsError("find looks for the hole that mask says already: leave one of both out")
@@ -103,7 +104,7 @@ class Inpainting(Degradation, dinv.physics.Inpainting):  # type: ignore[misc]  #
             made.finder = Finder(find, read.get("grow", 0))
         return made
 
-    def seen_in(self, photograph: Tensor) -> Self:
+    def seen_in(self, picture: Picture) -> Self:
         """With the mask of what was to be found in it.
 
         Raises:
@@ -111,8 +112,8 @@ class Inpainting(Degradation, dinv.physics.Inpainting):  # type: ignore[misc]  #
         """
         if self.finder is None:
             return self
-        found = self.finder.hole(photograph[0].permute(1, 2, 0).cpu().numpy())
-        made = type(self)(1 - torch.from_numpy(found).to(photograph)[None, None])
+        found = self.finder.hole(picture.image[0].permute(1, 2, 0).numpy())
+        made = type(self)(1 - torch.from_numpy(found).to(picture.image)[None, None])
         made.finder = self.finder
         return made
 

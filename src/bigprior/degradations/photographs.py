@@ -10,6 +10,7 @@ import deepinv as dinv
 from torch import Tensor
 
 from bigprior.errors import BigpriorError, SettingsError
+from bigprior.io.pictures import Picture
 
 
 class OfPhotographs(dinv.physics.Physics):  # type: ignore[misc]  # deepinv publishes no types
@@ -20,9 +21,25 @@ class OfPhotographs(dinv.physics.Physics):  # type: ignore[misc]  # deepinv publ
     #: Whether a result is as transparent as its photograph.
     keeps_alpha: bool = True
 
-    def seen_in(self, photograph: Tensor) -> Self:
-        """This degradation as a photograph (1, 3, H, W) shows it, where only that can say; here: as it is."""
+    def seen_in(self, picture: Picture) -> Self:
+        """This degradation as a photograph shows it, where only that can say; here: as it is."""
         return self
+
+    def plain(self, y: Tensor) -> tuple[Tensor, Self]:
+        """The measurement, and its degradation, as priors and networks know such; here: as both are.
+
+        What a photograph has suffered beside, and no network has seen, is in neither.
+        """
+        return y, self
+
+    def as_measured(self, picture: Tensor) -> Tensor:
+        """A picture (N, 3, H, W) of what was made :meth:`plain`, on the scale of :meth:`g_inv`; here: as it is."""
+        return picture
+
+    @property
+    def unseen(self) -> Tensor | None:
+        """What is no part of a photograph, and says nothing of it, bool (N, 1, H, W); here: nothing is."""
+        return None
 
     def shown(self) -> dict[str, Tensor]:
         """Pictures (1, 1 or 3, H, W) of it, by name, to save beside a result for a person to change; here: none."""

@@ -115,7 +115,8 @@ def load_restorer(
 
     Raises:
         SettingsError: there is no phi network for the task or ``frame``, or ``rho`` is out of range, or says nothing to
-            it; or a model that cannot do the task, or to which an option says nothing.
+            it; a strength of noise where there is none; or a model that cannot do the task, or to which an option says
+            nothing.
         UnknownNameError: no such preset or task.
         WeightsError: weights are missing or foreign.
     """
@@ -129,9 +130,7 @@ def load_restorer(
         network, weighed_by = _given(phi, frame)
     else:
         network, weighed_by = _lent(name, physics.name, frame) if prior is None else _closed_form(physics, frame)
-    if rho is not None and not network.has_knob:
-        what = f"the {network.kind} network that weighs {physics.name} in the frame {network.frame}"
-        raise SettingsError(f"rho says nothing to {what}: leave --rho out")
+    _refuse_idle(physics, network, rho, strength)
     provenance = loaded.source | {"weights": loaded.weights | {"phi": weighed_by}, "settings": loaded.settings}
     if network.has_knob:
         provenance["rho"] = network.rho if rho is None else rho
@@ -140,6 +139,15 @@ def load_restorer(
     restorer = Restorer(sized, network, rho=rho, provenance=provenance, **noise)
     restorer.to(device)
     return restorer
+
+
+def _refuse_idle(physics: type[Degradation], network: PhiNetwork, rho: float | None, strength: float) -> None:
+    """That options say something to the task and to the network that weighs it."""
+    if strength != 1 and not physics.noisy:
+        raise SettingsError(f"strength says nothing to {physics.name}, which has no noise: leave it out")
+    if rho is not None and not network.has_knob:
+        what = f"the {network.kind} network that weighs {physics.name} in the frame {network.frame}"
+        raise SettingsError(f"rho says nothing to {what}: leave --rho out")
 
 
 def load_phi(path: Path | str) -> PhiNetwork:
