@@ -1,15 +1,18 @@
 """Tiny networks, pictures and weights that the tests share. Everything is seeded and fits in a blink."""
 
+import pickle
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import HealthCheck, settings
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from bigprior import cli
 from bigprior.degradations import DEGRADATIONS, Degradation, Inpainting
@@ -172,6 +175,50 @@ def phi(tmp_path: Path) -> Path:
     network = UNetPhi((4, 6))
     save_weights(tmp_path / "phi.safetensors", network.state_dict(), {"kind": "unet", "network": network.settings})
     return tmp_path / "phi.safetensors"
+
+
+@pytest.fixture
+def nvidia_pickle(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path, nn.Module], None]:
+    """``nvidia_pickle(path, network)``: a pickle as NVIDIA's PyTorch code writes it, whose classes are gone afterwards.
+
+    Every module in it is a call of ``torch_utils.persistence`` with the source text of its class and its attributes.
+    """
+
+    def reconstruct(meta: dict[str, Any]) -> None:
+        raise AssertionError("a module of the file was made")
+
+    def write(path: Path, network: nn.Module) -> None:
+        package, persistence = ModuleType("torch_utils"), ModuleType("torch_utils.persistence")
+        dnnlib, util = ModuleType("dnnlib"), ModuleType("dnnlib.util")
+        easy = type("EasyDict", (dict,), {"__module__": "dnnlib.util"})
+        reconstruct.__module__, reconstruct.__qualname__ = persistence.__name__, "_reconstruct_persistent_obj"
+        persistence._reconstruct_persistent_obj, util.EasyDict = reconstruct, easy  # type: ignore[attr-defined]
+        with monkeypatch.context() as patch:
+            for module in (package, persistence, dnnlib, util):
+                patch.setitem(sys.modules, module.__name__, module)
+
+            class Pickler(pickle.Pickler):
+                def reducer_override(self, held: Any) -> Any:
+                    if not isinstance(held, nn.Module):
+                        return NotImplemented
+                    own = {
+                        k: v for k, v in vars(held).items() if k in ("_parameters", "_buffers", "_modules", "training")
+                    }
+                    state = own | {
+                        "_non_persistent_buffers_set": set(),
+                        "weight_gain": np.float64(0.3),
+                        "_init_args": (),
+                    }
+                    source = "raise AssertionError('the source of the file was run')"
+                    meta = {"type": "class", "version": 6, "module_src": source, "class_name": "Any", "state": state}
+                    return reconstruct, (meta,)
+
+            with path.open("wb") as file:
+                kwargs = easy(path="there", resolution=np.int64(16), labels=np.arange(3, dtype=np.float32))
+                made = {"G": nn.Linear(2, 2), "D": None, "G_ema": network, "training_set_kwargs": kwargs}
+                Pickler(file).dump(made)
+
+    return write
 
 
 @pytest.fixture

@@ -89,7 +89,9 @@ def test_a_foreign_state_dict_is_read(tmp_path: Path, suffix: str) -> None:
 @pytest.mark.parametrize("save", [torch.save, lambda o, p: p.write_bytes(pickle.dumps(o))], ids=["torch", "pickle"])
 def test_a_pickle_that_carries_code_is_refused_and_does_not_run(tmp_path: Path, wrap, save) -> None:  # type: ignore[no-untyped-def]
     save(wrap(Hostile(tmp_path / "ran")), tmp_path / "w.pth")
-    with pytest.raises(WeightsError, match="carries code"):
+    with pytest.raises(
+        WeightsError, match=r"carries (pathlib|\w*builtin\w*)\.\S*(touch|getattr), .* nothing of it was run"
+    ):
         read_tensors(tmp_path / "w.pth")
     assert not (tmp_path / "ran").exists()
     # The file is hostile indeed: an ordinary load runs what it carries.

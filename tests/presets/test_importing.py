@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from bigprior.degradations import Denoising
 from bigprior.errors import OutputError, SettingsError, UnknownNameError, WeightsError
@@ -52,9 +52,22 @@ def test_a_foreign_state_dict_is_imported(tmp_path: Path, tiny_generator: PGGAN,
     path = tmp_path / f"released{suffix}"
     torch.save(state, path) if suffix == ".pth" else save_file(state, path)
     import_preset("foreign", path)
-    assert load_part("foreign", "generator").widths == tiny_generator.widths
+    network = load_part("foreign", "generator")
+    assert network.widths == tiny_generator.widths
+    assert all(torch.equal(network.state_dict()[k], v) for k, v in tiny_generator.state_dict().items())
     assert preset("foreign").summary == f"imported from {path.name}"
     assert preset("foreign").licence == "unknown"
+
+
+@pytest.mark.parametrize("precision", [torch.float16, torch.bfloat16, torch.float32])
+def test_weights_are_kept_at_the_precision_of_their_file(
+    home: Path, tmp_path: Path, tiny_generator: PGGAN, precision: torch.dtype
+) -> None:
+    state = {k: v.to(precision) for k, v in tiny_generator.state_dict().items()}
+    torch.save(state, tmp_path / "g.pth")
+    import_preset("foreign", tmp_path / "g.pth")
+    kept = load_file(home / "foreign" / "generator.safetensors")
+    assert all(kept[k].dtype == precision and torch.equal(kept[k], v) for k, v in state.items())
 
 
 def test_one_of_the_papers_phi_networks_is_imported(generator: Path, released: Callable[[int], Path]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from bigprior.errors import WeightsError
 from bigprior.io.atomic import replacing
+from bigprior.io.pickles import read_pickle
 
 _Network = TypeVar("_Network", bound=nn.Module)
 
@@ -26,6 +27,7 @@ _LARGEST_SETTING = 4096
 _NESTED = (
     "g_ema",
     "G_ema",
+    "g_running",
     "params_ema",
     "state_dict",
     "netG_state_dict",
@@ -33,16 +35,18 @@ _NESTED = (
     "model_state_dict",
     "model",
     "net",
+    "generator",
 )
 
 
 def read_tensors(path: Path | str) -> dict[str, Tensor]:
-    """Read every tensor of a ``.safetensors``, or of a foreign ``.pth``/``.pt`` state dict (``weights_only=True``).
+    """Read every tensor of a ``.safetensors``, a foreign ``.pth``/``.pt`` state dict, or a plain pickle (``.pkl``).
 
-    Of a checkpoint that holds several, the one to make pictures with is read: the averaged one, where there is one.
+    Nothing in the file is run. Of a checkpoint that holds several networks, the one to make pictures with is read: the
+    averaged one, where there is one.
 
     Raises:
-        WeightsError: no such file; not a weights file; or one that carries code.
+        WeightsError: no such file; not a weights file; or one that carries more than tensors and plain containers.
     """
     path = Path(path)
     if not path.is_file():
@@ -53,10 +57,10 @@ def read_tensors(path: Path | str) -> dict[str, Tensor]:
         with warnings.catch_warnings():  # of what is refused below
             warnings.simplefilter("ignore")
             state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch.load raises many unrelated types for a broken or hostile file
-        raise WeightsError(
-            f"{path} is not a file of plain tensors (or carries code): convert it to safetensors"
-        ) from error
+    except Exception:  # torch.load raises many unrelated types for a file that is broken, hostile, or a plain pickle
+        state = read_pickle(path)
+    if isinstance(state, list | tuple) and state:  # a generator, its discriminator, and the averaged generator
+        state = state[-1]
     if isinstance(state, dict):
         state = next((state[name] for name in _NESTED if isinstance(state.get(name), dict)), state)
     if not isinstance(state, dict) or not all(isinstance(k, str) and isinstance(v, Tensor) for k, v in state.items()):
@@ -65,7 +69,7 @@ def read_tensors(path: Path | str) -> dict[str, Tensor]:
 
 
 def read_weights(path: Path | str) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Tensors (as float32) and settings of a file that :func:`save_weights` wrote.
+    """Tensors (numbers with a fraction as float32) and settings of a file that :func:`save_weights` wrote.
 
     Raises:
         WeightsError: missing, not safetensors, or without settings.
@@ -80,14 +84,26 @@ def read_weights(path: Path | str) -> tuple[dict[str, Tensor], dict[str, Any]]:
         settings = None
     if not isinstance(settings, dict):
         raise WeightsError(f"{path} has no settings in its header: it was not written by bigprior")
-    return {k: v.float() for k, v in tensors.items()}, settings
+    return {k: v.float() if v.is_floating_point() else v for k, v in tensors.items()}, settings
 
 
-def save_weights(path: Path | str, state: Mapping[str, Tensor], settings: Mapping[str, Any]) -> None:
-    """Write ``state`` as fp16 safetensors with ``settings`` (JSON) in the header, atomically."""
-    half = {k: v.detach().to("cpu", torch.float16).contiguous() for k, v in state.items()}
+def save_weights(
+    path: Path | str,
+    state: Mapping[str, Tensor],
+    settings: Mapping[str, Any],
+    precision: torch.dtype = torch.float16,
+) -> None:
+    """Write ``state`` as safetensors with ``settings`` (JSON) in the header, atomically; fp16 unless told otherwise."""
+    kept = {k: v.detach().cpu() for k, v in state.items()}
+    kept = {k: (v.to(precision) if v.is_floating_point() else v).contiguous() for k, v in kept.items()}
     with replacing(path) as temporary:
-        save_file(half, temporary, metadata={"settings": json.dumps(settings, sort_keys=True)})
+        save_file(kept, temporary, metadata={"settings": json.dumps(settings, sort_keys=True)})
+
+
+def precision_of(tensors: Iterable[Tensor]) -> torch.dtype:
+    """What a network's weights are stored in so that nothing of a file's tensors is lost: that of halves, or single."""
+    kinds = {tensor.dtype for tensor in tensors if tensor.is_floating_point()}
+    return kinds.pop() if kinds in ({torch.float16}, {torch.bfloat16}) else torch.float32
 
 
 def built(

@@ -8,12 +8,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 
 from bigprior.degradations import task_of
 from bigprior.errors import OutputError, SettingsError, UnknownNameError, WeightsError
 from bigprior.io.atomic import appearing, check_place, replacing, write_text
-from bigprior.io.weights import fitting, read_tensors, read_weights, save_weights, sha256
+from bigprior.io.weights import fitting, precision_of, read_tensors, read_weights, save_weights, sha256
 from bigprior.networks.generators import GENERATORS
 from bigprior.phi import PhiNetwork
 from bigprior.presets.loading import load_phi
@@ -82,8 +83,8 @@ def import_preset(
     return folder
 
 
-#: A network, and what its file says of it.
-_Part = tuple[nn.Module, dict[str, Any]]
+#: A network, what its file says of it, and the precision that the file has.
+_Part = tuple[nn.Module, dict[str, Any], torch.dtype]
 #: A phi network, and the file that it is from.
 _Weigher = tuple[PhiNetwork, Path]
 
@@ -107,8 +108,8 @@ def _check_vacant(folder: Path, overwrite: bool) -> None:
 
 def _write(folder: Path, described: Preset, parts: Mapping[str, _Part], weighers: Mapping[str, _Weigher]) -> None:
     """Write the files of a preset into an empty folder."""
-    for part, (built, how) in parts.items():
-        save_weights(folder / f"{part}.safetensors", built.state_dict(), how)
+    for part, (built, how, precision) in parts.items():
+        save_weights(folder / f"{part}.safetensors", built.state_dict(), how, precision)
     for part, (weigher, path) in weighers.items():
         _place(weigher, path, folder / f"{part}.safetensors")
     hashes = {part: sha256(folder / f"{part}.safetensors") for part in (*parts, *weighers)}
@@ -132,9 +133,10 @@ def _read(
     for part, source in sources.items():
         if part not in (kind.network, *kind.beside):
             raise SettingsError(f"a {name} preset has no {part}: it can have {', '.join(kind.beside) or 'none'}")
-        tensors, said = (read_tensors(source), header) if part == kind.network else read_weights(source)
+        said = header if part == kind.network else read_weights(source)[1]
+        tensors = read_tensors(source)
         with fitting(f"{source} is no {part} of such a preset"):
-            parts[part] = kind.load(part, architecture, tensors, said), said
+            parts[part] = kind.load(part, architecture, tensors, said), said, precision_of(tensors.values())
     header.setdefault("architecture", architecture)
     return name, architecture, parts
 
@@ -175,7 +177,8 @@ def _weighers(phi: Mapping[str, Path | str | Sequence[Path | str]]) -> dict[str,
 def _place(network: PhiNetwork, source: Path, place: Path) -> None:
     """Put a phi network where the preset keeps it: a file of ours as it is, a released one as ours."""
     if source.suffix != ".safetensors":
-        save_weights(place, network.state_dict(), {"kind": network.kind, "network": network.settings})
+        how, precision = {"kind": network.kind, "network": network.settings}, precision_of(network.parameters())
+        save_weights(place, network.state_dict(), how, precision)
     else:
         with replacing(place) as temporary:
             shutil.copyfile(source, temporary)

@@ -242,6 +242,16 @@ def test_rosinalitys_naming_loads_and_makes_its_pictures(tmp_path: Path) -> None
 
 
 @torch.no_grad()
+def test_nvidias_pickle_loads_to_the_same_picture(network: StyleGAN2, tmp_path: Path, nvidia_pickle) -> None:  # type: ignore[no-untyped-def]
+    nvidia_pickle(tmp_path / "network.pkl", network)
+    torch.save({"g_ema": network.state_dict()}, tmp_path / "network.pt")
+    z = torch.randn(2, 5)
+    for file in ("network.pkl", "network.pt"):
+        again = StyleGAN2.from_state_dict(read_tensors(tmp_path / file))
+        torch.testing.assert_close(again(z), network(z), atol=1e-5, rtol=0)
+
+
+@torch.no_grad()
 def test_nvidias_naming_loads_with_what_is_beside_the_weights(network: StyleGAN2) -> None:
     taps = torch.outer(torch.tensor([1.0, 3, 3, 1]), torch.tensor([1.0, 3, 3, 1])) / 64
     filters = {

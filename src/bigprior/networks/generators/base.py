@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Self
 import torch
 from torch import Tensor, nn
 
-from bigprior.errors import SettingsError
+from bigprior.errors import SettingsError, WeightsError
 
 
 class State(NamedTuple):
@@ -38,6 +38,7 @@ class Generator(nn.Module, ABC):
     resolution: int  #: side of the square pictures that it makes, in pixels
     z_dim: int  #: length of one code
     layers: int  #: number of layers at whose inputs it can be split
+    stepwise: bool = False  #: whether :meth:`through` goes from layer to layer, so that each one's maps can be changed
 
     @property
     @abstractmethod
@@ -65,6 +66,22 @@ class Generator(nn.Module, ABC):
     def second(self, state: State, layer: int) -> Tensor:
         """``G_2^(l)``: what enters ``layer`` to pictures (N, 3, R, R), RGB, nominally in [0, 1]."""
 
+    def through(self, state: State, start: int, end: int) -> State:
+        """What enters layer ``start`` to what enters layer ``end``, the same or a later one, of a stepwise generator.
+
+        Raises:
+            SettingsError: it is not stepwise.
+        """
+        if start != end:
+            raise SettingsError(
+                f"{type(self).__name__} does not stop between its halves: expected a stepwise generator"
+            )
+        return state
+
+    def guess(self, pictures: Tensor) -> Tensor | None:
+        """Codes (N, z_dim) of pictures (N, 3, R, R), RGB in [0, 1], by its own encoder; None where it has none."""
+        return None
+
     def forward(self, z: Tensor) -> Tensor:
         """Codes (N, z_dim) to pictures (N, 3, R, R), RGB, nominally in [0, 1]."""
         return self.second(self.first(z, 0), 0)
@@ -86,6 +103,25 @@ class Generator(nn.Module, ABC):
             layer: where the generator is split.
         """
         return weighted(states, alpha).map(lambda total: total / alpha.shape[1])
+
+    def fill(self, state: Mapping[str, Tensor], what: str) -> Self:
+        """Take all tensors that this network has from ``state``, in the precision that the network computes in.
+
+        Args:
+            state: names with tensors, none missing and none beside.
+            what: the network is called in an error.
+
+        Raises:
+            WeightsError: a tensor is missing, has another shape, or is not one of this network.
+        """
+        known = self.state_dict()
+        wrong = [k for k in state if k not in known] + [
+            k for k, v in known.items() if k not in state or state[k].shape != v.shape
+        ]
+        if wrong:
+            raise WeightsError(f"not {what} of side {self.resolution}: unexpected {wrong[0]!r}")
+        self.load_state_dict({k: state[k].to(v.dtype) for k, v in known.items()})
+        return self
 
     def checked(self, layer: int) -> int:
         """The layer, if there is one of that number.

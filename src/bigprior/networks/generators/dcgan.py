@@ -30,6 +30,8 @@ class DCGAN(Generator):
         SettingsError: no widths.
     """
 
+    stepwise = True
+
     def __init__(self, z_dim: int = 100, widths: Sequence[int] = (512, 256, 128, 64)) -> None:
         super().__init__()
         if not widths:
@@ -57,7 +59,11 @@ class DCGAN(Generator):
 
     def first(self, z: Tensor, layer: int) -> State:
         """``G_1^(l)``: codes (N, z_dim) to the feature maps (N, C, h, w) that enter ``layer``."""
-        return State(self.main[: 3 * self.checked(layer)](z[:, :, None, None]))
+        return self.through(State(z[:, :, None, None]), 0, self.checked(layer))
+
+    def through(self, state: State, start: int, end: int) -> State:
+        """The maps that enter ``start`` to those that enter ``end``."""
+        return State(self.main[3 * start : 3 * end](state.features))
 
     def second(self, state: State, layer: int) -> Tensor:
         """``G_2^(l)``: the feature maps that enter ``layer`` to pictures (N, 3, R, R), RGB in [0, 1]."""
@@ -82,13 +88,7 @@ class DCGAN(Generator):
         if kernels[-1].shape[1] != 3:
             raise WeightsError(f"this DCGAN makes pictures of {kernels[-1].shape[1]} channels: expected 3, for RGB")
         network = cls(kernels[0].shape[0], [kernel.shape[1] for kernel in kernels[:-1]])
-        known = network.state_dict()
-        counts = {k: torch.zeros((), dtype=torch.long) for k in known if k.endswith("num_batches_tracked")}
-        state = counts | state  # older files have none, and they are of no use here
-        wrong = [k for k in state if k not in known] + [
-            k for k, v in known.items() if k not in state or state[k].shape != v.shape
-        ]
-        if wrong:
-            raise WeightsError(f"not a DCGAN generator of side {network.resolution}: unexpected {wrong[0]!r}")
-        network.load_state_dict({k: state[k].to(v.dtype) for k, v in known.items()})
-        return network.eval()
+        counts = {
+            k: torch.zeros((), dtype=torch.long) for k in network.state_dict() if k.endswith("num_batches_tracked")
+        }
+        return network.fill(counts | state, "a DCGAN generator").eval()  # older files have no counts

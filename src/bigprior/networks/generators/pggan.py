@@ -37,6 +37,8 @@ class PGGAN(Generator):
         SettingsError: ``resolution`` is not a power of two from 8 on.
     """
 
+    stepwise = True
+
     def __init__(self, resolution: int = 256, z_dim: int = 512, fmap_base: int = 16384, fmap_max: int = 512) -> None:
         super().__init__()
         if resolution < 8 or resolution & (resolution - 1):
@@ -77,16 +79,18 @@ class PGGAN(Generator):
 
     def first(self, z: Tensor, layer: int) -> State:
         """``G_1^(l)``: codes (N, z_dim) to the feature maps (N, C, h, w) that enter ``layer``."""
-        x = z[:, :, None, None]
-        for i in range(self.checked(layer)):
+        return self.through(State(z[:, :, None, None]), 0, self.checked(layer))
+
+    def through(self, state: State, start: int, end: int) -> State:
+        """The maps that enter ``start`` to those that enter ``end``."""
+        x = state.features
+        for i in range(start, end):
             x = getattr(self, f"layer{i}")(x)
         return State(x)
 
     def second(self, state: State, layer: int) -> Tensor:
         """``G_2^(l)``: maps that enter ``layer`` to pictures (N, 3, R, R), a linear output: values can leave [0, 1]."""
-        x = state.features
-        for i in range(self.checked(layer), self.layers):
-            x = getattr(self, f"layer{i}")(x)
+        x = self.through(state, self.checked(layer), self.layers).features
         picture: Tensor = getattr(self, self._output)(x)
         return (picture + 1) / 2  # the network's own range is [-1, 1]
 

@@ -6,22 +6,19 @@ The tensors have the names and the meaning of NVIDIA's PyTorch files (``mapping.
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Mapping
-from typing import Any, Literal, Self, get_args
+from typing import Any, Self
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from bigprior.errors import SettingsError, WeightsError
-from bigprior.networks.generators.base import Generator, State, weighted
+from bigprior.errors import SettingsError
+from bigprior.networks.generators.base import State
+from bigprior.networks.generators.styled import Latent, Linear, MappingNetwork, StyleGenerator
 from bigprior.networks.generators.stylegan2_files import arguments, canonical
 from bigprior.ops.winograd import Kept
-
-#: What a code is: a draw from the normal distribution; a style for all layers; or a style for each.
-Latent = Literal["z", "w", "w+"]
 
 _EPSILON = 1e-8
 _SLOPE = 0.2
@@ -29,7 +26,7 @@ _SLOPE = 0.2
 _FILTER = (1 / 8, 3 / 8, 3 / 8, 1 / 8)
 
 
-class StyleGAN2(Generator):
+class StyleGAN2(StyleGenerator):
     """StyleGAN2's generator with skip connections, without classes.
 
     Layers count 3x3 convolutions from 0: layer 0 works at 4x4, and each later pair doubles the side. From layer 2 on,
@@ -69,14 +66,14 @@ class StyleGAN2(Generator):
             "fmap_base": fmap_base,
             "fmap_max": fmap_max,
         }
-        self.resolution, self.w_dim = resolution, w_dim
+        self.resolution, self.input_dim, self.w_dim = resolution, input_dim, w_dim
         stages = int(math.log2(resolution)) - 1
         self.layers, self.styles = 2 * stages - 1, 2 * stages
         self.widths = tuple(min(fmap_base // (4 << stage), fmap_max) for stage in range(stages))
-        self.mapping = _Mapping(input_dim, w_dim, mapping_layers)
+        self.mapping = MappingNetwork(input_dim, w_dim, mapping_layers)
         blocks = zip((0, *self.widths), self.widths, (4 << stage for stage in range(stages)), strict=False)
         self.synthesis = nn.ModuleDict({f"b{side}": _Block(c_in, c_out, w_dim, side) for c_in, c_out, side in blocks})
-        self._choose(latent)
+        self.choose(latent)
 
     def extra_repr(self) -> str:
         """Size, what a code is, and widths."""
@@ -87,34 +84,10 @@ class StyleGAN2(Generator):
         """The arguments that build this network again."""
         return {**self._arguments, "latent": self.latent}
 
-    def in_space(self, latent: Latent) -> Self:
-        """The same weights with codes of another latent space.
-
-        ``z`` is drawn from a normal distribution and mapped to a style; ``w`` is that style; ``w+`` is a style for each
-        convolution and output, which reaches far more pictures, not all of them natural ones.
-
-        Raises:
-            SettingsError: there is no such space.
-        """
-        other = copy.copy(self)
-        other._choose(latent)
-        return other
-
-    def _choose(self, latent: Latent) -> None:
-        lengths = {"z": self._arguments["input_dim"], "w": self.w_dim, "w+": self.styles * self.w_dim}
-        if latent not in lengths:
-            raise SettingsError(f"latent is {latent!r}: the known spaces are {', '.join(get_args(Latent))}")
-        self.latent: Latent = latent
-        self.z_dim = lengths[latent]
-
-    @torch.no_grad()
-    def draw(self, count: int, rng: torch.Generator) -> Tensor:
-        """Codes (count, z_dim) of random pictures: normal, or the styles of such."""
-        z = torch.randn(count, self._arguments["input_dim"], generator=rng)
-        if self.latent == "z":
-            return z
-        w: Tensor = self.mapping(z.to(next(self.parameters()))).to(z)
-        return w if self.latent == "w" else w.repeat(1, self.styles)
+    @property
+    def mapper(self) -> nn.Module:
+        """The mapping network."""
+        return self.mapping
 
     def channels_at(self, layer: int) -> int:
         """Channels of the feature maps that enter ``layer``, the picture so far among them."""
@@ -122,44 +95,33 @@ class StyleGAN2(Generator):
 
     def first(self, z: Tensor, layer: int) -> State:
         """``G_1^(l)``: codes (N, z_dim) to the maps (N, C, h, w) that enter ``layer``, and all styles."""
-        if self.latent == "w+":
-            styles = z.unflatten(1, (self.styles, self.w_dim))
-        else:
-            styles = (self.mapping(z) if self.latent == "z" else z)[:, None].expand(-1, self.styles, -1)
-        maps = self._block(0).constant(len(z))
-        maps, picture = self._through(maps, None, styles, 0, self.checked(layer))
-        return State(maps if picture is None else torch.cat([maps, picture], dim=1), styles)
+        return self.through(State(self._block(0).constant(len(z)), self.styles_of(z)), 0, self.checked(layer))
 
     def second(self, state: State, layer: int) -> Tensor:
         """``G_2^(l)``: what enters ``layer`` to pictures (N, 3, R, R), a linear output: values can leave [0, 1]."""
-        assert state.style is not None
-        maps, picture = state.features, None
-        if self.checked(layer) > 1:
-            maps, picture = maps[:, :-3], maps[:, -3:]
-        maps, picture = self._through(maps, picture, state.style, layer, self.layers)
-        picture = self._block(-1).painted(picture, maps, state.style[:, -1])
+        maps, styles = self.through(state, self.checked(layer), self.layers)
+        assert styles is not None
+        picture = self._block(-1).painted(maps[:, -3:], maps[:, :-3], styles[:, -1])
         return (picture + 1) / 2  # the network's own range is [-1, 1]
 
-    def _through(
-        self, maps: Tensor, picture: Tensor | None, styles: Tensor, start: int, end: int
-    ) -> tuple[Tensor, Tensor | None]:
+    def through(self, state: State, start: int, end: int) -> State:
         """Maps, and the picture without their own share in it, from one layer to another."""
+        (maps, styles), picture = state, None
+        assert styles is not None
+        if start > 1:
+            maps, picture = maps[:, :-3], maps[:, -3:]
         for i in range(start, end):
             if i % 2:  # a new block: the one before paints, and all becomes twice as large
                 picture = _doubled(self._block(i // 2).painted(picture, maps, styles[:, i]))
                 maps = self._block(i // 2 + 1).conv0(maps, styles[:, i])
             else:
                 maps = self._block(i // 2).conv1(maps, styles[:, i])
-        return maps, picture
+        return State(maps if picture is None else torch.cat([maps, picture], dim=1), styles)
 
     def _block(self, stage: int) -> _Block:
         block = self.synthesis[f"b{4 << stage % len(self.widths)}"]
         assert isinstance(block, _Block)
         return block
-
-    def compose(self, states: State, alpha: Tensor, layer: int) -> State:
-        """Eq. 13, the sum alone: nothing here normalises one picture's maps or styles."""
-        return weighted(states, alpha)
 
     @classmethod
     def from_state_dict(cls, state: Mapping[str, Tensor]) -> Self:
@@ -170,43 +132,7 @@ class StyleGAN2(Generator):
         """
         state = canonical(state)
         network = cls(**arguments(state))
-        known = network.state_dict()
-        wrong = [k for k in state if k not in known] + [
-            k for k, v in known.items() if k not in state or state[k].shape != v.shape
-        ]
-        if wrong:
-            raise WeightsError(f"not a StyleGAN2 generator of side {network.resolution}: unexpected {wrong[0]!r}")
-        network.load_state_dict({k: state[k].float() for k in known})
-        return network
-
-
-class _Linear(nn.Module):
-    """A fully connected layer with equalised learning rate, and of a rate of its own: both scale what is stored."""
-
-    def __init__(self, n_in: int, n_out: int, rate: float = 1.0, bias: float = 0.0) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.randn(n_out, n_in) / rate)
-        self.bias = nn.Parameter(torch.full((n_out,), bias))
-        self.gain, self.rate = rate / math.sqrt(n_in), rate
-
-    def forward(self, x: Tensor) -> Tensor:
-        return F.linear(x, self.weight * self.gain, self.bias * self.rate)
-
-
-class _Mapping(nn.Module):
-    """From a normal code (N, input_dim) to a style (N, w_dim); layers learn at a hundredth of the rate."""
-
-    def __init__(self, n_in: int, w_dim: int, layers: int) -> None:
-        super().__init__()
-        self.layers = layers
-        for i in range(layers):
-            self.add_module(f"fc{i}", _Linear(w_dim if i else n_in, w_dim, rate=0.01))
-
-    def forward(self, z: Tensor) -> Tensor:
-        x = z * torch.rsqrt(z.square().mean(dim=1, keepdim=True) + _EPSILON)
-        for i in range(self.layers):
-            x = _activated(getattr(self, f"fc{i}")(x))
-        return x
+        return network.fill(state, "a StyleGAN2 generator")
 
 
 class _Block(nn.Module):
@@ -237,7 +163,7 @@ class _Layer(nn.Module):
     def __init__(self, c_in: int, c_out: int, w_dim: int, side: int, *, grow: bool = False) -> None:
         super().__init__()
         self.grow = grow
-        self.affine = _Linear(w_dim, c_in, bias=1.0)
+        self.affine = Linear(w_dim, c_in, bias=1.0)
         self.weight = nn.Parameter(torch.randn(c_out, c_in, 3, 3))
         self.bias = nn.Parameter(torch.zeros(c_out))
         self.noise_strength = nn.Parameter(torch.zeros(()))
@@ -267,7 +193,7 @@ class _Output(nn.Module):
 
     def __init__(self, c_in: int, w_dim: int) -> None:
         super().__init__()
-        self.affine = _Linear(w_dim, c_in, bias=1.0)
+        self.affine = Linear(w_dim, c_in, bias=1.0)
         self.weight = nn.Parameter(torch.randn(3, c_in, 1, 1))
         self.bias = nn.Parameter(torch.zeros(3))
         self.gain = 1 / math.sqrt(c_in)
