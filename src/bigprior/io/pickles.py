@@ -95,9 +95,9 @@ def _names(file: Any) -> Iterator[str]:
             elif code.name == "MEMOIZE":
                 memo[len(memo)] = last
             elif code.name in ("BINPUT", "LONG_BINPUT", "PUT"):
-                memo[int(argument)] = last
-            elif "GET" in code.name and memo.get(int(argument)):
-                texts.append(memo[int(argument)])
+                memo[int(str(argument))] = last
+            elif "GET" in code.name and (known := memo.get(int(str(argument)))):
+                texts.append(known)
 
 
 class _Kept:

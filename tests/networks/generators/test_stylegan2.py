@@ -241,6 +241,39 @@ def test_rosinalitys_naming_loads_and_makes_its_pictures(tmp_path: Path) -> None
     torch.testing.assert_close(network(z) * 2 - 1, wanted, atol=1e-5, rtol=1e-5)
 
 
+def tensorflow(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The same under the names, and in the order of axes, of NVIDIA's TensorFlow networks."""
+    found = {"dlatent_avg": torch.zeros(6), "synthesis/lod": torch.zeros(())}
+    for name, tensor in state.items():
+        parts = name.split(".")
+        if tensor.ndim == 2 and parts[-1] == "weight":
+            tensor = tensor.T
+        if parts[0] == "mapping":
+            found[f"mapping/Dense{parts[1][2:]}/{parts[2]}"] = tensor
+            continue
+        side, layer, own = int(parts[1][1:]), parts[2], ".".join(parts[3:])
+        if layer == "const":
+            found["synthesis/4x4/Const/const"] = tensor[None]
+        elif own == "noise_const":
+            found[f"synthesis/noise{2 * (side.bit_length() - 3) - (layer == 'conv0')}"] = tensor[None, None]
+        else:
+            theirs = {"conv0": "Conv0_up", "conv1": "Conv" if side == 4 else "Conv1", "torgb": "ToRGB"}[layer]
+            if own == "weight":
+                tensor = (tensor.flip(2, 3) if layer == "conv0" else tensor).permute(2, 3, 1, 0)
+            elif own.startswith("affine"):
+                tensor = tensor - int(own == "affine.bias")
+            found[f"synthesis/{side}x{side}/{theirs}/{own.replace('affine.', 'mod_')}"] = tensor
+    return found
+
+
+@torch.no_grad()
+def test_nvidias_networks_of_tensorflow_make_the_same_picture(network: StyleGAN2) -> None:
+    state = tensorflow(network.state_dict())
+    assert {"synthesis/noise0", "synthesis/noise4", "synthesis/16x16/Conv0_up/mod_weight"} <= state.keys()
+    again, z = StyleGAN2.from_state_dict(state), torch.randn(2, 5)
+    torch.testing.assert_close(again(z), network(z), atol=1e-5, rtol=0)
+
+
 @torch.no_grad()
 def test_nvidias_pickle_loads_to_the_same_picture(network: StyleGAN2, tmp_path: Path, nvidia_pickle) -> None:  # type: ignore[no-untyped-def]
     nvidia_pickle(tmp_path / "network.pkl", network)

@@ -75,7 +75,8 @@ class StyleGenerator(Generator):
     def styles_of(self, z: Tensor) -> Tensor:
         """Codes (N, z_dim) to the styles (N, styles, w_dim) of all layers."""
         if self.latent == "w+":
-            return z.unflatten(1, (self.styles, self.w_dim))
+            styles: Tensor = z.unflatten(1, (self.styles, self.w_dim))
+            return styles
         w: Tensor = self.mapper(z) if self.latent == "z" else z
         return w[:, None].expand(-1, self.styles, -1)
 

@@ -1,4 +1,4 @@
-"""The namings of StyleGAN2 generators' tensors in PyTorch files: NVIDIA's own, and Rosinality's widely copied one."""
+"""The namings of StyleGAN2 generators' tensors: NVIDIA's, in PyTorch and TensorFlow, and Rosinality's, much copied."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor
 from bigprior.errors import WeightsError
 
 #: What files hold beside the weights that make a picture of a code: the mean style, and the filter of changes of size.
-_LEFT_OUT = re.compile(r"(^|\.)(w_avg|latent_avg)$")
+_LEFT_OUT = re.compile(r"(^|\.|/)(w_avg|latent_avg|dlatent_avg|lod)$")
 _FILTERS = re.compile(r"(resample_filter|blur\.kernel|upsample\.kernel)$")
 #: Rosinality's names of a block's layers, and of what a layer holds, as NVIDIA's.
 _LAYER = {
@@ -26,16 +26,18 @@ _LAYER = {
 
 
 def canonical(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors under NVIDIA's names, whichever of the two namings a file has.
+    """The tensors under NVIDIA's names, whichever of the three namings a file has.
 
     Raises:
-        WeightsError: neither naming; conditions on classes, or a filter that is not [1, 3, 3, 1].
+        WeightsError: none of them; conditions on classes, or a filter that is not [1, 3, 3, 1].
     """
     state = {k.removeprefix("module.").removeprefix("G_ema."): v for k, v in state.items() if not _LEFT_OUT.search(k)}
     for name in [name for name in state if _FILTERS.search(name)]:
         _check_filter(name, state.pop(name))
     if "input.input" in state:
         return _from_rosinality(state)
+    if "synthesis/4x4/Const/const" in state:
+        return dict(_from_tensorflow(name, tensor) for name, tensor in state.items())
     if "mapping.embed.weight" in state:
         raise WeightsError("this StyleGAN2 generator makes pictures of given classes: expected one without")
     if "synthesis.b4.const" not in state:
@@ -85,6 +87,28 @@ def _from_rosinality(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         elif name.startswith("synthesis.") and name.endswith((".noise_const", ".noise_strength", ".bias")):
             renamed[name] = tensor.squeeze()
     return renamed
+
+
+def _from_tensorflow(name: str, tensor: Tensor) -> tuple[str, Tensor]:
+    """``synthesis/8x8/Conv0_up/mod_weight``: the order of axes, and the offset of styles' biases, are theirs."""
+    own = name.rpartition("/")[2]
+    if own in ("weight", "mod_weight") and tensor.ndim > 1:
+        tensor = tensor.permute(3, 2, 0, 1) if tensor.ndim == 4 else tensor.T
+    if "Conv0_up/weight" in name:  # a transposed convolution's, which meets the map the other way round
+        tensor = tensor.flip(2, 3)
+    if own == "mod_bias":
+        tensor = tensor + 1
+    if found := re.fullmatch(r"mapping/Dense(\d+)/(weight|bias)", name):
+        return f"mapping.fc{found[1]}.{found[2]}", tensor
+    if found := re.fullmatch(r"synthesis/noise(\d+)", name):
+        return f"{_convolution(int(found[1]))}.noise_const", tensor[0, 0]
+    if name == "synthesis/4x4/Const/const":
+        return "synthesis.b4.const", tensor[0]
+    if found := re.fullmatch(r"synthesis/(\d+)x\1/(Conv|Conv0_up|Conv1|ToRGB)/(.+)", name):
+        layer = {"Conv": "conv1", "Conv0_up": "conv0", "Conv1": "conv1", "ToRGB": "torgb"}[found[2]]
+        part = found[3].replace("mod_", "affine.")
+        return f"synthesis.b{found[1]}.{layer}.{part}", tensor
+    return name, tensor
 
 
 def _renamed(name: str) -> str:
