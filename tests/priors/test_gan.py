@@ -373,3 +373,36 @@ def test_pictures_with_noise_levels_of_their_own_stop_at_their_own(tiny_generato
     assert residual[2] < residual[1] < residual[0]
     alone = prior.project(Denoising().measure(y[:1]))
     torch.testing.assert_close(result.image[2:], alone.image, atol=1e-4, rtol=0)
+
+
+# Latent spaces, and encoders of a generator's own
+
+
+@pytest.mark.parametrize("name", ["stylegan", "stylegan2"])
+def test_a_generator_with_styles_is_inverted_in_the_space_that_settings_name(small, name: str) -> None:  # type: ignore[no-untyped-def]
+    generator, settings = small(name), QUICK.model_copy(update={"codes": 2, "layer": 1, "latent": "w+"})
+    result = GANPrior(generator, settings).project(Denoising().measure(torch.rand(1, 3, 16, 16)))
+    assert result.codes["z"].shape == (1, 2, generator.styles * generator.w_dim)
+    assert generator.latent == "z"
+
+
+def test_a_generator_without_styles_has_no_such_space(tiny_generator: PGGAN) -> None:
+    GANPrior(tiny_generator, QUICK.model_copy(update={"latent": "z"}))
+    with pytest.raises(SettingsError, match=r"latent is 'w\+': PGGAN has no styles"):
+        GANPrior(tiny_generator, QUICK.model_copy(update={"latent": "w+"}))
+
+
+@pytest.mark.parametrize("name", ["cvae-gan", "taesd"])
+def test_a_generators_own_encoder_says_where_its_inversions_begin(small, name: str) -> None:  # type: ignore[no-untyped-def]
+    generator = small(name)
+    y = torch.rand(2, 3, 16, 16)
+    still = QUICK.model_copy(update={"codes": 2, "layer": 1, "steps": 1, "lr": 1e-9, "alpha_lr": 1e-9})
+    prior = GANPrior(generator, still)
+    result = prior.project(Denoising().measure(y))
+    with torch.no_grad():
+        begun = generator(generator.guess(y))
+    torch.testing.assert_close(result.image, begun.clamp(0, 1), atol=1e-4, rtol=0)
+    assert not prior.draws
+    moved = GANPrior(generator, still.model_copy(update={"steps": 20, "lr": 0.1, "alpha_lr": 0.1}))
+    history = moved.project(Denoising().measure(y)).history
+    assert history is not None and (history[-1] < history[0]).all()

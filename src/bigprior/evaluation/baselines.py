@@ -24,6 +24,7 @@ from bigprior.io.weights import sha256
 from bigprior.presets.loading import load_prior
 from bigprior.presets.store import embedded, preset
 from bigprior.priors.anysize import for_any_size
+from bigprior.priors.featuremaps import FeatureMapSettings
 from bigprior.priors.gan import GANPrior, InversionSettings
 from bigprior.registry import Registry
 from bigprior.training.dncnn import load_dncnn, restore_with
@@ -223,38 +224,46 @@ def _deep_image_prior(y: Tensor, physics: Degradation, sigma: float | None) -> T
     return image if physics.placement != "hole" else torch.lerp(y, image, hole_of(physics, y))
 
 
-def _inversion(codes: int | None) -> _Restore:
+def _inversion(settings: InversionSettings | None) -> _Restore:
     def restore(y: Tensor, physics: Degradation, sigma: float | None) -> Tensor:
-        prior = for_any_size(_inverted(physics.name, codes), physics.placement)
+        prior = for_any_size(_inverted(physics.name, settings), physics.placement)
         return prior.project(physics.measure(y)).image
 
     return restore
 
 
-def _inversion_key(task: str, codes: int | None) -> str:
-    return f"{preset(embedded('gan')).sha256['generator']}/{_inverted(task, codes).settings.model_dump_json()}"
+def _inversion_key(task: str, settings: InversionSettings | None) -> str:
+    how = _inverted(task, settings).settings
+    unsaid = {name for name in ("latent", "feature_maps") if getattr(how, name) is None}  # lines from before have none
+    return f"{preset(embedded('gan')).sha256['generator']}/{how.model_dump_json(exclude=unsaid)}"
 
 
 @cache
-def _inverted(task: str, codes: int | None) -> GANPrior:
+def _inverted(task: str, settings: InversionSettings | None) -> GANPrior:
     prior = load_prior(embedded("gan"), task).prior
     assert isinstance(prior, GANPrior)
-    if codes is None:
-        return prior
     # The preset's settings go with its encoder; from random codes, the defaults.
-    return GANPrior(prior.generator, InversionSettings(codes=codes))
+    return prior if settings is None else GANPrior(prior.generator, settings)
 
 
-def _code_baseline(codes: int | None) -> Baseline:
-    """The embedded generator's inversion alone, with so many codes, or as many as its preset has."""
+def _inverted_baseline(settings: InversionSettings | None, more: str = "") -> Baseline:
+    """The embedded generator's inversion alone, with these settings or its preset's own."""
     return Baseline(
         _every,
         "deepinv",
-        _inversion(codes),
+        _inversion(settings),
         slow=True,
-        depends=lambda task: _inversion_key(task, codes),
-        note=f"the generator of the preset {embedded('gan')}, which makes 64x64 pictures",
+        depends=lambda task: _inversion_key(task, settings),
+        note=f"the generator of the preset {embedded('gan')}, which makes 64x64 pictures{more}",
     )
+
+
+#: Of one code, after which the generator bends to the picture: what the paper calls feature map optimization.
+_BENT = InversionSettings(codes=1, feature_maps=FeatureMapSettings())
+_BENT_NOTE = (
+    "; after one code, changes of its maps and weights are numbers of their own, held small by a penalty: "
+    "the paper's row is of the authors' code, with a PGGAN of 256x256 pictures"
+)
 
 
 def _noisy(physics: type[Degradation]) -> bool:
@@ -293,7 +302,8 @@ BASELINES: Registry[Baseline] = Registry(
             depends=lambda task: f"{DIP_STEPS}/{DIP_CHANNELS}",
             note=f"{DIP_STEPS} steps of a decoder of {DIP_CHANNELS} channels",
         ),
-        "single-code": _code_baseline(1),
-        "multi-code": _code_baseline(None),
+        "single-code": _inverted_baseline(InversionSettings(codes=1)),
+        "multi-code": _inverted_baseline(None),
+        "feature-map": _inverted_baseline(_BENT, _BENT_NOTE),
     },
 )

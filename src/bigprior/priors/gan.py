@@ -21,8 +21,9 @@ from bigprior.networks.generators.base import Generator
 from bigprior.ops.perceptual import VGGFeatures
 from bigprior.ops.precision import autocast
 from bigprior.priors.base import Prior, Projection
-from bigprior.priors.inversion import Inversion, InversionSettings, Objective
-from bigprior.priors.losses import InversionLoss, PerceptualTerm, PyramidTerm, VGGTerm
+from bigprior.priors.featuremaps import FeatureMapSettings, bent
+from bigprior.priors.inversion import Inversion, InversionSettings
+from bigprior.priors.losses import InversionLoss, Objective, PerceptualTerm, PyramidTerm, VGGTerm
 from bigprior.priors.multicode import MultiCode
 from bigprior.progress import Progress
 
@@ -76,6 +77,8 @@ class GANPrior(Prior):
         super().__init__()
         self.settings = s = settings or InversionSettings()
         s.check_optimizer()
+        if s.latent is not None:
+            generator = generator.in_space(s.latent)
         self.generated = MultiCode(generator, s.codes, s.layer)
         if encoder is not None:
             _check_fits(encoder, self.generated)
@@ -83,7 +86,7 @@ class GANPrior(Prior):
             if network is not None:
                 network.eval().requires_grad_(False).to(memory_format=torch.channels_last)
         self.generator, self.encoder = generator, encoder
-        self.resolution, self.draws = generator.resolution, encoder is None
+        self.resolution, self.draws = generator.resolution, encoder is None and not _guesses(generator)
         self.term: PerceptualTerm = VGGTerm(VGGFeatures(vgg)) if s.perceptual_term == "vgg" else PyramidTerm()
 
     def within(self, share: float) -> Self:
@@ -107,9 +110,16 @@ class GANPrior(Prior):
         z, alpha = self._start(m, seed, objective)
         if self.settings.unseen and self.encoder is not None:
             objective = self._holding(objective, self._generate(z, alpha), m)
-        inversion = Inversion(self.settings, self.generated, objective, enough=_enough(m), began=began)
+        s = self.settings
+        if s.feature_maps is not None and s.budget_s is not None:  # half of the time is for the maps
+            s = s.model_copy(update={"budget_s": s.budget_s / 2})
+        inversion = Inversion(s, self.generated, objective, enough=_enough(m), began=began)
         z, alpha, history = inversion.run(z, alpha, progress)
-        return Projection(self._generate(z, alpha).contiguous(), {"z": z, "alpha": alpha}, history)
+        image = self._generate(z, alpha)
+        if s.feature_maps is not None:
+            image, more = self._bent(s.feature_maps, m, z, alpha, began)
+            history = torch.cat([history, more])
+        return Projection(image.contiguous(), {"z": z, "alpha": alpha}, history)
 
     def compose(self, z: Tensor, alpha: Tensor) -> Tensor:
         """Codes (B, N, z_dim) and channel weights (B, N, C) to pictures (B, 3, R, R) (Eq. 13)."""
@@ -120,6 +130,29 @@ class GANPrior(Prior):
         """The same in the precision of the settings, without gradients."""
         with autocast(self.settings.precision, z.device):
             return self.compose(z, alpha).float()
+
+    def _bent(
+        self, settings: FeatureMapSettings, m: Measurement, z: Tensor, alpha: Tensor, began: float
+    ) -> tuple[Tensor, Tensor]:
+        """The pictures (B, 3, R, R) of a generator that bends to each, and the losses of its steps (steps, B)."""
+        until, enough = self.settings.budget_s, _enough(m)
+        images, losses = list[Tensor](), list[Tensor]()
+        for i in range(len(z)):
+            with torch.no_grad():
+                states = self.generated.states(z[i : i + 1])
+                state = self.generator.compose(states, alpha[i : i + 1], self.settings.layer)
+            image, history = bent(
+                self.generator,
+                state,
+                self.settings.layer,
+                settings,
+                self._explaining(m[i : i + 1]),
+                enough=None if enough is None else float(enough.expand(len(z))[i]),
+                until=None if until is None else began + until * (0.5 + 0.5 * (i + 1) / len(z)),
+            )
+            images.append(image)
+            losses.append(history)
+        return torch.cat(images), torch.cat(losses, dim=1)
 
     def _explaining(self, m: Measurement) -> Objective:
         """How far pictures are from the measurement (Eq. 11)."""
@@ -142,6 +175,7 @@ class GANPrior(Prior):
     def _start(self, m: Measurement, seed: int, objective: Objective) -> tuple[Tensor, Tensor]:
         """The encoder's codes and weights; or ``z`` of random pictures and ``alpha`` 1/N, the same draws for all.
 
+        A generator with an encoder of its own begins at what that says, and at random pictures without a weight.
         No picture's start depends on its batch.
         """
         if self.encoder is not None:
@@ -150,11 +184,23 @@ class GANPrior(Prior):
         rng, batch = torch.Generator().manual_seed(seed), len(m)
         draws = [self.generated.draw(rng).to(m.y) for _ in range(self.settings.starts)]
         alpha = self.generated.even(batch).to(m.y)
+        if (guess := self.generator.guess(m.fidelity.clamp(0, 1))) is not None:
+            z = torch.cat([guess[:, None], draws[0][:, 1:].expand(batch, -1, -1)], dim=1)
+            weights = torch.zeros_like(alpha)
+            weights[:, 0] = 1
+            return z, weights
         if len(draws) == 1:
             return draws[0].repeat(batch, 1, 1), alpha
         images = [self._generate(z, alpha[:1]).expand(batch, -1, -1, -1) for z in draws]
         losses = torch.stack([objective(image)[0] for image in images])
         return torch.cat(draws)[losses.argmin(0)], alpha
+
+
+def _guesses(generator: Generator) -> bool:
+    """Whether an encoder of its own says where inversions begin, and nothing is drawn."""
+    side, like = generator.resolution, next(generator.parameters(), torch.zeros(()))
+    with torch.no_grad():
+        return generator.guess(torch.zeros(1, 3, side, side).to(like)) is not None
 
 
 def _enough(m: Measurement) -> Tensor | None:

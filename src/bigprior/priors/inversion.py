@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 
 import torch
@@ -16,8 +15,10 @@ from pydantic import Field, PositiveFloat, PositiveInt
 from torch import Tensor
 
 from bigprior.errors import SettingsError
-from bigprior.networks.generators.base import State
+from bigprior.networks.generators.base import Latent, State
 from bigprior.ops.precision import Precision, autocast
+from bigprior.priors.featuremaps import FeatureMapSettings
+from bigprior.priors.losses import Objective
 from bigprior.priors.multicode import MultiCode
 from bigprior.progress import Progress
 from bigprior.settings import Settings
@@ -27,8 +28,6 @@ OPTIMIZERS: dict[str, Any] = {
     "adam": lambda groups: torch.optim.Adam(groups),
     "sgd": lambda groups: torch.optim.SGD(groups),
 }
-#: Pictures (B, 3, R, R) to their losses (B,), and to the mean squared residuals of their measurements alone (B,).
-Objective = Callable[[Tensor], tuple[Tensor, Tensor]]
 
 
 class InversionSettings(Settings):
@@ -37,6 +36,7 @@ class InversionSettings(Settings):
     Attributes:
         codes: ``N``; 1 is single-code inversion.
         layer: ``l``, the composing layer: maps of each code entering it are weighted by ``alpha`` and summed.
+        latent: what a code is, of a generator with styles: ``z``, ``w`` or ``w+``; by default the generator's own.
         steps: of the optimiser.
         optimizer: a name in :data:`OPTIMIZERS`.
         lr, alpha_lr: learning rates of ``z`` and of ``alpha``.
@@ -49,11 +49,13 @@ class InversionSettings(Settings):
         unseen: weight of the squared distance from the encoder's picture in what the measurement does not see, such as
             colours of a grey one: no other term holds them, and they would drift while the rest is fitted.
         perceptual_term: ``vgg`` (the paper's; needs VGG-16 weights), or ``pyramid`` (needs nothing).
+        feature_maps: how the generator bends to a picture after its codes were found; by default it does not.
         precision: of the generator's passes. Codes, weights of codes and losses are single precision in any case.
     """
 
     codes: PositiveInt = 15
     layer: int = Field(default=6, ge=0)
+    latent: Latent | None = None
     steps: PositiveInt = 300
     optimizer: str = "adam"
     lr: PositiveFloat = 0.1
@@ -67,6 +69,7 @@ class InversionSettings(Settings):
     perceptual: float = Field(default=0.1, ge=0)
     unseen: float = Field(default=0.0, ge=0)
     perceptual_term: Literal["vgg", "pyramid"] = "pyramid"
+    feature_maps: FeatureMapSettings | None = None
     precision: Precision = "auto"
 
     def check_optimizer(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 import torch
@@ -9,6 +10,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bigprior.ops.perceptual import VGGFeatures
+
+#: Pictures (B, 3, R, R) to their losses (B,), and to the mean squared residuals of their measurements alone (B,).
+Objective = Callable[[Tensor], tuple[Tensor, Tensor]]
 
 
 class PerceptualTerm(Protocol):

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, Self
+from typing import Any, Literal, NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
 
 from bigprior.errors import SettingsError, WeightsError
+
+#: What a code is: a draw from the normal distribution; a style for all layers; or a style for each.
+Latent = Literal["z", "w", "w+"]
 
 
 class State(NamedTuple):
@@ -77,6 +80,16 @@ class Generator(nn.Module, ABC):
                 f"{type(self).__name__} does not stop between its halves: expected a stepwise generator"
             )
         return state
+
+    def in_space(self, latent: Latent) -> Self:
+        """The same weights with codes of another latent space; here there is but ``z``.
+
+        Raises:
+            SettingsError: there is no such space.
+        """
+        if latent != "z":
+            raise SettingsError(f"latent is {latent!r}: {type(self).__name__} has no styles, and its codes are z")
+        return self
 
     def guess(self, pictures: Tensor) -> Tensor | None:
         """Codes (N, z_dim) of pictures (N, 3, R, R), RGB in [0, 1], by its own encoder; None where it has none."""

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import copy
 import math
-from typing import Literal, Self, get_args
+from typing import Self, get_args
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bigprior.errors import SettingsError
-from bigprior.networks.generators.base import Generator, State, weighted
-
-#: What a code is: a draw from the normal distribution; a style for all layers; or a style for each.
-Latent = Literal["z", "w", "w+"]
+from bigprior.networks.generators.base import Generator, Latent, State, weighted
 
 _EPSILON = 1e-8
 _SLOPE = 0.2

@@ -16,8 +16,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bigprior.errors import SettingsError
-from bigprior.networks.generators.base import State
-from bigprior.networks.generators.styled import Latent, Linear, MappingNetwork, StyleGenerator
+from bigprior.networks.generators.base import Latent, State
+from bigprior.networks.generators.styled import Linear, MappingNetwork, StyleGenerator
 from bigprior.networks.generators.stylegan_files import arguments, canonical
 
 _SLOPE = 0.2

@@ -15,8 +15,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bigprior.errors import SettingsError
-from bigprior.networks.generators.base import State
-from bigprior.networks.generators.styled import Latent, Linear, MappingNetwork, StyleGenerator
+from bigprior.networks.generators.base import Latent, State
+from bigprior.networks.generators.styled import Linear, MappingNetwork, StyleGenerator
 from bigprior.networks.generators.stylegan2_files import arguments, canonical
 from bigprior.ops.winograd import Kept
 
