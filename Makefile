@@ -70,7 +70,7 @@ results: $(VENV)/installed $(DNCNN)
 results-slow: $(VENV)/installed
 	set -e; for table in $(TABLES); do \
 		$(BIN)/bigprior evaluate $$table --set bedroom --data $(DATA)/data/lsun_val/bedroom --index 250-253 \
-			--baselines deep-image-prior,single-code,multi-code --json results/slow-$$table-bedroom.json; \
+			--baselines deep-image-prior,single-code,multi-code,feature-map --json results/slow-$$table-bedroom.json; \
 	done
 	$(BIN)/bigprior results results -o docs/results.md
 

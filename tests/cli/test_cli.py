@@ -8,6 +8,7 @@ import torch
 
 from bigprior.io.pictures import write_picture
 from bigprior.networks.generators import PGGAN
+from bigprior.presets.schema import Preset
 
 TASKS = ("denoising", "colorization", "inpainting")
 
@@ -23,6 +24,18 @@ def test_weights_that_carry_code_are_refused(run, home, tmp_path):
     assert err.startswith("bigprior: ")
     assert not (tmp_path / "owned").exists()
     assert not (home / "evil").exists()
+
+
+def test_a_generators_file_alone_is_a_preset_of_its_name(run, tmp_path, tiny_generator):
+    torch.save(tiny_generator.state_dict(), tmp_path / "my rooms-1.0.pth")
+    file, into = tmp_path / "my rooms-1.0.pth", tmp_path / "home"
+    code, _, err = run(
+        "priors", "import", file, "--as", "pggan", "--into", into, "--set", "codes=2", "--set", "steps=3"
+    )
+    assert code == 0, err
+    described = Preset.model_validate_json((into / "my-rooms-1-0" / "preset.json").read_text("utf-8"))
+    assert described.architecture == "pggan" and described.settings["denoising"] == {"codes": 2, "steps": 3}
+    assert run("priors", "import", file, "--as", "pggan", "--into", into, "--set", "latent=v")[0] == 2
 
 
 def test_priors_are_listed_shown_and_imported(run, tmp_path):

@@ -12,7 +12,7 @@ from bigprior.errors import OutputError, SettingsError, UnknownNameError, Weight
 from bigprior.io.weights import save_weights, sha256
 from bigprior.networks.denoising_unet import DenoisingUNet
 from bigprior.networks.encoder import CodeEncoder
-from bigprior.networks.generators import PGGAN
+from bigprior.networks.generators import GENERATORS, PGGAN
 from bigprior.presets.importing import import_preset
 from bigprior.presets.loading import load_prior, load_restorer
 from bigprior.presets.store import load_part, preset, preset_names
@@ -57,6 +57,31 @@ def test_a_foreign_state_dict_is_imported(tmp_path: Path, tiny_generator: PGGAN,
     assert all(torch.equal(network.state_dict()[k], v) for k, v in tiny_generator.state_dict().items())
     assert preset("foreign").summary == f"imported from {path.name}"
     assert preset("foreign").licence == "unknown"
+
+
+@pytest.mark.parametrize("name", [name for name in GENERATORS if GENERATORS[name].__module__.startswith("bigprior.")])
+def test_a_foreign_file_is_of_the_generator_that_its_tensors_fit(tmp_path: Path, small, name: str) -> None:  # type: ignore[no-untyped-def]
+    torch.save(small(name).state_dict(), tmp_path / "g.pth")
+    import_preset("foreign", tmp_path / "g.pth")
+    assert preset("foreign").architecture == name
+    assert load_prior("foreign", "denoising").settings["layer"] == small(name).cut
+
+
+def test_a_file_of_no_generator_says_what_to_do(tmp_path: Path) -> None:
+    torch.save({"a.weight": torch.ones(1)}, tmp_path / "g.pth")
+    with pytest.raises(WeightsError, match=r"fits no generator .* such as a\.weight: name its architecture with --as"):
+        import_preset("foreign", tmp_path / "g.pth")
+
+
+def test_changes_are_settings_of_every_task(generator: Path) -> None:
+    changes = {"codes": 1, "feature_maps": {"steps": 3}}
+    import_preset("tiny", generator, steps={"denoising": 7}, changes=changes)
+    denoising, colours = load_prior("tiny", "denoising").settings, load_prior("tiny", "colorization").settings
+    assert (denoising["codes"], denoising["steps"], colours["codes"]) == (1, 7, 1)
+    assert colours["feature_maps"]["steps"] == 3 and colours["steps"] != 7
+    for wrong in ({"code": 1}, {"feature_maps": {"step": 1}}):
+        with pytest.raises(SettingsError, match=r"code is 1|^step is 1"):
+            import_preset("other", generator, changes=wrong)
 
 
 @pytest.mark.parametrize("precision", [torch.float16, torch.bfloat16, torch.float32])
@@ -117,7 +142,7 @@ def test_a_file_that_is_no_generator_makes_no_preset(tmp_path: Path, home: Path,
     with pytest.raises(UnknownNameError, match="colorization, denoising, inpainting"):
         import_preset("tiny", generator, phi={"deblurring": phi})
     with pytest.raises(UnknownNameError, match="pggan"):
-        import_preset("tiny", generator, architecture="stylegan")
+        import_preset("tiny", generator, architecture="nonesuch")
     with pytest.raises(WeightsError):
         import_preset("tiny", generator, phi={"denoising": phi}, beside={"encoder": phi})
     assert not home.exists()

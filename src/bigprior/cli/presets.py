@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -41,22 +42,36 @@ def show_prior(name: Annotated[str, typer.Argument(help="A preset's name.")]) ->
 
 @priors.command("import")
 def import_prior(
-    name: Annotated[str, typer.Argument(help="What to call it.")],
+    name: Annotated[str, typer.Argument(help="What to call it; the file alone is called by its own name.")],
     network: Annotated[
         Path | None,
         typer.Argument(
-            help="A generator, .safetensors or .pth, or a denoiser that was trained here; none for a prior without "
-            "weights, which --architecture names."
+            metavar="FILE",
+            help="A generator, .safetensors, .pth or .pkl, or a denoiser that was trained here; none for a prior "
+            "without weights, which --as names.",
         ),
     ] = None,
     architecture: Annotated[
-        str | None, typer.Option(help="Of the network; an unknown name lists the known ones.")
+        str | None,
+        typer.Option(
+            "--as",
+            "--architecture",
+            help="Of the network, by default the one that its tensors fit; an unknown name lists the known ones.",
+        ),
     ] = None,
     phi: Annotated[
         list[str] | None, typer.Option(help="TASK=FILE: a phi network; may be repeated, also for other frames.")
     ] = None,
     steps: Annotated[
         list[str] | None, typer.Option(help="TASK=N: steps of the inversion or the sampler; may be repeated.")
+    ] = None,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            help="KEY=VALUE: a setting of every task, such as codes=1, layer=4, latent=w+ or feature_maps.steps=100; "
+            "may be repeated.",
+        ),
     ] = None,
     part: Annotated[
         list[str] | None,
@@ -71,9 +86,15 @@ def import_prior(
     trained_on: Annotated[str | None, typer.Option(help="The training data.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a preset of that name.")] = False,
 ) -> None:
-    """Make a preset from your own weights, from the released Progressive GAN files, or of a prior without weights."""
+    """Make a preset from your own weights, from a generator that others released, or of a prior without weights."""
     from bigprior.presets.importing import import_preset
+    from bigprior.training.recipe import change_of, put
 
+    if network is None and Path(name).is_file():
+        network, name = Path(name), re.sub(r"[^A-Za-z0-9_]+", "-", Path(name).stem).strip("-")
+    wanted: dict[str, Any] = {}
+    for change in changes or ():
+        put(wanted, *change_of(change))
     networks: dict[str, list[str]] = {}
     for task, file in by_task("phi", phi):
         networks.setdefault(task, []).append(file)
@@ -88,6 +109,7 @@ def import_prior(
         into=into,
         architecture=architecture,
         steps=counts,
+        changes=wanted,
         overwrite=overwrite,
         **given,
     )

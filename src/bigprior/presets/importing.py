@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from bigprior.degradations import task_of
+from bigprior.degradations import DEGRADATIONS, task_of
 from bigprior.errors import OutputError, SettingsError, UnknownNameError, WeightsError
 from bigprior.io.atomic import appearing, check_place, replacing, write_text
 from bigprior.io.weights import fitting, precision_of, read_tensors, read_weights, save_weights, sha256
@@ -32,6 +32,7 @@ def import_preset(
     into: Path | str | None = None,
     architecture: str | None = None,
     steps: Mapping[str, int] | None = None,
+    changes: Mapping[str, Any] | None = None,
     overwrite: bool = False,
     **description: Any,
 ) -> Path:
@@ -39,14 +40,15 @@ def import_preset(
 
     Args:
         name: of the new preset.
-        network: ``.safetensors`` or ``.pth``; a foreign file is read without running anything in it. None for a prior
-            without weights, which ``architecture`` then names.
+        network: ``.safetensors``, ``.pth`` or ``.pkl``; a foreign file is read without running anything in it. Weights
+            stay in the precision of the file. None for a prior without weights, which ``architecture`` then names.
         beside: files of the networks that stand beside it, by part: an ``encoder`` of a generator, where its inversions
             begin; a ``colorizer`` or a ``refiner`` of a denoiser; as ``bigprior train`` writes them.
         phi: file by task, or several: the first is the task's own, others are for other frames.
         into: folder of presets; the user's own by default.
-        architecture: of the network; what the file says, or the first generator's, by default.
+        architecture: of the network; by default what the file says, or the generator that its tensors fit.
         steps: of the inversion or the sampler, by task.
+        changes: settings of every task, over the kind's own and ``steps``.
         overwrite: a preset of that name can go.
         description: other fields of :class:`Preset`.
 
@@ -77,6 +79,9 @@ def import_preset(
         "images_seen": 0 if network is None else parts[str(KINDS[kind].network)][1].get("images", 0),
         "settings": KINDS[kind].defaults(parts, counts),
     }
+    if changes:
+        own = fields["settings"]
+        fields["settings"] = _settings(KINDS[kind], {task: {**own.get(task, {}), **changes} for task in DEGRADATIONS})
     described = Preset(name=name, kind=kind, architecture=architecture, sha256={}, **(fields | description))
     with appearing(folder, replace=overwrite) as place:
         _write(place, described, parts, weighers)
@@ -122,7 +127,9 @@ def _read(
 ) -> tuple[str, str, dict[str, _Part]]:
     """The kind of preset, the network's architecture, and every part, read and built."""
     header = {} if network is None else _header(network)
-    architecture = architecture or str(header.get("architecture", next(iter(GENERATORS))))
+    if architecture is None:
+        architecture = header.get("architecture") or _recognised(network)
+    assert isinstance(architecture, str)
     name, kind = _kind_of(architecture)
     if network is None and kind.network is not None:
         raise SettingsError(f"a {name} preset has a {kind.network}: pass its file")
@@ -139,6 +146,25 @@ def _read(
             parts[part] = kind.load(part, architecture, tensors, said), said, precision_of(tensors.values())
     header.setdefault("architecture", architecture)
     return name, architecture, parts
+
+
+def _recognised(network: Path | str | None) -> str:
+    """The generator that the tensors of a foreign file fit; the first of all where there is no file to ask.
+
+    Raises:
+        WeightsError: no file of tensors, or none of a generator that is known here.
+    """
+    if network is None:
+        return next(iter(GENERATORS))
+    tensors = read_tensors(network)
+    for name, generator in GENERATORS.items():
+        with suppress(WeightsError), fitting("another"):
+            generator.from_state_dict(tensors)
+            return name
+    raise WeightsError(
+        f"{network} fits no generator that is known here, with tensors such as {', '.join(list(tensors)[:2])}: "
+        "name its architecture with --as to learn why"
+    )
 
 
 def _header(path: Path | str) -> dict[str, Any]:

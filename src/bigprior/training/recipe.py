@@ -49,8 +49,8 @@ def read_recipe(
             raise SettingsError(f"{source} is for `bigprior train {other}`, not {kind}")
         origins = dict.fromkeys(values, source)
     for change in changes:
-        key, value = _change(change)
-        _put(values, key, value)
+        key, value = change_of(change)
+        put(values, key, value)
         origins[key[0]] = f"--set {change}"
     said = {name: value for name, value in given.items() if value is not None}
     values, origins = values | said, origins | {name: f"--{name}" for name in said}
@@ -81,7 +81,12 @@ def _read(source: str) -> dict[str, Any]:
         raise SettingsError(f"{source} is not a TOML file ({error})") from error
 
 
-def _change(change: str) -> tuple[list[str], Any]:
+def change_of(change: str) -> tuple[list[str], Any]:
+    """The parts of the key, and the value, of a ``KEY=VALUE``; the value is TOML, or text.
+
+    Raises:
+        SettingsError: it is none.
+    """
     key, sign, text = change.partition("=")
     names = key.strip().split(".")
     if not sign or not all(names):
@@ -92,7 +97,12 @@ def _change(change: str) -> tuple[list[str], Any]:
         return names, text.strip()
 
 
-def _put(values: dict[str, Any], key: list[str], value: Any) -> None:
+def put(values: dict[str, Any], key: list[str], value: Any) -> None:
+    """Set an entry of tables in tables, which are made where there is none.
+
+    Raises:
+        SettingsError: something in the way is no table.
+    """
     *tables, last = key
     for table in tables:
         inner = values.get(table, {})

@@ -44,6 +44,11 @@ class Generator(nn.Module, ABC):
     stepwise: bool = False  #: whether :meth:`through` goes from layer to layer, so that each one's maps can be changed
 
     @property
+    def cut(self) -> int:
+        """The layer at which its codes are composed where nobody says another: the paper's, if it has so many."""
+        return min(6, self.layers)
+
+    @property
     @abstractmethod
     def settings(self) -> dict[str, Any]:
         """The arguments that build this network again."""

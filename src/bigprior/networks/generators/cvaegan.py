@@ -49,6 +49,11 @@ class CVAEGAN(Generator):
         """The arguments that build this network again."""
         return {"noise_dim": self.noise_dim, "classes": self.classes, "widths": list(self.decoder.widths)}
 
+    @property
+    def cut(self) -> int:
+        """That of its decoder."""
+        return self.decoder.cut
+
     def extra_repr(self) -> str:
         """Size, code length and classes."""
         return f"resolution={self.resolution}, noise_dim={self.noise_dim}, classes={self.classes}"

@@ -53,6 +53,11 @@ class DCGAN(Generator):
         """The arguments that build this network again."""
         return {"z_dim": self.z_dim, "widths": list(self.widths)}
 
+    @property
+    def cut(self) -> int:
+        """Halfway: maps of 8x8 of pictures of 64x64 pixels, where faces are found again best."""
+        return self.layers // 2
+
     def channels_at(self, layer: int) -> int:
         """Channels of the feature maps that enter ``layer`` (``z_dim`` at layer 0)."""
         return (self.z_dim, *self.widths)[self.checked(layer)]

@@ -83,6 +83,11 @@ class TAESD(Generator):
         assert isinstance(steps, nn.Sequential)
         return steps
 
+    @property
+    def cut(self) -> int:
+        """The latent map itself, which says all that there is of a picture."""
+        return 0
+
     def channels_at(self, layer: int) -> int:
         """Those of the latent map at layer 0, and the width."""
         return self.width if self.checked(layer) else self.channels

@@ -33,8 +33,8 @@ class GANKind(Kind):
         return network.requires_grad_(False).eval()
 
     def defaults(self, parts: Iterable[str], steps: Mapping[str, int]) -> dict[str, dict[str, Any]]:
-        """The class's own settings, with so many steps."""
-        return {task: InversionSettings(steps=count).model_dump() for task, count in steps.items()}
+        """So many steps; all else is the class's own, or the generator's."""
+        return {task: {"steps": count} for task, count in steps.items()}
 
     def check(self, settings: Mapping[str, Any]) -> None:
         """Those of an inversion."""
@@ -49,13 +49,14 @@ class GANKind(Kind):
         options: Options,
     ) -> Built:
         """The generator's inversion; from the encoder's codes, if there is one for as many codes at this layer."""
-        inversion = paper_settings(physics) if options.paper else InversionSettings(**settings)
+        generator: Any = parts["generator"]
+        own = {"layer": generator.cut} | dict(settings)
+        inversion = paper_settings(physics) if options.paper else InversionSettings(**own)
         asked = {"steps": options.steps, "budget_s": options.budget_s}
         inversion = inversion.model_copy(update={name: value for name, value in asked.items() if value is not None})
         encoder: Any = parts["encoder"] if "encoder" in parts and not options.paper else None
         if encoder is not None and not encoder.fits(inversion.codes, inversion.layer):
             encoder = None
-        generator: Any = parts["generator"]
         prior = GANPrior(generator, inversion, vgg=options.vgg, encoder=encoder)
         used = ("generator",) if encoder is None else ("generator", "encoder")
         return Built(prior, used, inversion.model_dump(mode="json"))
