@@ -6,7 +6,7 @@ DATA ?= ../shared
 # Threads that wait sleep, so that a busy machine is no slower than it has to be; see bigprior/threads.py.
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: demo test test-slow check docs sdist-test format results results-slow results-field dncnn table2-authors-priors clean
+.PHONY: demo test test-slow check docs sdist-test format results results-slow results-field dncnn generators table2-authors-priors clean
 
 demo: $(VENV)/installed
 	$(BIN)/bigprior demo --overwrite
@@ -90,6 +90,16 @@ dncnn: $(DNCNN)
 $(DNCNN): results/dncnn-%.safetensors: | $(VENV)/installed
 	$(BIN)/bigprior train dncnn --set task=$* --data $(DATA)/data/lsun_val/bedroom --out runs/dncnn-$*
 	cp runs/dncnn-$*/dncnn.safetensors $@
+
+# LR-GAN and CVAE-GAN, small, of scikit-image's photographs or, with PHOTOS=FOLDER, of one's own; then presets of theirs.
+PHOTOS ?= runs/free-pictures
+KIMG ?= 20
+generators: $(VENV)/installed
+	test -d $(PHOTOS) || $(BIN)/python examples/free_pictures.py $(PHOTOS)
+	set -e; for kind in lr-gan cvae-gan; do \
+		$(BIN)/bigprior train $$kind --data $(PHOTOS) --set total_kimg=$(KIMG) --out runs/$$kind; \
+		$(BIN)/bigprior priors import my-$$kind runs/$$kind/generator.safetensors --overwrite; \
+	done
 
 # Our phi network on the paper's own colorization priors, scored on the paper's test pictures (Table II, bedroom).
 table2-authors-priors: $(VENV)/installed

@@ -13,6 +13,7 @@ from bigprior.training.encoder import EncoderTrainer
 from bigprior.training.gan import GANTrainer
 from bigprior.training.phi import PhiTrainer
 from bigprior.training.refiner import RefinerTrainer
+from bigprior.training.small_gans import CVAEGANTrainer, LRGANTrainer
 from bigprior.training.trainer import Trainer
 
 #: Every kind of training by the name that ``bigprior train`` knows it by.
@@ -22,6 +23,8 @@ TRAININGS: Registry[type[Trainer[Any]]] = Registry(
     {
         "denoiser": DenoiserTrainer,
         "gan": GANTrainer,
+        "lr-gan": LRGANTrainer,
+        "cvae-gan": CVAEGANTrainer,
         "phi": PhiTrainer,
         "encoder": EncoderTrainer,
         "colorizer": ColorizerTrainer,

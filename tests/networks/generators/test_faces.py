@@ -1,4 +1,4 @@
-"""A DCGAN of faces that others trained, as PyPI's ``gan-face-generate`` ships it (MIT): imported, inverted, restored."""
+"""A DCGAN of faces that others trained, PyPI's ``gan-face-generate`` (MIT): imported, inverted, restored."""
 
 from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
