@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from bigprior.priors.base import Prior, Projection
     from bigprior.priors.compose import Blend, ByNoise, Refined, WithWhite
     from bigprior.priors.diffusion import DiffusionPrior, DiffusionSettings
+    from bigprior.priors.featuremaps import FeatureMapSettings
     from bigprior.priors.feedforward import FeedForwardPrior
     from bigprior.priors.gan import GANPrior, InversionSettings
     from bigprior.priors.hints import Hinted
@@ -89,6 +90,7 @@ _HOMES = {
     "priors.base": "Prior Projection",
     "priors.compose": "Blend ByNoise Refined WithWhite",
     "priors.diffusion": "DiffusionPrior DiffusionSettings",
+    "priors.featuremaps": "FeatureMapSettings",
     "priors.feedforward": "FeedForwardPrior",
     "priors.gan": "GANPrior InversionSettings",
     "priors.hints": "Hinted",
@@ -131,6 +133,7 @@ __all__ = [
     "Denoising",
     "DiffusionPrior",
     "DiffusionSettings",
+    "FeatureMapSettings",
     "FeedForwardPrior",
     "Flaws",
     "Frame",
