@@ -87,6 +87,7 @@ def import_prior(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a preset of that name.")] = False,
 ) -> None:
     """Make a preset from your own weights, from a generator that others released, or of a prior without weights."""
+    # Long for its options, each with a line or two.
     from bigprior.presets.importing import import_preset
     from bigprior.training.recipe import change_of, put
 

@@ -62,6 +62,7 @@ def import_preset(
         SettingsError: a name that is not one plain word, a part or settings that such presets do not have, or a
             description with a field that no preset has.
     """
+    # Long for all that a preset can be made of, each with a line of its own.
     if not name.replace("-", "").replace("_", "").isalnum():
         raise SettingsError(f"preset name is {name!r}: expected letters, digits, - and _")
     folder = Path(into or home()) / name

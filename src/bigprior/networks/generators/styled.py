@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import copy
 import math
-from typing import Self, get_args
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Self, get_args
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from bigprior.errors import SettingsError
+from bigprior.errors import SettingsError, WeightsError
 from bigprior.networks.generators.base import Generator, Latent, State, weighted
 
 _EPSILON = 1e-8
@@ -20,15 +22,50 @@ _SLOPE = 0.2
 class StyleGenerator(Generator):
     """A generator with a mapping network and a style a layer, (N, styles, w_dim).
 
-    A subclass names its mapping network, and calls :meth:`choose` when it is made.
+    A subclass builds and names its networks, says how many :attr:`styles` there are, and calls :meth:`choose` then.
+
+    Args:
+        resolution: side of the pictures, a power of two from 8 on.
+        input_dim: length of a normal code.
+        w_dim: length of a style.
+        mapping_layers: fully connected layers from the code to its style.
+        fmap_base, fmap_max: a block that works at side ``r`` has ``min(fmap_base // r, fmap_max)`` channels.
+
+    Raises:
+        SettingsError: ``resolution`` is not a power of two from 8 on.
     """
 
     stepwise = True
 
-    input_dim: int  #: length of a normal code
-    w_dim: int  #: length of a style
     styles: int  #: how many styles a picture is made with
     latent: Latent  #: what a code is
+
+    def __init__(
+        self, resolution: int, input_dim: int, w_dim: int, mapping_layers: int, fmap_base: int, fmap_max: int
+    ) -> None:
+        super().__init__()
+        if resolution < 8 or resolution & (resolution - 1):
+            raise SettingsError(f"resolution is {resolution}: expected a power of two from 8 on")
+        self._arguments: dict[str, Any] = {
+            "resolution": resolution,
+            "input_dim": input_dim,
+            "w_dim": w_dim,
+            "mapping_layers": mapping_layers,
+            "fmap_base": fmap_base,
+            "fmap_max": fmap_max,
+        }
+        self.resolution, self.input_dim, self.w_dim = resolution, input_dim, w_dim
+        self.sides = tuple(4 << stage for stage in range(int(math.log2(resolution)) - 1))
+        self.widths = tuple(min(fmap_base // side, fmap_max) for side in self.sides)
+
+    def extra_repr(self) -> str:
+        """Size, what a code is, and widths."""
+        return f"resolution={self.resolution}, latent={self.latent!r}, z_dim={self.z_dim}, widths={self.widths}"
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The arguments that build this network again."""
+        return {**self._arguments, "latent": self.latent}
 
     @property
     def mapper(self) -> nn.Module:
@@ -80,6 +117,42 @@ class StyleGenerator(Generator):
     def compose(self, states: State, alpha: Tensor, layer: int) -> State:
         """Eq. 13, the sum alone: no one picture's styles are normalised."""
         return weighted(states, alpha)
+
+
+def arguments_of(
+    state: Mapping[str, Tensor], what: str, kernel: str, dense: str, width: Callable[[int], str]
+) -> dict[str, Any]:
+    """What a generator with styles is built with, read off the shapes of its tensors.
+
+    Args:
+        state: names with tensors.
+        what: such a generator is called in an error.
+        kernel: the names of a kernel a block, as an expression whose first group is the block's side.
+        dense: what the names of the mapping network's layers begin with, before their number.
+        width: of a block's side the name of a tensor that is as long as the block has channels.
+
+    Raises:
+        WeightsError: too little is there.
+    """
+    blocks = (re.fullmatch(kernel, name) for name in state)
+    sides = sorted(int(block[1]) for block in blocks if block)
+    layers = sum(re.fullmatch(rf"{re.escape(dense)}\d+\.weight", name) is not None for name in state)
+    if sides != [4 << stage for stage in range(max(2, len(sides)))]:
+        raise WeightsError(f"not a {what} generator: it has convolutions of sides {sides}")
+    try:
+        first, last = state[f"{dense}0.weight"], state[f"{dense}{layers - 1}.weight"]
+        widths = {side: len(state[width(side)]) for side in sides}
+        return {
+            "resolution": sides[-1],
+            "input_dim": first.shape[1],
+            "w_dim": last.shape[0],
+            "mapping_layers": layers,
+            # The least base that explains every block: widths were rounded down.
+            "fmap_base": max(width * side for side, width in widths.items()),
+            "fmap_max": max(widths.values()),
+        }
+    except (KeyError, IndexError) as error:
+        raise WeightsError(f"not a {what} generator: no tensor {error}") from None
 
 
 class Linear(nn.Module):

@@ -9,21 +9,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Self
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from bigprior.errors import SettingsError
 from bigprior.networks.generators.base import Latent, State
-from bigprior.networks.generators.styled import Linear, MappingNetwork, StyleGenerator
-from bigprior.networks.generators.stylegan_files import arguments, canonical
+from bigprior.networks.generators.styled import Linear, MappingNetwork, StyleGenerator, arguments_of
+from bigprior.networks.generators.stylegan_files import canonical
 
 _SLOPE = 0.2
 _EPSILON = 1e-8
 #: From this side on, what is upsampled and convolved at once has its kernel the other way round, as published.
 _FUSED_FROM = 128
+#: Names of tensors of a block: those of a kernel that each has, and one that is as long as it has channels.
+_KERNEL = r"g_synthesis\.blocks\.(\d+)x\1\.conv1?\.weight"
+_WIDTH = "g_synthesis.blocks.{0}x{0}.epi1.top_epi.noise.weight"
 
 
 class StyleGAN(StyleGenerator):
@@ -55,37 +57,15 @@ class StyleGAN(StyleGenerator):
         fmap_max: int = 512,
         latent: Latent = "z",
     ) -> None:
-        super().__init__()
-        if resolution < 8 or resolution & (resolution - 1):
-            raise SettingsError(f"resolution is {resolution}: expected a power of two from 8 on")
-        self._arguments: dict[str, Any] = {
-            "resolution": resolution,
-            "input_dim": input_dim,
-            "w_dim": w_dim,
-            "mapping_layers": mapping_layers,
-            "fmap_base": fmap_base,
-            "fmap_max": fmap_max,
-        }
-        self.resolution, self.input_dim, self.w_dim = resolution, input_dim, w_dim
-        stages = int(math.log2(resolution)) - 1
-        self.layers = self.styles = 2 * stages
-        self.widths = tuple(min(fmap_base // (4 << stage), fmap_max) for stage in range(stages))
+        super().__init__(resolution, input_dim, w_dim, mapping_layers, fmap_base, fmap_max)
+        self.layers = self.styles = 2 * len(self.sides)
         self.g_mapping = MappingNetwork(input_dim, w_dim, mapping_layers, "dense", gain=True)
-        blocks = zip((0, *self.widths), self.widths, (4 << stage for stage in range(stages)), strict=False)
+        blocks = zip((0, *self.widths), self.widths, self.sides, strict=False)
         named = {f"{side}x{side}": _Block(c_in, c_out, w_dim, side) for c_in, c_out, side in blocks}
         self.g_synthesis = nn.ModuleDict(
             {"blocks": nn.ModuleDict(named), "torgb": _Convolution(self.widths[-1], 3, 1, gain=1.0)}
         )
         self.choose(latent)
-
-    def extra_repr(self) -> str:
-        """Size, what a code is, and widths."""
-        return f"resolution={self.resolution}, latent={self.latent!r}, z_dim={self.z_dim}, widths={self.widths}"
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """The arguments that build this network again."""
-        return {**self._arguments, "latent": self.latent}
 
     @property
     def mapper(self) -> nn.Module:
@@ -129,7 +109,7 @@ class StyleGAN(StyleGenerator):
             WeightsError: a tensor is missing, has another shape, or is not one of this architecture.
         """
         state = canonical(state)
-        network = cls(**arguments(state))
+        network = cls(**arguments_of(state, "StyleGAN", _KERNEL, "g_mapping.dense", _WIDTH.format))
         noise = {k: v for k, v in network.state_dict().items() if k.endswith(".noise.noise")}
         return network.fill(noise | state, "a StyleGAN generator")  # most files leave noise to chance
 

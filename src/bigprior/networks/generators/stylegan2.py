@@ -8,20 +8,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Self
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from bigprior.errors import SettingsError
 from bigprior.networks.generators.base import Latent, State
-from bigprior.networks.generators.styled import Linear, MappingNetwork, StyleGenerator
-from bigprior.networks.generators.stylegan2_files import arguments, canonical
+from bigprior.networks.generators.styled import Linear, MappingNetwork, StyleGenerator, arguments_of
+from bigprior.networks.generators.stylegan2_files import canonical
 from bigprior.ops.winograd import Kept
 
 _EPSILON = 1e-8
 _SLOPE = 0.2
+#: Names of tensors of a block: those of a kernel that each has, and one that is as long as it has channels.
+_KERNEL = r"synthesis\.b(\d+)\.conv1\.weight"
+_WIDTH = "synthesis.b{0}.conv1.weight"
 #: The filter of all changes of size, along one axis.
 _FILTER = (1 / 8, 3 / 8, 3 / 8, 1 / 8)
 
@@ -55,34 +57,12 @@ class StyleGAN2(StyleGenerator):
         fmap_max: int = 512,
         latent: Latent = "z",
     ) -> None:
-        super().__init__()
-        if resolution < 8 or resolution & (resolution - 1):
-            raise SettingsError(f"resolution is {resolution}: expected a power of two from 8 on")
-        self._arguments: dict[str, Any] = {
-            "resolution": resolution,
-            "input_dim": input_dim,
-            "w_dim": w_dim,
-            "mapping_layers": mapping_layers,
-            "fmap_base": fmap_base,
-            "fmap_max": fmap_max,
-        }
-        self.resolution, self.input_dim, self.w_dim = resolution, input_dim, w_dim
-        stages = int(math.log2(resolution)) - 1
-        self.layers, self.styles = 2 * stages - 1, 2 * stages
-        self.widths = tuple(min(fmap_base // (4 << stage), fmap_max) for stage in range(stages))
+        super().__init__(resolution, input_dim, w_dim, mapping_layers, fmap_base, fmap_max)
+        self.layers, self.styles = 2 * len(self.sides) - 1, 2 * len(self.sides)
         self.mapping = MappingNetwork(input_dim, w_dim, mapping_layers)
-        blocks = zip((0, *self.widths), self.widths, (4 << stage for stage in range(stages)), strict=False)
+        blocks = zip((0, *self.widths), self.widths, self.sides, strict=False)
         self.synthesis = nn.ModuleDict({f"b{side}": _Block(c_in, c_out, w_dim, side) for c_in, c_out, side in blocks})
         self.choose(latent)
-
-    def extra_repr(self) -> str:
-        """Size, what a code is, and widths."""
-        return f"resolution={self.resolution}, latent={self.latent!r}, z_dim={self.z_dim}, widths={self.widths}"
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """The arguments that build this network again."""
-        return {**self._arguments, "latent": self.latent}
 
     @property
     def mapper(self) -> nn.Module:
@@ -131,7 +111,7 @@ class StyleGAN2(StyleGenerator):
             WeightsError: a tensor is missing, has another shape, or is not one of this architecture.
         """
         state = canonical(state)
-        network = cls(**arguments(state))
+        network = cls(**arguments_of(state, "StyleGAN2", _KERNEL, "mapping.fc", _WIDTH.format))
         return network.fill(state, "a StyleGAN2 generator")
 
 

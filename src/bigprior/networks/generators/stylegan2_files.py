@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -43,33 +42,6 @@ def canonical(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     if "synthesis.b4.const" not in state:
         raise WeightsError("not a StyleGAN2 generator: no tensor synthesis.b4.const, nor input.input")
     return state
-
-
-def arguments(state: Mapping[str, Tensor]) -> dict[str, Any]:
-    """What :class:`~.stylegan2.StyleGAN2` is built with, read off the tensors' shapes under NVIDIA's names.
-
-    Raises:
-        WeightsError: too little is there.
-    """
-    blocks = (re.fullmatch(r"synthesis\.b(\d+)\.conv1\.weight", name) for name in state)
-    sides = sorted(int(block[1]) for block in blocks if block)
-    layers = sum(re.fullmatch(r"mapping\.fc\d+\.weight", name) is not None for name in state)
-    if sides != [4 << stage for stage in range(max(2, len(sides)))]:
-        raise WeightsError(f"not a StyleGAN2 generator: it has convolutions of sides {sides}")
-    try:
-        first, last = state["mapping.fc0.weight"], state[f"mapping.fc{layers - 1}.weight"]
-        widths = {side: len(state[f"synthesis.b{side}.conv1.weight"]) for side in sides}
-        return {
-            "resolution": sides[-1],
-            "input_dim": first.shape[1],
-            "w_dim": last.shape[0],
-            "mapping_layers": layers,
-            # The least base that explains every block: widths were rounded down.
-            "fmap_base": max(width * side for side, width in widths.items()),
-            "fmap_max": max(widths.values()),
-        }
-    except (KeyError, IndexError) as error:
-        raise WeightsError(f"not a StyleGAN2 generator: no tensor {error}") from None
 
 
 def _check_filter(name: str, kernel: Tensor) -> None:

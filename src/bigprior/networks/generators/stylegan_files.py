@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
 
 from torch import Tensor
 
@@ -33,33 +32,6 @@ def canonical(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     if "g_synthesis.blocks.4x4.const" not in state:
         raise WeightsError("not a StyleGAN generator: no tensor g_synthesis.blocks.4x4.const, nor TensorFlow's")
     return state
-
-
-def arguments(state: Mapping[str, Tensor]) -> dict[str, Any]:
-    """What :class:`~.stylegan.StyleGAN` is built with, read off the tensors' shapes under the conversion's names.
-
-    Raises:
-        WeightsError: too little is there.
-    """
-    blocks = (re.fullmatch(r"g_synthesis\.blocks\.(\d+)x\1\.conv1?\.weight", name) for name in state)
-    sides = sorted(int(block[1]) for block in blocks if block)
-    layers = sum(re.fullmatch(r"g_mapping\.dense\d+\.weight", name) is not None for name in state)
-    if sides != [4 << stage for stage in range(max(2, len(sides)))]:
-        raise WeightsError(f"not a StyleGAN generator: it has convolutions of sides {sides}")
-    try:
-        first, last = state["g_mapping.dense0.weight"], state[f"g_mapping.dense{layers - 1}.weight"]
-        widths = {side: len(state[f"g_synthesis.blocks.{side}x{side}.epi1.top_epi.noise.weight"]) for side in sides}
-        return {
-            "resolution": sides[-1],
-            "input_dim": first.shape[1],
-            "w_dim": last.shape[0],
-            "mapping_layers": layers,
-            # The least base that explains every block: widths were rounded down.
-            "fmap_base": max(width * side for side, width in widths.items()),
-            "fmap_max": max(widths.values()),
-        }
-    except (KeyError, IndexError) as error:
-        raise WeightsError(f"not a StyleGAN generator: no tensor {error}") from None
 
 
 def _from_tensorflow(name: str, tensor: Tensor) -> tuple[str, Tensor]:
