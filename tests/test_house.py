@@ -265,8 +265,8 @@ def test_files_are_light_but_for_the_embedded_weights() -> None:
 
 
 def test_one_version_everywhere() -> None:
-    """The package, the citation and the changelog's first entry have the same version."""
+    """The package, the citation and the newest version of the changelog are the same."""
     version = tomllib.loads((REPOSITORY / "pyproject.toml").read_text("utf-8"))["project"]["version"]
     citation = re.search(r"^version: (\S+)$", (REPOSITORY / "CITATION.cff").read_text("utf-8"), re.MULTILINE)
-    newest = re.search(r"^## \[(.+?)\]", (REPOSITORY / "CHANGELOG.md").read_text("utf-8"), re.MULTILINE)
+    newest = re.search(r"^## \[(\d.+?)\]", (REPOSITORY / "CHANGELOG.md").read_text("utf-8"), re.MULTILINE)
     assert citation and newest and version == citation[1] == newest[1]
