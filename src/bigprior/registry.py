@@ -9,7 +9,9 @@ A package that is installed beside this one offers, say, a frame, by these lines
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
+from importlib.util import find_spec
 from typing import Generic, TypeVar
 
 from bigprior.errors import BigpriorError, UnknownNameError
@@ -88,3 +90,15 @@ class Registry(Mapping[str, T], Generic[T]):
 
     def __repr__(self) -> str:
         return f"<Registry of {self.kind}s: {', '.join(self)}>"
+
+
+def missing(package: str) -> str | None:
+    """Why what needs a package cannot run, if it cannot.
+
+    Args:
+        package: by the name that it is imported under; with a dot, a part of it.
+    """
+    name, _, part = package.partition(".")
+    # A part of a compiled package is no module that could be found.
+    there = find_spec(name) is not None and (not part or hasattr(import_module(name), part))
+    return None if there else f"needs the package {package}"

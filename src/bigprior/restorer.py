@@ -108,27 +108,31 @@ class Restorer(dinv.models.Reconstructor):  # type: ignore[misc]  # deepinv publ
             ImageError: ``y`` is not a measurement of ``degradation``, or on a scale of 255 or 65535.
             MaskError: a mask of another size.
             SettingsError: no phi network for this task, a physics without a bijection that is known, a seed out of
-                range, or a ``rho`` where phi is known.
+                range, or a ``rho`` where phi is known, of the measurement or by the prior.
         """
         check_seed(seed)
         physics = as_degradation(degradation)
         m, plain, found = self._measured(y, physics)
-        if m.known_phi is not None and self.rho is not None:
+        knows_phi = m.known_phi is not None or self.prior.knows_phi
+        if knows_phi and self.rho is not None:
             raise SettingsError(f"phi is known in this {physics.name}, so rho says nothing: leave it out")
-        weigher = None if m.known_phi is not None else self._weigher(physics)
+        weigher = None if knows_phi else self._weigher(physics)
         projection = self.prior.project(plain, seed=seed, progress=progress)
         prior = projection.image
         if not physics.colours and bool((grey := is_grey(plain.fidelity)).any()):
             # A grey picture was measured grey, and stays so; colours are for colorization to make up.
             prior = torch.where(grey.view(-1, 1, 1, 1), prior.mean(dim=1, keepdim=True), prior)
         shown, prior = prior, physics.as_measured(prior)
-        if m.known_phi is not None:
-            fused = fuse_pixels(m.fidelity, prior, m.known_phi)
+        lost = None if plain is m else m.hole
+        if knows_phi:
+            known_phi = projection.phi if m.known_phi is None else m.known_phi
+            assert known_phi is not None  # a prior that knows phi says it
+            fused = fuse_pixels(m.fidelity, prior, known_phi if lost is None else torch.where(lost > 0, 1.0, known_phi))
         else:
             assert weigher is not None
             seen = None if plain is m else (plain.fidelity, shown)
             how: dict[str, Any] = {"rho": self.rho, "measured": physics.measured, "seen": seen}
-            fused = fuse_in_frame(weigher, m.fidelity, prior, lost=None if plain is m else m.hole, **how)
+            fused = fuse_in_frame(weigher, m.fidelity, prior, lost=lost, **how)
             if (known := wholly_known(m)) is not None:
                 fused = _kept(fused, m.fidelity, known)
         record = physics.record(m.y) | self._noise(physics, projection.codes.get("sigma") if found is None else found)

@@ -25,7 +25,11 @@ Preset = Annotated[str, typer.Option(help="A prior by name; `bigprior priors lis
 ModelFile = Annotated[
     Path | None,
     typer.Option(
-        "--prior", help="A model that you have, in place of a preset: weights that spandrel knows, or an ONNX file."
+        "--prior",
+        metavar="NAME|FILE",
+        help="In place of a preset: a prior by name, such as bm3d or deep-image-prior (`bigprior priors kinds` shows "
+        "them); a model that you have, weights of a known architecture or an ONNX file; or a picture, or a folder of "
+        "one for each photo.",
     ),
 ]
 TrustPrior = Annotated[

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,7 +12,7 @@ import typer
 from rich.table import Table
 
 from bigprior.cli.options import by_task, pairs
-from bigprior.cli.terminal import OUT
+from bigprior.cli.terminal import OUT, progress_of, working
 from bigprior.errors import SettingsError, WeightsError
 
 priors = typer.Typer(help="The priors that can be named with --preset.", no_args_is_help=True)
@@ -38,6 +40,62 @@ def show_prior(name: Annotated[str, typer.Argument(help="A preset's name.")]) ->
     from bigprior.presets.store import preset
 
     OUT.print_json(preset(name).model_dump_json())
+
+
+@priors.command("kinds")
+def list_kinds(
+    json_file: Annotated[Path | None, typer.Option("--json", help="Also write them to this file.")] = None,
+) -> None:
+    """Every kind of prior: its tasks, who thought of it, its equation in the paper, and how to ask for it."""
+    with working("loading"):
+        from bigprior.io.atomic import write_text
+        from bigprior.priors.catalogue import catalogue
+
+        rows = [asdict(row) for row in catalogue()]
+    if json_file is not None:
+        write_text(json_file, json.dumps(rows, indent=2) + "\n")
+    table = Table("kind", "tasks", "source", "equation", "use")
+    for row in rows:
+        table.add_row(row["kind"], ", ".join(row["tasks"]), row["source"], row["equation"], row["use"])
+    OUT.print(table)
+
+
+@priors.command("compare")
+def compare_priors(
+    photo: Annotated[
+        Path | None, typer.Argument(help="A picture that is known; by default scikit-image's coffee (CC0).")
+    ] = None,
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the table and the sheets.")] = Path(
+        "bigprior-priors"
+    ),
+    names: Annotated[
+        list[str] | None, typer.Option("--prior", help="A prior or a preset by name; may be repeated; all by default.")
+    ] = None,
+) -> None:
+    """Degrade one small picture in every task, restore it with every prior, and show them in a table and on a sheet."""
+    with working("loading"):
+        from bigprior.evaluation.plots import sheet_figure
+        from bigprior.evaluation.protocols.comparison import compare, example
+        from bigprior.io.atomic import write_text
+        from bigprior.io.pictures import read_picture
+        from bigprior.report.folder import save_figure
+
+        picture = example() if photo is None else read_picture(photo).image
+    with progress_of("compare") as progress:
+        found = list(compare(picture, names or (), progress=progress))
+    output.mkdir(parents=True, exist_ok=True)
+    table = Table("task", "prior", "dB measured", "dB prior", "dB restored", "mean phi", "seconds")
+    for one in found:
+        row = [f"{one.figures[k]:.2f}" for k in ("fidelity", "prior", "restored", "phi", "seconds") if one.figures]
+        table.add_row(one.task, one.prior, *(row or [one.refused.split(";")[0]]))
+    rows = [{"prior": one.prior, "task": one.task, "refused": one.refused, **one.figures} for one in found]
+    write_text(output / "table.json", json.dumps(rows, indent=2) + "\n")
+    for task in dict.fromkeys(one.task for one in found):
+        shown = [(one.prior, one.restoration) for one in found if one.task == task and one.restoration is not None]
+        if shown:
+            save_figure(sheet_figure(shown), output / f"{task}.png")
+    OUT.print(table)
+    OUT.print(f"table and sheets are in {output.resolve()}", soft_wrap=True)
 
 
 @priors.command("import")

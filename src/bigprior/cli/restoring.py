@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import glob
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from itertools import chain, repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,17 +59,19 @@ def restore_photos(
         for job in jobs:
             measurement_of(job)  # nothing is written if one of them is not what it is taken for
         prior: dict[str, Any] = {"steps": how.steps, "budget_s": budget_s, "paper": how.paper, "vgg": how.vgg}
-        prior |= {"prior": how.prior, "trusted": how.trust_prior}
+        prior |= {"trusted": how.trust_prior}
         fused: dict[str, Any] = {"frame": frame, "rho": rho, "phi": phi, "strength": strength, "grain": grain}
         device = device_of(how.device)
-        restorer = load_restorer(how.preset, task, **prior, **fused, samples=how.samples, device=device)
+        load = partial(load_restorer, how.preset, task, **prior, **fused, samples=how.samples, device=device)
+        restorers = [load(prior=one) for one in priors_of(how.prior, photos)]
+        restorer = restorers[0]
         if not restorer.draws and (how.seed is not None or how.samples > 1):
             option = "seed" if how.samples == 1 else "samples"
             who = how.prior or f"preset {how.preset}"
             raise SettingsError(f"{who} draws nothing for {task}, so --{option} says nothing: leave it out")
-    for job, depth in zip(jobs, bits, strict=True):
+    for job, depth, own in zip(jobs, bits, chain(restorers, repeat(restorer)), strict=False):
         with progress_of(task if len(jobs) == 1 else job.photo.name) as progress:
-            result = run(job, restorer, progress)
+            result = run(job, own, progress)
         OUT.print(f"{job.photo}: {result.task}, {result.mean_share:.0%} made up -> {job.folder}", soft_wrap=True)
         if said := note(result):
             OUT.print(said)
@@ -75,6 +80,25 @@ def restore_photos(
             OUT.print(
                 "16 bits a channel, as the photo" if kept == depth else f"{kept} bits a channel; the photo has 16"
             )
+
+
+def priors_of(prior: Path | None, photos: Sequence[Path]) -> list[Path | None]:
+    """The prior that was asked for; of a folder of pictures, the one of each photo's name.
+
+    Raises:
+        SettingsError: the folder has none, or several, of a photo's name.
+    """
+    from bigprior.io.folders import SUFFIXES
+
+    if prior is None or not prior.is_dir():
+        return [prior]
+    found: list[Path | None] = []
+    for photo in photos:
+        same = [file for file in sorted(prior.glob(f"{glob.escape(photo.stem)}.*")) if file.suffix.lower() in SUFFIXES]
+        if len(same) != 1:
+            raise SettingsError(f"{prior} holds {len(same)} pictures called {photo.stem}: expected one, the prior's")
+        found.append(same[0])
+    return found
 
 
 def folders(photos: Sequence[Path], output: Path | None, task: str) -> list[tuple[Path, Path]]:

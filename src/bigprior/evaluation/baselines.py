@@ -6,12 +6,9 @@ image prior), and the generator's inversion alone, with one code and with many.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -19,22 +16,21 @@ import torch
 from torch import Tensor
 
 from bigprior.degradations import DEGRADATIONS, Degradation
+from bigprior.filters import Denoise, Fill, packaged
 from bigprior.io.arrays import as_picture, to_numpy
 from bigprior.io.weights import sha256
 from bigprior.presets.loading import load_prior
 from bigprior.presets.store import embedded, preset
+from bigprior.priors import deepimage
 from bigprior.priors.anysize import for_any_size
 from bigprior.priors.featuremaps import FeatureMapSettings
 from bigprior.priors.gan import GANPrior, InversionSettings
-from bigprior.registry import Registry
+from bigprior.priors.named import PRIORS
+from bigprior.registry import Registry, missing
 from bigprior.training.dncnn import load_dncnn, restore_with
 
 #: A measurement (1, C, H, W), its degradation and the noise level, if told, to a picture (1, 3, H, W).
 _Restore = Callable[[Tensor, Degradation, float | None], Tensor]
-#: A picture (H, W, 3) with noise, RGB in [0, 1], float64, and the noise level, to a picture.
-_Denoise = Callable[[np.ndarray, float], np.ndarray]
-#: A picture (H, W, 3), 8-bit, and a mask (H, W), 8-bit, 0 = known, to a picture, 8-bit.
-_Fill = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 def _every(physics: type[Degradation]) -> bool:
@@ -66,10 +62,7 @@ class Baseline:
     @property
     def missing(self) -> str | None:
         """Why it cannot run, if it cannot."""
-        package, _, part = self.package.partition(".")
-        # A part of a compiled package is no module that could be found.
-        there = find_spec(package) is not None and (not part or hasattr(import_module(package), part))
-        return None if there else f"needs the package {self.package}"
+        return missing(self.package)
 
 
 def choose(
@@ -102,7 +95,7 @@ def choose(
     return able, unable
 
 
-def _denoiser(one: _Denoise) -> _Restore:
+def _denoiser(one: Denoise) -> _Restore:
     def restore(y: Tensor, physics: Degradation, sigma: float | None) -> Tensor:
         picture = y[0].permute(1, 2, 0).double().numpy()
         if sigma is None:
@@ -121,80 +114,17 @@ def hole_of(physics: Degradation, y: Tensor) -> Tensor:
     return hole
 
 
-def _filler(one: _Fill) -> _Restore:
+def _filler(one: Fill) -> _Restore:
     def restore(y: Tensor, physics: Degradation, sigma: float | None) -> Tensor:
         mask = 1 - hole_of(physics, y)
-        filled = one(to_numpy(y), ((1 - mask[0, 0]) * 255).byte().numpy())
-        return mask * y + (1 - mask) * as_picture(filled / 255)
+        filled = one(to_numpy(y, np.float64), mask[0, 0].numpy() == 0)
+        return mask * y + (1 - mask) * as_picture(filled)
 
     return restore
 
 
-def _bm3d(picture: np.ndarray, sigma: float) -> np.ndarray:
-    from bm3d import bm3d_rgb
-
-    return np.asarray(bm3d_rgb(picture, sigma))
-
-
-def _nlm(picture: np.ndarray, sigma: float) -> np.ndarray:
-    from skimage.restoration import denoise_nl_means
-
-    # The settings of scikit-image's own example for known noise.
-    return np.asarray(
-        denoise_nl_means(picture, patch_size=5, patch_distance=6, h=0.8 * sigma, sigma=sigma, channel_axis=2)
-    )
-
-
-def _tv(picture: np.ndarray, sigma: float) -> np.ndarray:
-    from skimage.restoration import denoise_tv_chambolle
-
-    return np.asarray(denoise_tv_chambolle(picture, weight=1.2 * sigma, channel_axis=2))
-
-
-def _wavelet(picture: np.ndarray, sigma: float) -> np.ndarray:
-    from skimage.restoration import denoise_wavelet
-
-    return np.asarray(denoise_wavelet(picture, sigma=sigma, convert2ycbcr=True, channel_axis=2, rescale_sigma=True))
-
-
-def _telea(picture: np.ndarray, hole: np.ndarray) -> np.ndarray:
-    import cv2
-
-    return np.asarray(cv2.inpaint(picture, hole, 3, cv2.INPAINT_TELEA))
-
-
-def _navier_stokes(picture: np.ndarray, hole: np.ndarray) -> np.ndarray:
-    import cv2
-
-    return np.asarray(cv2.inpaint(picture, hole, 3, cv2.INPAINT_NS))
-
-
-def _fsr(picture: np.ndarray, hole: np.ndarray) -> np.ndarray:
-    import cv2
-
-    filled = np.zeros_like(picture)
-    cv2.xphoto.inpaint(picture, 255 - hole, filled, cv2.xphoto.INPAINT_FSR_FAST)
-    return filled
-
-
-def _biharmonic(picture: np.ndarray, hole: np.ndarray) -> np.ndarray:
-    from skimage.restoration import inpaint_biharmonic
-
-    return np.asarray(255 * inpaint_biharmonic(picture / 255, hole > 0, channel_axis=2))
-
-
-#: The warm grey that a picture of no known colours is most often near: a and b of CIELAB.
-_TINT = (3.0, 8.0)
-
-
 def _tinted(y: Tensor, physics: Degradation, sigma: float | None) -> Tensor:
-    from skimage.color import lab2rgb, rgb2lab
-
-    lab = rgb2lab(physics.g_inv(y)[0].permute(1, 2, 0).double().numpy())
-    lab[..., 1:] = _TINT
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # near black and white no such colour is in sRGB: it is clipped
-        return as_picture(np.clip(lab2rgb(lab), 0, 1))
+    return as_picture(packaged.tinted(physics.g_inv(y)[0].permute(1, 2, 0).double().numpy()))
 
 
 def _trained(task: str, weights: Path) -> Baseline:
@@ -209,19 +139,21 @@ def _trained(task: str, weights: Path) -> Baseline:
     )
 
 
-#: Steps of the deep image prior, which has to stop before it fits the noise, and channels of its decoder.
-DIP_STEPS, DIP_CHANNELS = 300, 32
-
-
 def _deep_image_prior(y: Tensor, physics: Degradation, sigma: float | None) -> Tensor:
-    from deepinv.models import ConvDecoder, DeepImagePrior
-
-    with torch.random.fork_rng(devices=[]):  # deepinv draws its start from the global random numbers
-        torch.manual_seed(0)
-        decoder = ConvDecoder((3, *physics.picture_size(y)), channels=DIP_CHANNELS)
-        method = DeepImagePrior(decoder, (DIP_CHANNELS, 4, 4), iterations=DIP_STEPS)
-        image: Tensor = method(y, physics).detach().clamp(0, 1)
+    image = deepimage.fitted(y, physics).clamp(0, 1)
     return image if physics.placement != "hole" else torch.lerp(y, image, hole_of(physics, y))
+
+
+def _by_name(name: str) -> Baseline:
+    """A prior that has a name, by itself; it is told the noise level."""
+
+    def restore(y: Tensor, physics: Degradation, sigma: float | None) -> Tensor:
+        known = physics if sigma is None else physics.with_sigma(sigma)
+        prior = PRIORS[name].make(type(physics), None)
+        return for_any_size(prior, physics.placement).project(known.measure(y)).image
+
+    prior = PRIORS[name]
+    return Baseline(prior.serves, prior.package, restore, knows_sigma=True, slow=True, note=prior.source)
 
 
 def _inversion(settings: InversionSettings | None) -> _Restore:
@@ -278,6 +210,9 @@ def _coloured(physics: type[Degradation]) -> bool:
     return physics.colours
 
 
+_ONE_COLOUR = f"one colour for all, a = {packaged.TINT[0]:g}, b = {packaged.TINT[1]:g}"
+#: Rows of priors that have a name and no row of their own above.
+_NAMED = ("nl-bayes", "wnnm", "dictionary", "analysis", "hyper-laplacian", "anisotropic", "patches")
 #: The row of the trained network, which needs its weights and so is not in :data:`BASELINES`.
 DNCNN = "dncnn"
 #: Every other baseline by the name of its row.
@@ -285,25 +220,28 @@ BASELINES: Registry[Baseline] = Registry(
     "baseline",
     "bigprior.baselines",
     {
-        "bm3d": Baseline(_noisy, "bm3d", _denoiser(_bm3d), knows_sigma=True),
-        "nlm": Baseline(_noisy, "pywt", _denoiser(_nlm)),
-        "tv": Baseline(_noisy, "pywt", _denoiser(_tv)),
-        "wavelet": Baseline(_noisy, "pywt", _denoiser(_wavelet)),
-        "telea": Baseline(_holes, "cv2", _filler(_telea)),
-        "navier-stokes": Baseline(_holes, "cv2", _filler(_navier_stokes)),
-        "fsr": Baseline(_holes, "cv2.xphoto", _filler(_fsr), note="INPAINT_FSR_FAST of OpenCV's contributed modules"),
-        "biharmonic": Baseline(_holes, "skimage", _filler(_biharmonic)),
-        "tint": Baseline(_coloured, "skimage", _tinted, note=f"one colour for all, a = {_TINT[0]:g}, b = {_TINT[1]:g}"),
+        "bm3d": Baseline(_noisy, "bm3d", _denoiser(packaged.bm3d), knows_sigma=True),
+        "nlm": Baseline(_noisy, "pywt", _denoiser(packaged.nlm)),
+        "tv": Baseline(_noisy, "pywt", _denoiser(packaged.tv)),
+        "wavelet": Baseline(_noisy, "pywt", _denoiser(packaged.wavelet)),
+        "telea": Baseline(_holes, "cv2", _filler(packaged.telea)),
+        "navier-stokes": Baseline(_holes, "cv2", _filler(packaged.navier_stokes)),
+        "fsr": Baseline(
+            _holes, "cv2.xphoto", _filler(packaged.fsr), note="INPAINT_FSR_FAST of OpenCV's contributed modules"
+        ),
+        "biharmonic": Baseline(_holes, "skimage", _filler(packaged.biharmonic)),
+        "tint": Baseline(_coloured, "skimage", _tinted, note=_ONE_COLOUR),
         "deep-image-prior": Baseline(
             _every,
             "deepinv",
             _deep_image_prior,
             slow=True,
-            depends=lambda task: f"{DIP_STEPS}/{DIP_CHANNELS}",
-            note=f"{DIP_STEPS} steps of a decoder of {DIP_CHANNELS} channels",
+            depends=lambda task: f"{deepimage.STEPS}/{deepimage.CHANNELS}",
+            note=f"{deepimage.STEPS} steps of a decoder of {deepimage.CHANNELS} channels",
         ),
         "single-code": _inverted_baseline(InversionSettings(codes=1)),
         "multi-code": _inverted_baseline(None),
         "feature-map": _inverted_baseline(_BENT, _BENT_NOTE),
+        **{name: _by_name(name) for name in _NAMED},
     },
 )

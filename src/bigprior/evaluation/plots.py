@@ -155,6 +155,35 @@ def gallery_figure(rows: Sequence[tuple[Restoration, Tensor]]) -> Figure:
     return figure
 
 
+def sheet_figure(columns: Sequence[tuple[str, Restoration]], across: int = 6) -> Figure:
+    """Restorations of one measurement by different priors: each picture, and below it its ``phi``.
+
+    Args:
+        columns: what each is called, and the restoration.
+        across: how many stand in a row.
+    """
+    lines = 2 * -(-len(columns) // across)
+    height, width = columns[0][1].restored.shape[2:]
+    tall = _SIDE * height / width + 0.28
+    figure = Figure(figsize=(_SIDE * across + 0.7, tall * lines + 0.2), layout="constrained", dpi=_DPI)
+    grid = figure.subplots(lines, across, squeeze=False)
+    for axes in grid.flat:
+        axes.set_axis_off()
+    heat = None
+    for i, (name, restoration) in enumerate(columns):
+        above, below = (grid[2 * (i // across) + k][i % across] for k in (0, 1))
+        above.imshow(to_numpy(shrunk(restoration.restored, 2 * round(_SIDE * _DPI))))
+        above.set_title(name, fontsize=7, pad=2)
+        phi = restoration.phi.mean(dim=1, keepdim=True)
+        heat = below.imshow(phi[0, 0].numpy(), vmin=0, vmax=1, cmap="inferno", interpolation="nearest")
+        below.set_title(f"phi {float(phi.mean()):.2f}", fontsize=7, pad=2)
+    assert heat is not None  # a sheet of nothing is none
+    bar = figure.colorbar(heat, ax=grid, fraction=0.012, pad=0.01)
+    bar.set_label("phi: 0 = measured, 1 = from the prior", fontsize=7)
+    bar.ax.tick_params(labelsize=7)
+    return figure
+
+
 def _methods(tables: Mapping[str, Table]) -> list[str]:
     """Every method of any set, in their order."""
     return list(dict.fromkeys(method for table in tables.values() for method in table))

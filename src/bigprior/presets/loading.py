@@ -13,6 +13,8 @@ from torch import nn
 from bigprior import DEFAULT_PRESET, DEFAULT_TASK
 from bigprior.degradations import Degradation, task_of
 from bigprior.errors import SettingsError, WeightsError
+from bigprior.io.folders import SUFFIXES
+from bigprior.io.pictures import read_picture
 from bigprior.io.weights import digest_of, fitting, read_tensors, read_weights, refuse_what_does_not_fit, sha256
 from bigprior.networks.noise_estimator import NoiseEstimator
 from bigprior.noise import Grain
@@ -23,6 +25,8 @@ from bigprior.priors.base import Prior
 from bigprior.priors.hints import Hinted
 from bigprior.priors.kinds import KINDS, Options
 from bigprior.priors.models import as_prior, load_model
+from bigprior.priors.named import PRIORS
+from bigprior.priors.precomputed import PrecomputedPrior
 from bigprior.restorer import Restorer
 
 
@@ -108,8 +112,8 @@ def load_restorer(
         phi: file of a phi network that weighs the prior in place of the preset's; it brings its own frame.
         frame: what to fuse in, a name in :data:`bigprior.frames.FRAMES`; by default what the preset was made for.
         rho, strength, grain: as for :class:`bigprior.Restorer`.
-        prior: a model in place of the preset: a file, see :func:`bigprior.load_model`, or a network, see
-            :func:`bigprior.as_prior`.
+        prior: in place of the preset: a name in :data:`bigprior.PRIORS`; a model's file, see
+            :func:`bigprior.load_model`; a picture's, which is the prior; or a network, see :func:`bigprior.as_prior`.
         trusted: the model's file may run code.
         device: where to compute.
 
@@ -130,9 +134,13 @@ def load_restorer(
         network, weighed_by = _given(phi, frame)
     else:
         network, weighed_by = _lent(name, physics.name, frame) if prior is None else _closed_form(physics, frame)
+    if loaded.prior.knows_phi:
+        if not (phi is None and frame is None and rho is None):
+            raise SettingsError("this prior says itself how sure it is (Eq. 8): leave phi, frame and rho out")
+        weighed_by = "the prior's own"
     _refuse_idle(physics, network, rho, strength)
     provenance = loaded.source | {"weights": loaded.weights | {"phi": weighed_by}, "settings": loaded.settings}
-    if network.has_knob:
+    if network.has_knob and not loaded.prior.knows_phi:
         provenance["rho"] = network.rho if rho is None else rho
     # Where colours are made up, a person may know some of them, whatever the prior is.
     sized = Hinted(loaded.prior) if physics.colours else for_any_size(loaded.prior, physics.placement)
@@ -187,13 +195,26 @@ def _model(
     Raises:
         SettingsError: it cannot do the task; or options that say nothing to it, a preset's name among them.
     """
+    named = None if isinstance(model, nn.Module) else PRIORS.get(str(model))
     called = type(model).__name__ if isinstance(model, nn.Module) else Path(model).name
-    options.refuse_but(preset=called)
+    options.refuse_but(*(("steps",) if named is not None and named.iterates else ()), preset=called)
     if name != DEFAULT_PRESET:
         raise SettingsError(f"{called} takes the place of the preset {name}: leave one of them out")
     if isinstance(model, nn.Module):
         weights = {"prior": digest_of(*model.state_dict().values())}
         return LoadedPrior(as_prior(model, physics), weights, {}, source={"prior": {"architecture": called}})
+    if named is not None:
+        named.refuse(called, physics, dict(PRIORS))
+        if strength != 1 and not physics.noisy:
+            raise SettingsError(f"strength says nothing to {called}, which is told of no noise: leave it out")
+        settings = {"steps": options.steps} if options.steps is not None else {}
+        source = {"prior": {"name": called, "source": named.source}}
+        return LoadedPrior(named.make(physics, options.steps), {}, settings, source=source)
+    if Path(model).suffix.lower() in SUFFIXES and Path(model).is_file():
+        source = {"prior": {"file": called}}
+        return LoadedPrior(PrecomputedPrior(read_picture(model).image), {"prior": sha256(model)}, {}, source=source)
+    if not Path(model).exists():
+        raise WeightsError(f"no file {model}, and no prior of that name: those that have one are {', '.join(PRIORS)}")
     read = load_model(model, trusted=trusted)
     takes = read.model.takes
     takes.refuse(called, physics)

@@ -20,11 +20,13 @@ class Projection:
         image: ``G(z*)``, (N, 3, H, W), RGB in [0, 1].
         codes: what the image was made from, by name, where there is such a thing.
         history: loss of each step and picture, (steps, N); None where nothing was optimised.
+        phi: of a prior that knows how sure it is, its share of each pixel (Eq. 8), (N, 1 or 3, H, W) in [0, 1].
     """
 
     image: Tensor
     codes: dict[str, Tensor] = field(default_factory=dict)
     history: Tensor | None = None
+    phi: Tensor | None = None
 
     def __repr__(self) -> str:
         n, _, h, w = self.image.shape
@@ -44,6 +46,8 @@ class Prior(nn.Module):
     any_size: frozenset[str] = frozenset()
     #: Whether its answer may depend on the seed; asked of priors that are not made of others.
     draws: bool = True
+    #: Whether its projections say ``phi`` themselves, so that no network has to.
+    knows_phi: bool = False
 
     def project(self, m: Measurement, *, seed: int = 0, progress: Progress | None = None) -> Projection:
         """The pictures (N, 3, H, W), RGB in [0, 1], that the prior holds behind measurements.

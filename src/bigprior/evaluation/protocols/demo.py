@@ -18,7 +18,7 @@ from bigprior.report.folder import save_restoration
 from bigprior.report.output import check_folder
 
 #: Task by its protocol.
-_TASKS = {"denoising": "denoising-25", "colorization": "colorization", "inpainting": "inpainting-centre"}
+TASKS = {"denoising": "denoising-25", "colorization": "colorization", "inpainting": "inpainting-centre"}
 
 
 def run_demo(
@@ -38,13 +38,13 @@ def run_demo(
     Returns:
         A row a task: how much is made up; PSNR in dB of the fidelity term, the prior and the restored picture; seconds.
     """
-    for task in _TASKS:
+    for task in TASKS:
         check_folder(folder / task, overwrite=overwrite)
     photo = torch.from_numpy(skimage.data.coffee()).permute(2, 0, 1)[None].float() / 255
     # A third of the original: 200 x 133, so that the demo takes seconds on a laptop.
     truth = torch.nn.functional.interpolate(photo, scale_factor=1 / 3, mode="bilinear", antialias=True).clamp(0, 1)
     rows: list[dict[str, float | str]] = []
-    for task, protocol in _TASKS.items():
+    for task, protocol in TASKS.items():
         y, physics = simulate(protocol, truth, ["coffee"])
         restorer = load_restorer(preset, task, steps=steps)
         began = time.perf_counter()
