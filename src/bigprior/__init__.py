@@ -46,14 +46,18 @@ if TYPE_CHECKING:
     from bigprior.priors.anysize import AnySize
     from bigprior.priors.base import Prior, Projection
     from bigprior.priors.compose import Blend, ByNoise, Refined, WithWhite
+    from bigprior.priors.deepimage import UntrainedPrior
     from bigprior.priors.diffusion import DiffusionPrior, DiffusionSettings
     from bigprior.priors.featuremaps import FeatureMapSettings
     from bigprior.priors.feedforward import FeedForwardPrior
+    from bigprior.priors.filtered import FilledPrior, FilteredPrior
     from bigprior.priors.gan import GANPrior, InversionSettings
     from bigprior.priors.hints import Hinted
     from bigprior.priors.holes import ByHole
     from bigprior.priors.kinds import KINDS, Built, Kind, Options
+    from bigprior.priors.map import DictionaryMAP, GaussianMAP, GradientMAP, SelfWeighing
     from bigprior.priors.models import Model, ModelPrior, ReconstructorPrior, Takes, as_prior, load_model
+    from bigprior.priors.named import PRIORS, NamedPrior
     from bigprior.priors.ownrange import InOwnRange
     from bigprior.priors.precomputed import PrecomputedPrior
     from bigprior.progress import Progress
@@ -91,12 +95,16 @@ _HOMES = {
     "priors.compose": "Blend ByNoise Refined WithWhite",
     "priors.diffusion": "DiffusionPrior DiffusionSettings",
     "priors.featuremaps": "FeatureMapSettings",
+    "priors.deepimage": "UntrainedPrior",
     "priors.feedforward": "FeedForwardPrior",
+    "priors.filtered": "FilledPrior FilteredPrior",
     "priors.gan": "GANPrior InversionSettings",
     "priors.hints": "Hinted",
     "priors.holes": "ByHole",
     "priors.kinds": "KINDS Built Kind Options",
+    "priors.map": "DictionaryMAP GaussianMAP GradientMAP SelfWeighing",
     "priors.models": "Model ModelPrior ReconstructorPrior Takes as_prior load_model",
+    "priors.named": "PRIORS NamedPrior",
     "priors.ownrange": "InOwnRange",
     "priors.precomputed": "PrecomputedPrior",
     "progress": "Progress",
@@ -119,6 +127,7 @@ __all__ = [
     "KINDS",
     "METRICS",
     "PHI_NETWORKS",
+    "PRIORS",
     "AnySize",
     "Band",
     "Baseline",
@@ -131,15 +140,20 @@ __all__ = [
     "ConstantPhi",
     "Degradation",
     "Denoising",
+    "DictionaryMAP",
     "DiffusionPrior",
     "DiffusionSettings",
     "FeatureMapSettings",
     "FeedForwardPrior",
+    "FilledPrior",
+    "FilteredPrior",
     "Flaws",
     "Frame",
     "Fusion",
     "GANPrior",
+    "GaussianMAP",
     "Generator",
+    "GradientMAP",
     "Hinted",
     "ImageError",
     "InOwnRange",
@@ -150,6 +164,7 @@ __all__ = [
     "Measurement",
     "Model",
     "ModelPrior",
+    "NamedPrior",
     "Noise",
     "Options",
     "OutputError",
@@ -165,10 +180,12 @@ __all__ = [
     "Registry",
     "Restoration",
     "Restorer",
+    "SelfWeighing",
     "SettingsError",
     "State",
     "Takes",
     "UnknownNameError",
+    "UntrainedPrior",
     "WeightsError",
     "WithWhite",
     "__version__",

@@ -20,6 +20,8 @@ from bigprior.progress import Progress
 #: Side of the tiles of a large noisy picture, and what is shown around each, in pixels: filters look no further, but
 #: for those that never end, such as total variation, which hardly do.
 _TILE, _HALO = 512, 48
+#: A smaller picture is extended by its mirror image: filters look at blocks of pixels.
+_LEAST = 16
 
 
 class FilteredPrior(Prior):
@@ -57,7 +59,10 @@ class FilteredPrior(Prior):
         return Projection(torch.cat(images), {"sigma": noise})
 
     def _of_one(self, picture: Tensor, sigma: float) -> Tensor:
-        return as_tensor(self.denoise(as_array(picture), sigma), picture)
+        height, width = picture.shape[2:]
+        edges = [(0, max(0, _LEAST - side)) for side in (height, width)]
+        wide = np.pad(as_array(picture), [*edges, (0, 0)], mode="symmetric")
+        return as_tensor(self.denoise(wide, sigma)[:height, :width], picture)
 
 
 class FilledPrior(Prior):
