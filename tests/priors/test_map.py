@@ -64,9 +64,11 @@ def test_found_distributions_follow_the_picture() -> None:
     assert torch.equal(restored(GaussianMAP(), y, 0.0).restored, y)
 
 
-@pytest.mark.parametrize("arguments", [(torch.rand(1, 3, 4, 4), None), (torch.rand(1, 3, 4, 4), -torch.ones(1, 1, 4, 4))])
+@pytest.mark.parametrize(
+    "arguments", [(torch.rand(1, 3, 4, 4), None), (torch.rand(1, 3, 4, 4), -torch.ones(1, 1, 4, 4))]
+)
 def test_a_distribution_has_both(arguments) -> None:  # type: ignore[no-untyped-def]
-    with pytest.raises(SettingsError, match="expected 0 or more|pass both"):
+    with pytest.raises(SettingsError, match=r"expected 0 or more|pass both"):
         GaussianMAP(*arguments)
 
 
@@ -88,7 +90,7 @@ def test_few_gradients_are_a_fusion_with_the_neighbours(gamma: float) -> None:
 
 
 def test_total_variation_is_scikit_images() -> None:
-    """Of grey pictures, Eq. 3 with both differences apart; theirs takes them together, which hardly differs in steps."""
+    """Of grey pictures, Eq. 3 with both differences apart; theirs takes them together, as good as the same here."""
     from skimage.restoration import denoise_tv_chambolle
 
     y = noisy(sigma=0.05)[..., :1]

@@ -86,8 +86,9 @@ def compare_priors(
     output.mkdir(parents=True, exist_ok=True)
     table = Table("task", "prior", "dB measured", "dB prior", "dB restored", "mean phi", "seconds")
     for one in found:
-        row = [f"{one.figures[k]:.2f}" for k in ("fidelity", "prior", "restored", "phi", "seconds") if one.figures]
-        table.add_row(one.task, one.prior, *(row or [one.refused.split(";")[0]]))
+        if one.figures:
+            row = [f"{one.figures[k]:.2f}" for k in ("fidelity", "prior", "restored", "phi", "seconds")]
+            table.add_row(one.task, one.prior, *row)
     rows = [{"prior": one.prior, "task": one.task, "refused": one.refused, **one.figures} for one in found]
     write_text(output / "table.json", json.dumps(rows, indent=2) + "\n")
     for task in dict.fromkeys(one.task for one in found):
@@ -95,6 +96,9 @@ def compare_priors(
         if shown:
             save_figure(sheet_figure(shown), output / f"{task}.png")
     OUT.print(table)
+    for one in found:
+        if one.refused:
+            OUT.print(f"{one.task}: {one.refused.split(';')[0]}", soft_wrap=True, highlight=False)
     OUT.print(f"table and sheets are in {output.resolve()}", soft_wrap=True)
 
 

@@ -6,7 +6,6 @@ import glob
 import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from itertools import chain, repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -59,19 +58,17 @@ def restore_photos(
         for job in jobs:
             measurement_of(job)  # nothing is written if one of them is not what it is taken for
         prior: dict[str, Any] = {"steps": how.steps, "budget_s": budget_s, "paper": how.paper, "vgg": how.vgg}
-        prior |= {"trusted": how.trust_prior}
         fused: dict[str, Any] = {"frame": frame, "rho": rho, "phi": phi, "strength": strength, "grain": grain}
-        device = device_of(how.device)
-        load = partial(load_restorer, how.preset, task, **prior, **fused, samples=how.samples, device=device)
-        restorers = [load(prior=one) for one in priors_of(how.prior, photos)]
-        restorer = restorers[0]
-        if not restorer.draws and (how.seed is not None or how.samples > 1):
-            option = "seed" if how.samples == 1 else "samples"
-            who = how.prior or f"preset {how.preset}"
+        fused |= {"samples": how.samples, "device": device_of(how.device)}
+        load = partial(load_restorer, how.preset, task, **prior, **fused)
+        restorers = [load(prior=one, trusted=how.trust_prior) for one in priors_of(how.prior, photos)]
+        if not restorers[0].draws and (how.seed is not None or how.samples > 1):
+            option, who = "seed" if how.samples == 1 else "samples", how.prior or f"preset {how.preset}"
             raise SettingsError(f"{who} draws nothing for {task}, so --{option} says nothing: leave it out")
-    for job, depth, own in zip(jobs, bits, chain(restorers, repeat(restorer)), strict=False):
+    own = restorers if len(restorers) == len(jobs) else restorers * len(jobs)
+    for job, depth, restorer in zip(jobs, bits, own, strict=True):
         with progress_of(task if len(jobs) == 1 else job.photo.name) as progress:
-            result = run(job, own, progress)
+            result = run(job, restorer, progress)
         OUT.print(f"{job.photo}: {result.task}, {result.mean_share:.0%} made up -> {job.folder}", soft_wrap=True)
         if said := note(result):
             OUT.print(said)

@@ -36,6 +36,7 @@ _NESTED = (
     "model",
     "net",
     "generator",
+    "G",
 )
 
 
@@ -63,6 +64,9 @@ def read_tensors(path: Path | str) -> dict[str, Tensor]:
         state = state[-1]
     if isinstance(state, dict):
         state = next((state[name] for name in _NESTED if isinstance(state.get(name), dict)), state)
+    if isinstance(state, dict) and state and all(isinstance(part, dict) for part in state.values()):
+        # Several networks of one kind, by their numbers.
+        state = {f"{number}.{name}": tensor for number, part in state.items() for name, tensor in part.items()}
     if not isinstance(state, dict) or not all(isinstance(k, str) and isinstance(v, Tensor) for k, v in state.items()):
         raise WeightsError(f"{path} holds no state dict: expected names with tensors")
     return state

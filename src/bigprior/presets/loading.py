@@ -125,28 +125,25 @@ def load_restorer(
         WeightsError: weights are missing or foreign.
     """
     physics, options = task_of(task), Options(steps, budget_s, paper, vgg, samples)
-    if prior is None:
-        loaded = load_prior(name, task, **vars(options))
-    else:
-        loaded = _model(prior, physics, options, name, trusted, strength)
-    noise: dict[str, Any] = {"noise": loaded.noise, "strength": strength, "grain": grain}
-    if phi is not None:
+    own = prior is None
+    loaded = (
+        load_prior(name, task, **vars(options)) if own else _model(prior, physics, options, name, trusted, strength)
+    )
+    if loaded.prior.knows_phi:
+        network, weighed_by = _none_asked(phi, frame)
+    elif phi is not None:
         network, weighed_by = _given(phi, frame)
     else:
-        network, weighed_by = _lent(name, physics.name, frame) if prior is None else _closed_form(physics, frame)
-    if loaded.prior.knows_phi:
-        if not (phi is None and frame is None and rho is None):
-            raise SettingsError("this prior says itself how sure it is (Eq. 8): leave phi, frame and rho out")
-        weighed_by = "the prior's own"
+        network, weighed_by = _lent(name, physics.name, frame) if own else _closed_form(physics, frame)
     _refuse_idle(physics, network, rho, strength)
     provenance = loaded.source | {"weights": loaded.weights | {"phi": weighed_by}, "settings": loaded.settings}
-    if network.has_knob and not loaded.prior.knows_phi:
+    if network.has_knob:
         provenance["rho"] = network.rho if rho is None else rho
     # Where colours are made up, a person may know some of them, whatever the prior is.
+    noise: dict[str, Any] = {"noise": loaded.noise, "strength": strength, "grain": grain}
     sized = Hinted(loaded.prior) if physics.colours else for_any_size(loaded.prior, physics.placement)
-    restorer = Restorer(sized, network, rho=rho, provenance=provenance, **noise)
-    restorer.to(device)
-    return restorer
+    made: Restorer = Restorer(sized, network, rho=rho, provenance=provenance, **noise).to(device)
+    return made
 
 
 def _refuse_idle(physics: type[Degradation], network: PhiNetwork, rho: float | None, strength: float) -> None:
@@ -234,6 +231,13 @@ def _closed_form(physics: type[Degradation], frame: str | None) -> tuple[PhiNetw
         return _lent(DEFAULT_PRESET, physics.name, frame)
     kind = physics.phi if frame in (None, physics.frame) else Degradation.phi
     return phi_network(kind, frame=frame or physics.frame), "closed form"
+
+
+def _none_asked(phi: Path | str | None, frame: str | None) -> tuple[PhiNetwork, str]:
+    """What stands in the place of a phi network where the prior says phi itself."""
+    if phi is not None or frame is not None:
+        raise SettingsError("this prior says itself how sure it is, pixel by pixel (Eq. 8): leave phi and frame out")
+    return phi_network("constant"), "the prior's own"
 
 
 def _given(path: Path | str, frame: str | None) -> tuple[PhiNetwork, str]:

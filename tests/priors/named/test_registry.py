@@ -87,8 +87,8 @@ def test_blind_noise_is_found_for_them(soft) -> None:  # type: ignore[no-untyped
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"prior": "gaussian-map", "rho": 1e-3}, "leave phi, frame and rho out"),
-        ({"prior": "gaussian-map", "frame": "wavelet"}, "leave phi, frame and rho out"),
+        ({"prior": "gaussian-map", "rho": 1e-3}, "rho says nothing to the constant network"),
+        ({"prior": "gaussian-map", "frame": "wavelet"}, "leave phi and frame out"),
         ({"prior": "nlm", "steps": 3}, "leave --steps out"),
         ({"prior": "nlm", "name": "rooms"}, "takes the place of the preset"),
         ({"prior": "no-such-prior"}, "no file no-such-prior, and no prior of that name: those that have one are bm3d"),

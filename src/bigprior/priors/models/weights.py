@@ -11,26 +11,13 @@ from torch import Tensor, nn
 
 from bigprior.errors import WeightsError
 from bigprior.io.weights import read_tensors
-from bigprior.networks.ffdnet import FFDNet
 from bigprior.priors.models.base import Model, Takes
 from bigprior.priors.models.needed import needed, quiet
+from bigprior.priors.models.released import known_model
 
 #: Architectures whose last channel is a map of the noise level, which spandrel fills with a level of its own; and the
 #: tag of those of an architecture that are so.
 _TOLD_OF_NOISE = {"DRUNet": None, "DnCNN": "FDnCNN"}
-
-
-class FFDNetModel(Model):
-    """An FFDNet."""
-
-    def __init__(self, network: FFDNet) -> None:
-        super().__init__(Takes("FFDNet", network.channels, network.channels, "sigma", multiple=2))
-        self.network = network
-
-    def forward(self, x: Tensor, told: Tensor | None) -> Tensor:
-        """As :meth:`Model.forward`."""
-        clean: Tensor = self.network(x, told)
-        return clean
 
 
 class SpandrelModel(Model):
@@ -81,11 +68,8 @@ def read_weights_of(path: Path) -> Model:
         WeightsError: the file carries code, or its architecture is unknown; or spandrel is not installed.
     """
     state = read_tensors(path)
-    if FFDNet.knows(state):
-        try:
-            return FFDNetModel(FFDNet.from_state_dict(state))
-        except WeightsError as error:
-            raise WeightsError(f"{path}: {error}") from None
+    if (model := known_model(state, path)) is not None:
+        return model
     spandrel = needed("spandrel", path)
     if find_spec("spandrel_extra_arches") is not None:  # architectures under terms of their own
         needed("spandrel_extra_arches", path).install(ignore_duplicates=True)
