@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -14,6 +14,28 @@ from bigprior.evaluation.baselines import Baseline, hole_of
 from bigprior.io.weights import sha256
 from bigprior.priors.anysize import for_any_size
 from bigprior.priors.models import load_model
+from bigprior.priors.named.base import fills_holes, gives_colours, removes_noise
+
+#: Methods that the paper, or its field, compares with, whose weights their authors released: what each serves, and the
+#: architectures that such a file is of.
+RELEASED = {
+    "colorful colorization": (gives_colours, ("ECCV16", "SIGGRAPH17")),
+    "DeepFill v2": (fills_holes, ("DeepFillV2",)),
+    "FFDNet": (removes_noise, ("FFDNet",)),
+    "IRCNN": (removes_noise, ("IRCNN",)),
+    "DRUNet": (removes_noise, ("DRUNet",)),
+}
+
+
+def left_out(task: str, given: Mapping[str, Baseline]) -> dict[str, str]:
+    """Released methods of a task of which no file is among those that were given, and why they have no row."""
+    known = {row.note.split(",")[0] for row in given.values()}
+    why = "needs the weights that its authors released: pass --rival FILE"
+    return {
+        name: why
+        for name, (serves, architectures) in RELEASED.items()
+        if serves(DEGRADATIONS[task]) and known.isdisjoint(architectures)
+    }
 
 
 def models(paths: Sequence[Path], task: str, taken: Collection[str], *, trusted: bool = False) -> dict[str, Baseline]:

@@ -25,7 +25,7 @@ from bigprior.evaluation.baselines import Baseline, choose
 from bigprior.evaluation.cases import Case, Cases, digest_of
 from bigprior.evaluation.metrics import METRICS
 from bigprior.evaluation.regions import region_scores
-from bigprior.evaluation.rivals import models
+from bigprior.evaluation.rivals import left_out, models
 from bigprior.io.atomic import append_line, write_text
 from bigprior.io.folders import list_pictures
 from bigprior.io.pictures import read_picture
@@ -127,7 +127,10 @@ def picture_rows(
     # Long for all that a table can be asked, each with a line of its own.
     metrics = metrics or DEGRADATIONS[task].metrics
     methods, missing = choose(task, baselines, dncnn)
-    methods |= models(rivals, task, (*methods, "input", "prior", "ours"), trusted=trusted)
+    given = models(rivals, task, (*methods, "input", "prior", "ours"), trusted=trusted)
+    methods |= given
+    if baselines is None:
+        missing |= left_out(task, given)
     asked = partial(load_restorer, preset_name, task, steps=steps, phi=phi, prior=prior, trusted=trusted)
     restorers = _restorers(asked, cases.names, prior_dir, phi)
     done, scores = Lines(lines), dict[str, list[dict[str, float]]]()

@@ -23,7 +23,7 @@ from bigprior.io.samples import Array
 #: Differences that are as good as none, at the end and to begin with: of those of noise, no few are large.
 _LEAST, _FIRST, _SMALLER = 1e-3, 0.1, 0.6
 #: Rounds of weights, and steps of conjugate gradients for each; more for the last, which says what phi is.
-_ROUNDS, _STEPS, _LAST = 15, 25, 400
+_ROUNDS, _STEPS, _LAST = 15, 20, 120
 #: Where conjugate gradients are done: the residual's share of the measurement.
 _DONE = 1e-7
 

@@ -124,17 +124,18 @@ def load_restorer(
         UnknownNameError: no such preset or task.
         WeightsError: weights are missing or foreign.
     """
+    # Long for all that can be asked for, each with a line of its own.
     physics, options = task_of(task), Options(steps, budget_s, paper, vgg, samples)
-    own = prior is None
-    loaded = (
-        load_prior(name, task, **vars(options)) if own else _model(prior, physics, options, name, trusted, strength)
-    )
+    if prior is None:
+        loaded = load_prior(name, task, **vars(options))
+    else:
+        loaded = _model(prior, physics, options, name, trusted, strength)
     if loaded.prior.knows_phi:
         network, weighed_by = _none_asked(phi, frame)
     elif phi is not None:
         network, weighed_by = _given(phi, frame)
     else:
-        network, weighed_by = _lent(name, physics.name, frame) if own else _closed_form(physics, frame)
+        network, weighed_by = _lent(name, physics.name, frame) if prior is None else _closed_form(physics, frame)
     _refuse_idle(physics, network, rho, strength)
     provenance = loaded.source | {"weights": loaded.weights | {"phi": weighed_by}, "settings": loaded.settings}
     if network.has_knob:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bigprior.degradations.simulation import protocols
 from bigprior.errors import UnknownNameError
 from bigprior.evaluation.protocols.ablations import ablations
+from bigprior.evaluation.protocols.classical import classical
 from bigprior.evaluation.protocols.field import awgn, colours, holes, jpeg, real
 from bigprior.evaluation.protocols.frames import frames
 from bigprior.evaluation.protocols.paper import figure7, gallery, table, table2, table3, table4, table5, tasks
@@ -34,6 +35,7 @@ EVALUATIONS: Registry[Evaluation] = Registry(
         "jpeg": jpeg,
         "holes": holes,
         "colours": colours,
+        "classical": classical,
     },
 )
 

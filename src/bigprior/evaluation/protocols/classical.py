@@ -1,0 +1,74 @@
+"""The classical priors by themselves on grey pictures with white noise, beside what was published of each."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from bigprior.degradations import Denoising
+from bigprior.degradations.simulation import rng_of
+from bigprior.errors import SettingsError
+from bigprior.evaluation.metrics import psnr
+from bigprior.evaluation.protocols.published import PUBLISHED_GREY
+from bigprior.evaluation.protocols.request import Request, Results
+from bigprior.evaluation.tables import Lines
+from bigprior.io.folders import list_pictures
+from bigprior.io.pictures import read_picture
+from bigprior.ops.colour import LUMINANCE
+from bigprior.priors.named import PRIORS
+from bigprior.progress import Progress
+from bigprior.registry import missing
+
+
+def classical(request: Request, progress: Progress) -> Results:
+    """Grey pictures with white noise of ``--sigma`` of 255, that each prior is told: PSNR of its picture, of 8 bits.
+
+    Grey is the luminance of a picture, rounded to 8 bits; noise is not clipped. All priors of noisy pictures are
+    measured, or those that ``--baselines`` names. What was published is of all 68 pictures of BSD68.
+
+    Returns:
+        By prior, ``psnr`` in dB and ``seconds`` a picture; ``published`` and the ``difference`` from it where a figure
+        was published for the noise level.
+
+    Raises:
+        SettingsError: no noise level, or one outside 0..255.
+    """
+    if request.sigma is None or not 0 < request.sigma <= 255:
+        raise SettingsError(f"sigma is {request.sigma}: classical needs --sigma, a noise level in 0..255, such as 25")
+    able = {name: prior for name, prior in PRIORS.items() if Denoising.name in prior.tasks and not prior.iterates}
+    named = request.baselines or tuple(
+        name for name, prior in able.items() if not prior.make(Denoising, None).knows_phi
+    )
+    left_out = {name: why for name in named if name in able and (why := missing(able[name].package)) is not None}
+    names = [name for name in named if name in able and name not in left_out]
+    files, done = list_pictures(request.data, request.index), Lines(request.lines)
+    scores: dict[str, list[dict[str, float]]] = {name: [] for name in names}
+    for i, file in enumerate(files):
+        for j, name in enumerate(names):
+            key = json.dumps(["grey", file.stem, request.sigma, name])
+            if key not in done.known:
+                done.add(key, name, file.stem, _scores(name, file, request.sigma / 255))
+            scores[name].append(done.known[key])
+            progress(i * len(names) + j + 1, len(files) * len(names))
+    published = PUBLISHED_GREY.get(request.sigma, {})
+    results: Results = {}
+    for name, rows in scores.items():
+        results[name] = {k: float(np.mean([row[k] for row in rows])) for k in rows[0]}
+        if name in published:
+            results[name] |= {"published": published[name], "difference": results[name]["psnr"] - published[name]}
+    return results | {"pictures": len(files)} | ({"missing": left_out} if left_out else {})
+
+
+def _scores(name: str, file: Path, sigma: float) -> dict[str, float]:
+    colours = read_picture(file).image
+    grey = (colours * colours.new_tensor(LUMINANCE).view(1, 3, 1, 1)).sum(dim=1, keepdim=True)
+    truth = ((grey * 255).round() / 255).expand(-1, 3, -1, -1)
+    noise = sigma * torch.randn(grey.shape, generator=rng_of(f"grey-{255 * sigma:g}", file.stem))
+    physics, began = Denoising(sigma), time.perf_counter()
+    image = PRIORS[name].make(Denoising, None).project(physics.measure(truth + noise)).image
+    seconds = time.perf_counter() - began
+    return {"psnr": psnr((image * 255).round() / 255, truth).item(), "seconds": seconds}
