@@ -71,3 +71,10 @@ def test_matconvnet_weights(tmp_path: Path) -> None:
     read = load_model(files[1]).model
     x, sigma = torch.rand(1, channels, 8, 6), torch.tensor([0.1])
     assert torch.equal(read(x, sigma), network(x, sigma))
+
+
+def test_special_cases() -> None:
+    command = [sys.executable, str(EXAMPLES / "special_cases.py"), "--side", "24"]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=300)
+    assert "Eq. 6, Gaussian MAP: differs from Eq. 5 by " in done.stdout
+    assert "  epsilon 0.0 " in done.stdout and "phi 1.000   5% 1.000" in done.stdout

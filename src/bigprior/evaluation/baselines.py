@@ -140,7 +140,7 @@ def _trained(task: str, weights: Path) -> Baseline:
 
 
 def _deep_image_prior(y: Tensor, physics: Degradation, sigma: float | None) -> Tensor:
-    image = deepimage.fitted(y, physics).clamp(0, 1)
+    image = deepimage.fitted(y, physics, deepimage.STEPS, deepimage.CHANNELS).clamp(0, 1)
     return image if physics.placement != "hole" else torch.lerp(y, image, hole_of(physics, y))
 
 

@@ -212,7 +212,8 @@ def _model(
         source = {"prior": {"file": called}}
         return LoadedPrior(PrecomputedPrior(read_picture(model).image), {"prior": sha256(model)}, {}, source=source)
     if not Path(model).exists():
-        raise WeightsError(f"no file {model}, and no prior of that name: those that have one are {', '.join(PRIORS)}")
+        known = ", ".join(PRIORS)
+        raise WeightsError(f"no model file {model}, and no prior of that name: those that have one are {known}")
     read = load_model(model, trusted=trusted)
     takes = read.model.takes
     takes.refuse(called, physics)

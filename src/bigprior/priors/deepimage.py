@@ -47,7 +47,7 @@ class UntrainedPrior(Prior):
         return Projection(torch.cat(images))
 
 
-def fitted(y: Tensor, physics: Degradation, steps: int = STEPS, channels: int = CHANNELS, seed: int = 0) -> Tensor:
+def fitted(y: Tensor, physics: Degradation, steps: int, channels: int, seed: int = 0) -> Tensor:
     """The decoder's picture (1, 3, H, W) of a measurement (1, C, H, W), nominally in [0, 1]."""
     with torch.random.fork_rng(devices=[]):  # deepinv draws its start from the global random numbers
         torch.manual_seed(seed)

@@ -14,6 +14,7 @@ from bigprior.filters import Weighed
 from bigprior.filters.dictionary import within
 from bigprior.filters.gradients import sparse_gradients
 from bigprior.io.samples import Array
+from bigprior.ops.colour import is_grey
 from bigprior.priors.base import Prior, Projection
 from bigprior.priors.filtered import as_array, as_tensor, hole_of, noise_levels
 from bigprior.progress import Progress
@@ -95,9 +96,10 @@ class SelfWeighing(Prior):
         images, weights = [], []
         for i in range(len(m)):
             picture = m.fidelity[i : i + 1]
+            picture = picture[:, :1] if bool(is_grey(picture)) else picture  # a channel of a grey one is all of it
             lost = None if holes is None else holes[i, 0].cpu().numpy() > 0
             found = self.weigh(as_array(picture), None if sigma is None else float(sigma[i]), lost)
-            images.append(as_tensor(found.image if self.whole else found.prior, picture))
+            images.append(as_tensor(found.image if self.whole else found.prior, picture).expand(-1, 3, -1, -1))
             weights.append(as_tensor(found.phi, picture))
             if progress is not None:
                 progress(i + 1, len(m))

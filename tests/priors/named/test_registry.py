@@ -91,7 +91,10 @@ def test_blind_noise_is_found_for_them(soft) -> None:  # type: ignore[no-untyped
         ({"prior": "gaussian-map", "frame": "wavelet"}, "leave phi and frame out"),
         ({"prior": "nlm", "steps": 3}, "leave --steps out"),
         ({"prior": "nlm", "name": "rooms"}, "takes the place of the preset"),
-        ({"prior": "no-such-prior"}, "no file no-such-prior, and no prior of that name: those that have one are bm3d"),
+        (
+            {"prior": "no-such-prior"},
+            "no model file no-such-prior, and no prior of that name",
+        ),
     ],
 )
 def test_what_says_nothing_to_them_is_refused(options: dict, said: str) -> None:  # type: ignore[type-arg]
