@@ -25,7 +25,7 @@ FLOORS = (
     ("errors", "settings", "progress", "registry", "threads", "ops", "io"),
     ("degradations", "noise", "frames", "filters", "networks"),
     ("priors", "phi", "fusion"),
-    ("restoration", "restorer", "report"),
+    ("budget", "weighing", "calibration", "restoration", "restorer", "report"),
     ("presets",),
     ("jobs", "training", "evaluation"),
     ("cli",),

@@ -11,6 +11,8 @@ from importlib import import_module as _import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from bigprior.budget import Budget
+    from bigprior.calibration import Bound, Calibration, Parts, calibrated
     from bigprior.degradations import (
         DEGRADATIONS,
         Colorization,
@@ -75,6 +77,8 @@ DEFAULT_TASK = "denoising"
 
 #: The public face: every name with the module that it lives in. Names that are not here can change without notice.
 _HOMES = {
+    "budget": "Budget",
+    "calibration": "Bound Calibration Parts calibrated",
     "degradations": "DEGRADATIONS Colorization Degradation Denoising Inpainting Measurement Protocol as_degradation",
     "degradations.flaws": "Flaws",
     "errors": "BigpriorError ImageError MaskError OutputError SettingsError UnknownNameError WeightsError",
@@ -133,9 +137,12 @@ __all__ = [
     "Baseline",
     "BigpriorError",
     "Blend",
+    "Bound",
+    "Budget",
     "Built",
     "ByHole",
     "ByNoise",
+    "Calibration",
     "Colorization",
     "ConstantPhi",
     "Degradation",
@@ -168,6 +175,7 @@ __all__ = [
     "Noise",
     "Options",
     "OutputError",
+    "Parts",
     "PhiNetwork",
     "Picture",
     "PrecomputedPrior",
@@ -191,6 +199,7 @@ __all__ = [
     "__version__",
     "as_degradation",
     "as_prior",
+    "calibrated",
     "fuse",
     "import_preset",
     "load_model",

@@ -21,6 +21,7 @@ from bigprior.settings import check_seed
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from bigprior.budget import Budget
     from bigprior.degradations import Degradation
     from bigprior.io.pictures import Picture
     from bigprior.progress import Progress
@@ -45,6 +46,9 @@ class Job:
         page: of a photo's file that has several pages or frames, from 1 on.
         samples: how many restorations, from ``seed`` and those after it; the first is the result, the others are saved
             beside it.
+        max_share: of the result's variance, at most so much may be made up, in [0, 1].
+        keep: a mask's file: where it is white, nothing is made up.
+        paint: a grey picture's file, ``phi`` by hand: white = made up.
     """
 
     photo: Path
@@ -55,6 +59,9 @@ class Job:
     output: Output = field(default_factory=Output)
     page: int | None = None
     samples: int = 1
+    max_share: float | None = None
+    keep: Path | None = None
+    paint: Path | None = None
 
     def __post_init__(self) -> None:
         """Names of files may come as text; settings are a copy, which nobody else changes."""
@@ -81,14 +88,18 @@ def check(job: Job) -> Decoded:
     check_seed(job.seed)
     if job.samples < 1:
         raise SettingsError(f"samples is {job.samples}: expected at least 1")
-    files = [value for value in job.settings.values() if isinstance(value, Path)]
-    check_folder(job.folder, overwrite=job.output.overwrite, reads=[job.photo, *files])
+    if job.max_share is not None and not 0 <= job.max_share <= 1:
+        raise SettingsError(
+            f"the share that may be made up is {job.max_share}: expected 0 to 1, such as 0.2 for a fifth"
+        )
+    files = {"keep": job.keep, "paint": job.paint, **job.settings}
+    pictures = {name: value for name, value in files.items() if isinstance(value, Path)}
+    check_folder(job.folder, overwrite=job.output.overwrite, reads=[job.photo, *pictures.values()])
     photo = decode(job.photo, job.page)
     job.output.check(job.photo, photo.size, has_alpha=photo.values.shape[2] in (2, 4))
-    for name, value in job.settings.items():
-        if not isinstance(value, Path):
-            continue
-        if (size := decode(value, job.settings.get("page")).size) != photo.size:
+    for name, value in pictures.items():
+        # A picture that is the photo's own file, as its transparency is, has the photo's page.
+        if (size := decode(value, job.settings.get("page") if name in job.settings else None).size) != photo.size:
             (h, w), (height, width) = size, photo.size
             raise MaskError(
                 f"{name} {value} is {w}x{h} but {job.photo} is {width}x{height}: pass a {name} of the photo's size"
@@ -137,6 +148,28 @@ def measurement_of(job: Job) -> tuple[Picture, Degradation, Tensor]:
     return picture, degradation, y
 
 
+def budget_of(job: Job) -> Budget:
+    """How much may be made up, and where.
+
+    Raises:
+        ImageError: a picture that cannot be read, or ``paint`` has colours.
+        MaskError: ``keep`` is no mask.
+        SettingsError: limits that are none, or two that contradict each other.
+    """
+    from bigprior.budget import Budget
+    from bigprior.io.pictures import read_mask, read_picture
+
+    painted = None if job.paint is None else read_picture(job.paint)
+    if painted is not None and bool((painted.image != painted.image[:, :1]).any()):
+        raise ImageError(f"{job.paint} has colours: expected a grey picture, white = made up, black = measured")
+    keep = None if job.keep is None else read_mask(job.keep, invert=False)
+    phi = None if painted is None else painted.image[:, :1]
+    try:
+        return Budget(job.max_share, keep, phi)
+    except SettingsError as error:
+        raise error if job.paint is None else SettingsError(f"{job.paint}: {error}") from error
+
+
 def run(job: Job, restorer: Restorer, progress: Progress | None = None) -> Restoration:
     """Read the photo, restore it, and save the result in the job's folder.
 
@@ -150,6 +183,7 @@ def run(job: Job, restorer: Restorer, progress: Progress | None = None) -> Resto
     """
     with _timed("read", job):
         picture, degradation, y = measurement_of(job)
+        budget = budget_of(job)
     where = next((tensor.device for tensor in restorer.state_dict().values()), y.device)
     if job.samples > 1 and not restorer.draws:
         raise SettingsError(
@@ -159,7 +193,9 @@ def run(job: Job, restorer: Restorer, progress: Progress | None = None) -> Resto
     for i in range(job.samples):
         with _timed("restored", job):
             part = part_of(progress, i, job.samples)
-            results.append(restorer.restore(y.to(where), degradation.to(where), seed=job.seed + i, progress=part))
+            results.append(
+                restorer.restore(y.to(where), degradation.to(where), seed=job.seed + i, budget=budget, progress=part)
+            )
     with _timed("saved", job):
         _save(results, job, picture, degradation)
     return results[0]

@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from bigprior.calibration.bound import Bound
 from bigprior.io.arrays import to_numpy, to_pil
 from bigprior.io.samples import Array
 from bigprior.noise import Noise
@@ -36,6 +37,7 @@ class Restoration:
         task: the degradation's name.
         provenance: what it takes to make this again: seed, settings, weights.
         noise: what was found or told of it, where a network looked for it.
+        bound: intervals for the true values, with a guarantee; None where nothing was calibrated for how it was made.
     """
 
     restored: Tensor
@@ -51,6 +53,7 @@ class Restoration:
     task: str
     provenance: dict[str, Any] = field(default_factory=dict)
     noise: Noise | None = None
+    bound: Bound | None = None
 
     def __len__(self) -> int:
         """How many pictures."""
@@ -68,9 +71,7 @@ class Restoration:
         names = ("restored", "fidelity", "prior", "measured", "hallucinated", "phi", "share", "measurement")
         codes = {name: code[pictures] for name, code in self.projection.codes.items()}
         history = None if self.projection.history is None else self.projection.history[:, pictures]
-        provenance = dict(self.provenance)
-        if len(provenance.get("sigma", ())) == len(self):
-            provenance["sigma"] = provenance["sigma"][pictures]
+        provenance = _of_some(self.provenance, len(self), pictures)
         return replace(
             self,
             **{name: getattr(self, name)[pictures] for name in names},
@@ -78,6 +79,7 @@ class Restoration:
             projection=Projection(self.projection.image[pictures], codes, history),
             provenance=provenance,
             noise=None if self.noise is None else self.noise[pictures],
+            bound=None if self.bound is None else self.bound[pictures],
         )
 
     def __eq__(self, other: object) -> bool:
@@ -137,3 +139,15 @@ class Restoration:
         from bigprior.report.notebook import slider
 
         return "".join(slider(self[i]) for i in range(len(self)))
+
+
+def _of_some(record: dict[str, Any], count: int, pictures: slice) -> dict[str, Any]:
+    """A record of so many pictures with what it says of each cut to some of them."""
+    cut = dict(record)
+    for name in ("sigma", "bound", "capped"):
+        value = cut.get(name)
+        if isinstance(value, dict):
+            cut[name] = {k: v[pictures] if isinstance(v, list) and len(v) == count else v for k, v in value.items()}
+        elif isinstance(value, list) and len(value) == count:
+            cut[name] = value[pictures]
+    return cut

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from collections.abc import Mapping
 from typing import Any, get_args
 
 import deepinv as dinv
@@ -11,9 +11,11 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from bigprior.budget import Budget, kept
+from bigprior.calibration import Bound, Calibration, Parts
 from bigprior.degradations import Degradation, Measurement, as_degradation
 from bigprior.errors import ImageError, SettingsError
-from bigprior.fusion import Fusion, fuse_in_frame, fuse_pixels
+from bigprior.fusion import Fusion
 from bigprior.io.arrays import NO_SUCH_NOISE, as_picture, described, other_scale
 from bigprior.io.samples import Array
 from bigprior.networks.noise_estimator import NoiseEstimator
@@ -22,10 +24,10 @@ from bigprior.ops.blank import blank
 from bigprior.ops.colour import is_grey
 from bigprior.phi import PhiNetwork
 from bigprior.priors.base import Prior
-from bigprior.priors.hints import wholly_known
 from bigprior.progress import Progress
 from bigprior.restoration import Restoration
 from bigprior.settings import check_seed
+from bigprior.weighing import Sides
 
 
 class Restorer(dinv.models.Reconstructor):  # type: ignore[misc]  # deepinv publishes no types
@@ -41,6 +43,7 @@ class Restorer(dinv.models.Reconstructor):  # type: ignore[misc]  # deepinv publ
         strength: noise is taken for so many times as much as it was told or found to be: more removes more, 0 nothing.
         grain: of the noise, ``fine`` or ``coarse``, if known; by default it is found, as far as ``noise`` finds it.
         provenance: kept in every result.
+        calibration: bounds how far the truth may lie from the restored picture; the caller knows that it fits.
 
     Raises:
         SettingsError: a strength outside 0 to 2, a grain that is none or that nobody looks at, a ``rho`` that is
@@ -57,6 +60,7 @@ class Restorer(dinv.models.Reconstructor):  # type: ignore[misc]  # deepinv publ
         strength: float = 1.0,
         grain: Grain | None = None,
         provenance: dict[str, Any] | None = None,
+        calibration: Calibration | None = None,
     ) -> None:
         super().__init__()
         for network in phi.values() if isinstance(phi, dict) else [phi]:
@@ -73,7 +77,9 @@ class Restorer(dinv.models.Reconstructor):  # type: ignore[misc]  # deepinv publ
         if rho is not None and not 0 <= rho < math.inf:
             raise SettingsError(f"rho is {rho}: expected a number, 0 or more")
         self.rho, self.noise, self.strength, self.grain = rho, noise, strength, grain
-        self.provenance = provenance or {}
+        self.provenance, self.calibration = provenance or {}, calibration
+        #: Why there is no calibration, for a person; None where there is one, or nobody looked for one.
+        self.unbounded: str | None = None
         self.eval()
 
     @property
@@ -93,6 +99,7 @@ class Restorer(dinv.models.Reconstructor):  # type: ignore[misc]  # deepinv publ
         degradation: dinv.physics.Physics,
         *,
         seed: int = 0,
+        budget: Budget | None = None,
         progress: Progress | None = None,
     ) -> Restoration:
         """Restore a batch of measurements of one degradation.
@@ -102,13 +109,15 @@ class Restorer(dinv.models.Reconstructor):  # type: ignore[misc]  # deepinv publ
                 :func:`bigprior.io.arrays.as_picture`.
             degradation: how ``y`` came to be: ours, or deepinv's own ``Denoising``, ``Inpainting`` or ``Decolorize``.
             seed: of the prior's start. The same seed gives the same result.
+            budget: how much may be made up, and where.
             progress: called with (finished, total) units of the prior's work.
 
         Raises:
             ImageError: ``y`` is not a measurement of ``degradation``, or on a scale of 255 or 65535.
             MaskError: a mask of another size.
             SettingsError: no phi network for this task, a physics without a bijection that is known, a seed out of
-                range, or a ``rho`` where phi is known, of the measurement or by the prior.
+                range, a ``rho`` where phi is known, of the measurement or by the prior, or a budget that cannot be
+                kept.
         """
         check_seed(seed)
         physics = as_degradation(degradation)
@@ -116,30 +125,24 @@ class Restorer(dinv.models.Reconstructor):  # type: ignore[misc]  # deepinv publ
         knows_phi = m.known_phi is not None or self.prior.knows_phi
         if knows_phi and self.rho is not None:
             raise SettingsError(f"phi is known in this {physics.name}, so rho says nothing: leave it out")
-        weigher = None if knows_phi else self._weigher(physics)
+        (budget := budget or Budget()).check(m)
+        if not knows_phi and budget.phi is None:
+            self._weigher(physics)  # refused before any work
         projection = self.prior.project(plain, seed=seed, progress=progress)
         prior = projection.image
         if not physics.colours and bool((grey := is_grey(plain.fidelity)).any()):
             # A grey picture was measured grey, and stays so; colours are for colorization to make up.
             prior = torch.where(grey.view(-1, 1, 1, 1), prior.mean(dim=1, keepdim=True), prior)
-        shown, prior = prior, physics.as_measured(prior)
-        lost = None if plain is m else m.hole
-        if knows_phi:
-            known_phi = projection.phi if m.known_phi is None else m.known_phi
-            assert known_phi is not None  # a prior that knows phi says it
-            fused = fuse_pixels(m.fidelity, prior, known_phi if lost is None else torch.where(lost > 0, 1.0, known_phi))
-        else:
-            assert weigher is not None
-            seen = None if plain is m else (plain.fidelity, shown)
-            how: dict[str, Any] = {"rho": self.rho, "measured": physics.measured, "seen": seen}
-            fused = fuse_in_frame(weigher, m.fidelity, prior, lost=lost, **how)
-            if (known := wholly_known(m)) is not None:
-                fused = _kept(fused, m.fidelity, known)
-        record = physics.record(m.y) | self._noise(physics, projection.codes.get("sigma") if found is None else found)
+        sides = Sides.of(m, plain, prior, projection.phi)
+        sigma = projection.codes.get("sigma") if found is None else found
+        fused, capped = self._fused(sides, budget)
+        record = physics.record(m.y) | self._noise(physics, sigma) | ({"capped": capped} if capped else {})
+        bound = self._bound(sides, fused if self.rho is None and not capped else None, projection.codes)
+        record |= {} if bound is None else {"bound": bound.record()}
         return Restoration(
             restored=fused.measured + fused.hallucinated,
             fidelity=m.fidelity,
-            prior=prior,
+            prior=sides.prior,
             measured=fused.measured,
             hallucinated=fused.hallucinated,
             phi=fused.phi,
@@ -150,7 +153,48 @@ class Restorer(dinv.models.Reconstructor):  # type: ignore[misc]  # deepinv publ
             task=physics.name,
             provenance={**self.provenance, "task": physics.name, "seed": seed, "frame": fused.frame, **record},
             noise=None if self.noise is None else plain.noise,
+            bound=bound,
         )
+
+    def _fused(self, sides: Sides, budget: Budget) -> tuple[Fusion, dict[str, Any]]:
+        """The fusion within a budget, and what that kept from being made up; nothing where it asked for nothing."""
+        capped: dict[str, Any] = {}
+        network = None if sides.phi is not None or budget.phi is not None else self._weigher(sides.m.degradation)
+        fidelity = sides.m.fidelity
+        if budget.phi is not None:
+            fused = budget.painted(sides.m, sides.prior)
+            capped["painted_phi"] = [round(float(phi.mean()), 6) for phi in fused.phi]
+        else:
+            fused = sides.fused(network, self.rho)
+        if budget.keep is None and budget.max_share is None:
+            return fused, capped
+        capped["share_without"] = [round(share, 6) for share in fused.share.tolist()]
+        keep = None if budget.keep is None else budget.keep.expand(len(fidelity), -1, -1, -1)
+        if keep is not None:
+            fused = kept(fused, fidelity, keep)
+            capped["keep"] = [round(float(where.mean()), 6) for where in keep]
+        if budget.max_share is not None:
+
+            def fuse(i: int, rho: float) -> Fusion:
+                one = sides[i : i + 1].fused(network, rho)
+                return one if keep is None else kept(one, fidelity[i : i + 1], keep[i : i + 1])
+
+            fused, weights = budget.within(fused, None if network is None else fuse)
+            capped["max_share"] = budget.max_share
+            capped["rho"] = [None if weight is None else float(f"{weight:.4g}") for weight in weights]
+        return fused, capped
+
+    def _bound(self, sides: Sides, fused: Fusion | None, codes: Mapping[str, Tensor]) -> Bound | None:
+        """Intervals for the truth, of the picture as it was calibrated, whatever was made of it then.
+
+        There are none of photographs that have suffered more than those that calibrated.
+        """
+        if self.calibration is None or sides.plain is not sides.m:
+            return None
+        if fused is None:
+            fused = sides.fused(None if sides.phi is not None else self._weigher(sides.m.degradation), None)
+        restored = fused.measured + fused.hallucinated
+        return self.calibration.of(Parts.made(sides.m, restored, sides.prior, fused.phi, codes))
 
     def _measured(
         self, y: Tensor | Array | Image.Image, physics: Degradation
@@ -197,21 +241,6 @@ class Restorer(dinv.models.Reconstructor):  # type: ignore[misc]  # deepinv publ
         if found is None:
             return {}
         return {"sigma": [round(level, 6) for level in found.tolist()], "noise": "found"} | said
-
-
-def _kept(fused: Fusion, fidelity: Tensor, known: Tensor) -> Fusion:
-    """The fusion with the pixels (N, 1, H, W) that are known, 1 = known, as they were measured: phi is 0 there.
-
-    The share of the variance is left as it was, a little above the truth: such pixels are few.
-    """
-    free = 1 - known
-    return replace(
-        fused,
-        measured=torch.where(known > 0, fidelity, fused.measured),
-        hallucinated=fused.hallucinated * free,
-        phi=fused.phi * free,
-        bands=tuple(band * free if band.shape[2:] == free.shape[2:] else band for band in fused.bands),
-    )
 
 
 def _batch(y: Tensor | Array | Image.Image, physics: Degradation) -> Tensor:

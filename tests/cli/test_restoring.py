@@ -33,7 +33,9 @@ def test_restore_writes_layers_that_recompose(run, photo, mask, tmp_path, task):
     assert made["seed"] == 0
     assert set(made["weights"]) == {"generator", "phi"}
     assert set(made["files"]) == FILES | {"layers.tif"}
-    assert out == f"{photo}: {made['task']}, {made['made_up']:.0%} made up -> {tmp_path / 'out'}\n"
+    said, bound = out.splitlines()
+    assert said == f"{photo}: {made['task']}, {made['made_up']:.0%} made up -> {tmp_path / 'out'}"
+    assert bound.startswith("no bound: tiny was not calibrated")
 
 
 def test_several_pictures_are_restored_by_one_call(run, mask, tmp_path):

@@ -83,6 +83,23 @@ class Choices:
     samples: Annotated[
         int, typer.Option(help="So many different answers, of this seed and the next ones; the first is the result.")
     ] = 1
+    max_hallucination: Annotated[
+        float | None,
+        typer.Option(
+            help="At most this share of the result's variance may be made up, 0 to 1: rho is raised as far as needed."
+        ),
+    ] = None
+    keep: Annotated[
+        Path | None, typer.Option(help="A mask of the photo's size: where it is white, nothing is made up.")
+    ] = None
+    paint: Annotated[
+        Path | None,
+        typer.Option(help="phi by hand: a grey picture of the photo's size, white = made up, black = measured."),
+    ] = None
+    calibration: Annotated[
+        Path | None,
+        typer.Option(help="What `bigprior calibrate` wrote, for the result's bounds; the preset's own by default."),
+    ] = None
     device: Device = "cpu"
     output: Annotated[
         Path | None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,11 +43,12 @@ def restore_photos(
         strength, grain: of the noise, see :class:`bigprior.Restorer`.
         note: a line about a result, if there is something to say.
     """
-    from bigprior.jobs import Job, check, measurement_of, run
+    from bigprior.jobs import Job, budget_of, check, measurement_of, run
 
     budget_s, output = None if how.budget is None else seconds(how.budget), how.written()
     placed = folders(photos, how.output, task)
     asked: dict[str, Any] = {"output": output, "page": how.page, "samples": how.samples, "seed": how.seed or 0}
+    asked |= {"max_share": how.max_hallucination, "keep": how.keep, "paint": how.paint}
     jobs = [Job(photo, task, settings_of(photo), folder, **asked) for photo, folder in placed]
     with working("reading"):
         bits = [check(job).bits for job in jobs]  # nothing is written if one of them cannot be read
@@ -57,9 +58,10 @@ def restore_photos(
 
         for job in jobs:
             measurement_of(job)  # nothing is written if one of them is not what it is taken for
+            budget_of(job)
         prior: dict[str, Any] = {"steps": how.steps, "budget_s": budget_s, "paper": how.paper, "vgg": how.vgg}
         fused: dict[str, Any] = {"frame": frame, "rho": rho, "phi": phi, "strength": strength, "grain": grain}
-        fused |= {"samples": how.samples, "device": device_of(how.device)}
+        fused |= {"samples": how.samples, "calibration": how.calibration, "device": device_of(how.device)}
         load = partial(load_restorer, how.preset, task, **prior, **fused)
         restorers = [load(prior=one, trusted=how.trust_prior) for one in priors_of(how.prior, photos)]
         if not restorers[0].draws and (how.seed is not None or how.samples > 1):
@@ -70,13 +72,25 @@ def restore_photos(
         with progress_of(task if len(jobs) == 1 else job.photo.name) as progress:
             result = run(job, restorer, progress)
         OUT.print(f"{job.photo}: {result.task}, {result.mean_share:.0%} made up -> {job.folder}", soft_wrap=True)
-        if said := note(result):
-            OUT.print(said)
-        if depth == 16:
-            kept = output.bits(job.photo.suffix, depth)
-            OUT.print(
-                "16 bits a channel, as the photo" if kept == depth else f"{kept} bits a channel; the photo has 16"
-            )
+        kept = output.bits(job.photo.suffix, depth)
+        for said in (note(result), *_verdict(result, restorer.unbounded), _depth(depth, kept)):
+            if said:
+                OUT.print(said, soft_wrap=True)
+
+
+def _depth(bits: int, kept: int) -> str | None:
+    """What became of a photo's 16 bits a channel."""
+    if bits != 16:
+        return None
+    return "16 bits a channel, as the photo" if kept == bits else f"{kept} bits a channel; the photo has 16"
+
+
+def _verdict(result: Restoration, unbounded: str | None) -> Iterator[str | None]:
+    """How sure the result is, and what of it was kept from being made up."""
+    capped = result.provenance.get("capped", {})
+    if "share_without" in capped:
+        yield f"{capped['share_without'][0]:.0%} would have been made up without your limits"
+    yield unbounded if result.bound is None else result.bound.verdict()
 
 
 def priors_of(prior: Path | None, photos: Sequence[Path]) -> list[Path | None]:

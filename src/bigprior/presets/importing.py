@@ -17,6 +17,7 @@ from bigprior.io.atomic import appearing, check_place, replacing, write_text
 from bigprior.io.weights import fitting, precision_of, read_tensors, read_weights, save_weights, sha256
 from bigprior.networks.generators import GENERATORS
 from bigprior.phi import PhiNetwork
+from bigprior.presets.calibrations import calibration_name
 from bigprior.presets.loading import load_phi
 from bigprior.presets.schema import Preset
 from bigprior.presets.store import home, preset_in
@@ -106,7 +107,12 @@ def _check_vacant(folder: Path, overwrite: bool) -> None:
     if not held:
         return
     parts = preset_in(folder).sha256 if (folder / "preset.json").is_file() else {}
-    if others := sorted(held - {"preset.json", *(f"{part}.safetensors" for part in parts)}):
+    own = {
+        "preset.json",
+        *(f"{part}.safetensors" for part in parts),
+        *(calibration_name(task) for task in DEGRADATIONS),
+    }
+    if others := sorted(held - own):
         raise OutputError(f"{folder} holds {others[0]}, which is no part of a preset: choose another name")
     if not overwrite:
         raise OutputError(f"{folder} holds a preset already: choose another name, or --overwrite to replace it")

@@ -19,6 +19,7 @@ from bigprior.io.weights import digest_of, fitting, read_tensors, read_weights, 
 from bigprior.networks.noise_estimator import NoiseEstimator
 from bigprior.noise import Grain
 from bigprior.phi import PhiNetwork, phi_network
+from bigprior.presets.calibrations import calibration_for
 from bigprior.presets.store import Parts, part_path, preset, preset_names
 from bigprior.priors.anysize import for_any_size
 from bigprior.priors.base import Prior
@@ -100,6 +101,7 @@ def load_restorer(
     grain: Grain | None = None,
     prior: Path | str | nn.Module | None = None,
     trusted: bool = False,
+    calibration: Path | str | None = None,
     device: torch.device | str = "cpu",
 ) -> Restorer:
     """A restorer for pictures of any size.
@@ -115,6 +117,7 @@ def load_restorer(
         prior: in place of the preset: a name in :data:`bigprior.PRIORS`; a model's file, see
             :func:`bigprior.load_model`; a picture's, which is the prior; or a network, see :func:`bigprior.as_prior`.
         trusted: the model's file may run code.
+        calibration: file of a calibration, in place of the preset's own; :attr:`bigprior.Restoration.bound` is by it.
         device: where to compute.
 
     Raises:
@@ -122,7 +125,7 @@ def load_restorer(
             it; a strength of noise where there is none; or a model that cannot do the task, or to which an option says
             nothing.
         UnknownNameError: no such preset or task.
-        WeightsError: weights are missing or foreign.
+        WeightsError: weights are missing or foreign, or a calibration is of others.
     """
     # Long for all that can be asked for, each with a line of its own.
     physics, options = task_of(task), Options(steps, budget_s, paper, vgg, samples)
@@ -143,8 +146,11 @@ def load_restorer(
     # Where colours are made up, a person may know some of them, whatever the prior is.
     noise: dict[str, Any] = {"noise": loaded.noise, "strength": strength, "grain": grain}
     sized = Hinted(loaded.prior) if physics.colours else for_any_size(loaded.prior, physics.placement)
-    made: Restorer = Restorer(sized, network, rho=rho, provenance=provenance, **noise).to(device)
-    return made
+    restorer = Restorer(sized, network, rho=rho, provenance=provenance, **noise)
+    made = {**provenance, "task": physics.name, "strength": strength, "grain": grain}
+    restorer.calibration, restorer.unbounded = calibration_for(made, calibration)
+    restorer.to(device)
+    return restorer
 
 
 def _refuse_idle(physics: type[Degradation], network: PhiNetwork, rho: float | None, strength: float) -> None:

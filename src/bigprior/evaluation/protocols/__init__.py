@@ -6,11 +6,13 @@ from bigprior.degradations.simulation import protocols
 from bigprior.errors import UnknownNameError
 from bigprior.evaluation.protocols.ablations import ablations
 from bigprior.evaluation.protocols.classical import classical
+from bigprior.evaluation.protocols.coverage import coverage, warning
 from bigprior.evaluation.protocols.field import awgn, colours, holes, jpeg, real
 from bigprior.evaluation.protocols.frames import frames
 from bigprior.evaluation.protocols.paper import figure7, gallery, table, table2, table3, table4, table5, tasks
 from bigprior.evaluation.protocols.priors import generator, inversion, samplers
 from bigprior.evaluation.protocols.request import Evaluation, Request
+from bigprior.evaluation.protocols.truth import truth
 from bigprior.registry import Registry
 
 #: Every evaluation by name.
@@ -36,6 +38,9 @@ EVALUATIONS: Registry[Evaluation] = Registry(
         "holes": holes,
         "colours": colours,
         "classical": classical,
+        "coverage": coverage,
+        "warning": warning,
+        "truth": truth,
     },
 )
 

@@ -1,0 +1,46 @@
+"""Coverage, the warning, and the truth of phi, on small pictures."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from bigprior.errors import SettingsError
+from bigprior.evaluation.protocols.coverage import auroc, coverage, warning
+from bigprior.evaluation.protocols.request import Request
+from bigprior.evaluation.protocols.truth import truth
+from bigprior.io.pictures import write_picture
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    for i in range(2):
+        coarse = torch.rand(1, 3, 4, 4, generator=torch.Generator().manual_seed(i))
+        write_picture(tmp_path / f"{i}.png", torch.nn.functional.interpolate(coarse, size=(64, 64), mode="bilinear"))
+    return tmp_path
+
+
+def quiet(done: int, total: int) -> None:
+    assert done <= total
+
+
+def test_area_under_the_curve_is_how_probably_one_is_above_the_other() -> None:
+    assert auroc([1, 2, 3], [4, 5]) == 1
+    assert auroc([4, 5], [1, 2, 3]) == 0
+    assert auroc([1, 1], [1, 1]) == 0.5
+    assert auroc([1, 3], [2]) == 0.5
+
+
+def test_a_preset_that_was_not_calibrated_has_no_coverage(pictures: Path) -> None:
+    for measure in (coverage, warning):
+        with pytest.raises(SettingsError, match="rooms was not calibrated for denoising; `bigprior calibrate"):
+            measure(Request(pictures, preset="rooms"), quiet)
+
+
+@pytest.mark.slow
+def test_every_map_is_measured_in_and_out_of_domain(pictures: Path) -> None:
+    found = truth(Request(pictures, steps=1), quiet)
+    for task in ("denoising", "colorization", "inpainting"):
+        for kind in ("photographs", "drawings"):
+            assert found[task][kind].keys() >= {"made_up", "phi", "spread"}
+            assert all(row["area"] >= -1e-9 for row in found[task][kind].values())
