@@ -88,7 +88,7 @@ def _depth(bits: int, kept: int) -> str | None:
 def _verdict(result: Restoration, unbounded: str | None) -> Iterator[str | None]:
     """How sure the result is, and what of it was kept from being made up."""
     capped = result.provenance.get("capped", {})
-    if "share_without" in capped:
+    if "share_without" in capped and abs(capped["share_without"][0] - result.mean_share) > 1e-6:
         yield f"{capped['share_without'][0]:.0%} would have been made up without your limits"
     yield unbounded if result.bound is None else result.bound.verdict()
 
