@@ -6,7 +6,7 @@ DATA ?= ../shared
 # Threads that wait sleep, so that a busy machine is no slower than it has to be; see bigprior/threads.py.
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: demo test test-slow check docs sdist-test format results results-slow results-field dncnn generators table2-authors-priors clean
+.PHONY: schema demo test test-slow check docs sdist-test format results results-slow results-field dncnn generators table2-authors-priors clean
 
 demo: $(VENV)/installed
 	$(BIN)/bigprior demo --overwrite
@@ -39,6 +39,10 @@ sdist-test: $(VENV)/installed
 		> "$$($(UNPACKED)/.venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/beside.pth"
 	$(UNPACKED)/.venv/bin/pip install --quiet --no-deps $(UNPACKED)
 	cd $(UNPACKED) && .venv/bin/python -m pytest tests
+
+# The form of restoration.json, of which the source is a class.
+schema: $(VENV)/installed
+	$(BIN)/python -m bigprior.report > docs/reference/restoration.schema.json
 
 format: $(VENV)/installed
 	$(BIN)/ruff format src tests benchmarks examples docs/docstrings.py

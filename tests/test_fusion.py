@@ -267,10 +267,23 @@ def test_bands_that_are_measured_are_not_asked_for() -> None:
     y, prior = torch.rand(2, 1, 3, 8, 8)
     fused = fuse_in_frame(ConstantPhi(1.0, "luminance"), y, prior, measured=["luminance"])
     assert [float(band.mean()) for band in fused.bands] == [0, 1]
-    w = frame("luminance")
-    bands_ = w.analyse(fused.measured + fused.hallucinated)
-    torch.testing.assert_close(bands_[0], w.analyse(y)[0], atol=1e-6, rtol=0)
-    torch.testing.assert_close(bands_[1], w.analyse(prior)[1], atol=1e-6, rtol=0)
+    w = frame("luminance").parts
+    luminance, offset = w.analyse(fused.measured + fused.hallucinated)
+    torch.testing.assert_close(luminance, w.analyse(y)[0], atol=1e-6, rtol=0)
+    torch.testing.assert_close(offset, w.analyse(prior)[1], atol=1e-6, rtol=0)
+
+
+def test_brightness_is_measured_and_colour_made_up_and_grey_has_none() -> None:
+    grey = (0.4 + 0.2 * torch.rand(1, 1, 16, 16)).expand(-1, 3, -1, -1).contiguous()
+    tint = torch.tensor([0.3, -0.1, -0.25]).view(1, 3, 1, 1) * torch.linspace(0, 0.5, 16)
+    for phi in (0.3, 1.0):
+        fused = fuse_in_frame(ConstantPhi(phi, "luminance"), grey, grey + tint, measured=["luminance"])
+        assert torch.equal(fused.measured, grey)  # and so looks grey, not green
+        assert [float(fused.kinds[kind]) for kind in ("luminance", "chrominance")] == [0, 1]
+        across = fused.phi[0, 0].mean(dim=0)  # the map follows how strong the colour is
+        assert across[0] == 0 and torch.corrcoef(torch.stack([across, torch.linspace(0, 1, 16)]))[0, 1] > 0.95
+    none = fuse_in_frame(ConstantPhi(1.0, "luminance"), grey, grey, measured=["luminance"])
+    assert float(none.share) == float(none.phi.max()) == float(none.kinds["chrominance"]) == 0
 
 
 @pytest.mark.parametrize("channels", [1, 3])

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from bigprior.noise import Noise
     from bigprior.phi import PHI_NETWORKS, ConstantPhi, PhiNetwork
     from bigprior.presets.importing import import_preset
-    from bigprior.presets.loading import load_phi, load_prior, load_restorer
+    from bigprior.presets.loading import load_phi, load_prior, load_restorer, load_weigher
     from bigprior.presets.store import preset_names
     from bigprior.priors.anysize import AnySize
     from bigprior.priors.base import Prior, Projection
@@ -63,6 +63,10 @@ if TYPE_CHECKING:
     from bigprior.priors.ownrange import InOwnRange
     from bigprior.priors.precomputed import PrecomputedPrior
     from bigprior.progress import Progress
+    from bigprior.provenance.audit import audit
+    from bigprior.provenance.loading import load
+    from bigprior.provenance.recompose import recompose
+    from bigprior.provenance.verify import Verdict, verify
     from bigprior.registry import Registry
     from bigprior.report.folder import save_restoration as save
     from bigprior.restoration import Restoration
@@ -92,7 +96,7 @@ _HOMES = {
     "noise": "Noise",
     "phi": "PHI_NETWORKS ConstantPhi PhiNetwork",
     "presets.importing": "import_preset",
-    "presets.loading": "load_phi load_prior load_restorer",
+    "presets.loading": "load_phi load_prior load_restorer load_weigher",
     "presets.store": "preset_names",
     "priors.anysize": "AnySize",
     "priors.base": "Prior Projection",
@@ -112,6 +116,10 @@ _HOMES = {
     "priors.ownrange": "InOwnRange",
     "priors.precomputed": "PrecomputedPrior",
     "progress": "Progress",
+    "provenance.audit": "audit",
+    "provenance.loading": "load",
+    "provenance.recompose": "recompose",
+    "provenance.verify": "Verdict verify",
     "registry": "Registry",
     "report.folder": "save",
     "restoration": "Restoration",
@@ -194,24 +202,30 @@ __all__ = [
     "Takes",
     "UnknownNameError",
     "UntrainedPrior",
+    "Verdict",
     "WeightsError",
     "WithWhite",
     "__version__",
     "as_degradation",
     "as_prior",
+    "audit",
     "calibrated",
     "fuse",
     "import_preset",
+    "load",
     "load_model",
     "load_phi",
     "load_prior",
     "load_restorer",
+    "load_weigher",
     "preset_names",
     "read_layers",
     "read_mask",
     "read_picture",
+    "recompose",
     "save",
     "terms",
+    "verify",
     "write_picture",
 ]
 

@@ -163,10 +163,37 @@ class UndecimatedFrame:
         return turned(x, OPPONENT.T)
 
 
+class OffsetFrame:
+    """Luminance, and how far each pixel is from the grey of its luminance: oblique axes, whose first is grey itself.
+
+    No isometry, and so none to weigh in; but a grey picture has no offset, and its luminance is the picture, bit for
+    bit, where the orthonormal axes of :class:`LuminanceFrame` leave part of any grey among the colours.
+    """
+
+    name: ClassVar[str] = "offset"
+    bands: tuple[Band, ...] = (
+        Band("luminance", 3, 1, shared=True),
+        Band("chrominance", 2, 1, shared=True, signal="difference"),
+    )
+
+    def analyse(self, x: Tensor) -> Bands:
+        """The grey picture of the same luminance (N, 3, H, W), and the offset from it, in its plane, (N, 2, H, W)."""
+        luminance = (x * x.new_tensor(LUMINANCE).view(1, 3, 1, 1)).sum(dim=1, keepdim=True)
+        # Rounding gives a grey pixel another luminance than its own.
+        grey = torch.where((x == x[:, :1]).all(dim=1, keepdim=True), x[:, :1], luminance).expand_as(x)
+        return [grey, turned(x - grey, _LUMINANCE[1:])]
+
+    def synthesise(self, bands: Sequence[Tensor], height: int, width: int) -> Tensor:
+        """From bands as :meth:`analyse` gives them."""
+        return bands[0] + turned(bands[1], _LUMINANCE[1:].T)
+
+
 class LuminanceFrame:
     """Luminance along (0.299, 0.587, 0.114), which a colorization knows, and the two colours orthogonal to it."""
 
     name: ClassVar[str] = "luminance"
+    #: What the two terms are told apart in, once they are weighed: see :func:`bigprior.fusion.fuse_in_frame`.
+    parts: ClassVar[Frame] = OffsetFrame()
     bands: tuple[Band, ...] = (
         Band("luminance", 1, 1, shared=True),
         Band("chrominance", 2, 1, shared=True, signal="difference"),

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field, replace
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from bigprior.frames import Band, PixelFrame
+from bigprior.frames import Band, Frame, PixelFrame
 from bigprior.frames import frame as make_frame
 from bigprior.ops.tiling import Index, windows
 from bigprior.phi import PhiNetwork
@@ -32,6 +32,16 @@ def terms(fidelity: Tensor, prior: Tensor, phi: Tensor) -> tuple[Tensor, Tensor]
     return (1 - phi) * fidelity, phi * prior
 
 
+def terms_of_result(fidelity: Tensor, restored: Tensor, phi: Tensor) -> tuple[Tensor, Tensor]:
+    """Both terms of what is restored already: what is measured, and all that it has beside that."""
+    measured = (1 - phi) * fidelity
+    return measured, restored - measured
+
+
+#: The two terms of coefficients, of ``g_inv(y)``, of another picture, and ``phi``.
+Split = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
+
+
 @dataclass(frozen=True)
 class Fusion:
     """Two pictures fused in a frame.
@@ -41,9 +51,12 @@ class Fusion:
         measured: what comes from the fidelity term, ``W^T (1 - phi) W g_inv(y)``, (N, 3, H, W).
         hallucinated: what comes from the prior, ``W^T phi W G(z*)``, (N, 3, H, W); their sum is the restored picture.
         phi: the prior's share of each pixel, (N, 1 or 3, H, W) in [0, 1]. Pixel by pixel it is ``phi`` itself; in
-            other frames, the share of the energy of the coefficients that cover the pixel, the mean colour apart.
+            other frames, the share of the energy of the coefficients that cover the pixel, the mean colour apart; where
+            colour was lost, how strong the colour that was added is beside the pixel's light.
         bands: ``phi`` itself, band by band; where squares overlap, the mean of a band's channels.
-        share: of the variance of the restored picture, what comes from the prior, (N,).
+        share: of the variance of the restored picture, what comes from the prior, (N,). Where something else stands for
+            what was not measured, such as grey for colours, all that was added to it comes from the prior.
+        kinds: the same of each kind of bands alone, (N,); 0 where a picture has nothing of it.
     """
 
     frame: str
@@ -52,6 +65,7 @@ class Fusion:
     phi: Tensor
     bands: tuple[Tensor, ...]
     share: Tensor
+    kinds: dict[str, Tensor] = field(default_factory=dict)
 
 
 @torch.no_grad()
@@ -65,8 +79,12 @@ def fuse_in_frame(
     lost: Tensor | None = None,
     seen: tuple[Tensor, Tensor] | None = None,
     tile: int = 512,
+    split: Split = terms,
 ) -> Fusion:
     """Fuse pictures of any size in the frame of a phi network, in bounded memory.
+
+    Where the frame has ``parts``, another frame with bands at the same places, what was weighed is told apart in that:
+    grey is then grey, and not partly a colour that nobody added.
 
     Args:
         network: weighs, in its own frame.
@@ -78,9 +96,11 @@ def fuse_in_frame(
         seen: both pictures as the network knows such, if ``fidelity`` and ``prior`` are on another scale, such as that
             of light: a smooth scale is a factor nearby, by which a share of coefficients does not change.
         tile: side of what is fused at once, each seen as far around as the network looks, so that tiles leave no seam.
+        split: the two terms of coefficients; :func:`terms_of_result` where ``prior`` is restored already.
     """
-    # Long for its options, and since all that is summed over a picture is summed in one walk.
+    # Long for what one walk over the tiles gathers: both parts, phi, and its shares of all, of pixels and of kinds.
     frame = make_frame(network.frame)
+    parts_of: Frame = getattr(frame, "parts", frame)
     if lost is not None:
         fidelity = torch.where(lost > 0, prior, fidelity)
     mean, known = centre(prior), (fidelity, prior) if seen is None else seen
@@ -92,7 +112,8 @@ def fuse_in_frame(
     halo = -(-farthest // coarsest) * coarsest
     parts = torch.empty_like(prior), torch.empty_like(prior)
     energies = torch.zeros_like(prior[:, :1]), torch.zeros_like(prior[:, :1])  # of all, and of what is made up
-    total = torch.zeros(2, len(prior), dtype=torch.float64)  # not every device has doubles
+    total = torch.zeros(len(frame.bands), 2, len(prior), dtype=torch.float64)  # not every device has doubles
+    stands_in = any(band.signal == "difference" for band in parts_of.bands)
     bands: list[Tensor] = []
     for window in windows(height, width, tile, halo):
         shown, kept, inner = window.shown, window.tile, window.inner
@@ -102,16 +123,21 @@ def fuse_in_frame(
                 1 - (1 - p) * (1 - _covered(lost[shown], band, p.shape[2:]))
                 for p, band in zip(phi, frame.bands, strict=True)
             ]
-        constant = frame.analyse(mean.expand_as(prior[shown]))
-        analysed = [frame.analyse(x[shown]) for x in (fidelity, prior)]
+        constant = parts_of.analyse(mean.expand_as(prior[shown]))
+        analysed = [parts_of.analyse(x[shown]) for x in (fidelity, prior)]
         weighted = []
-        for i, (band, c, f, p) in enumerate(zip(frame.bands, constant, *analysed, strict=True)):
+        for i, (band, c, f, p) in enumerate(zip(parts_of.bands, constant, *analysed, strict=True)):
             p_phi = torch.zeros_like(phi[i]) if band.kind in measured else phi[i]
-            weighted.append(terms(f, p, p_phi))
-            energy = (sum(weighted[i]) - c).square()
-            for j, part in enumerate((energy, p_phi * energy)):
-                total[j] += _inside(part, inner, band.step, coarsest).sum(dim=(1, 2, 3)).cpu().double()
-                energies[j][kept] += _spread(part.sum(dim=1, keepdim=True), band, prior[shown].shape[2:])[inner]
+            weighted.append(split(f, p, p_phi))
+            of_all = _energies(band, weighted[i], p_phi, c)
+            for j, part in enumerate(of_all):
+                total[i, j] += _inside(part, inner, band.step, coarsest).sum(dim=(1, 2, 3)).cpu().double()
+            strengths = [part.sum(dim=1, keepdim=True) for part in of_all]
+            if stands_in:  # as strong as it looks: squares of pale colours are next to nothing
+                strengths = [part.sum(dim=1, keepdim=True) for part in _energies(band, weighted[i], p_phi, 0)]
+                strengths = [part / strengths[0].sqrt().clamp_min(1e-6) for part in strengths]
+            for j, part in enumerate(strengths):
+                energies[j][kept] += _spread(part, band, prior[shown].shape[2:])[inner]
             if len(bands) == i:
                 places = (-(-side // coarsest) * coarsest // band.step for side in (height, width))
                 bands.append(p_phi.new_zeros(len(prior), 1 if overlaps else p_phi.shape[1], *places))
@@ -120,16 +146,18 @@ def fuse_in_frame(
             own = _inside(own, inner, band.step, coarsest)
             bands[i][..., top : top + own.shape[2], left : left + own.shape[3]] = own
         for part, of_bands in zip(parts, zip(*weighted, strict=True), strict=True):
-            part[kept] = frame.synthesise(of_bands, *prior[shown].shape[2:])[inner]
+            part[kept] = parts_of.synthesise(of_bands, *prior[shown].shape[2:])[inner]
     of_pixels = bands[0] if len(bands) == 1 else (energies[1] / energies[0].clamp_min(1e-12)).clamp_(0, 1)
-    share = (total[1] / total[0].clamp_min(1e-12)).to(prior)
-    fused = Fusion(frame.name, *parts, of_pixels, tuple(bands), share)
+    kinds: dict[str, Tensor] = {}
+    for kind in dict.fromkeys(band.kind for band in frame.bands):
+        kinds[kind] = _share(total[[band.kind == kind for band in frame.bands]].sum(dim=0)).to(prior)
+    fused = Fusion(frame.name, *parts, of_pixels, tuple(bands), _share(total.sum(dim=0)).to(prior), kinds)
     return fused if lost is None else _all_made_up(fused, lost > 0)
 
 
-def fuse_pixels(fidelity: Tensor, prior: Tensor, phi: Tensor) -> Fusion:
+def fuse_pixels(fidelity: Tensor, prior: Tensor, phi: Tensor, split: Split = terms) -> Fusion:
     """Fuse pictures pixel by pixel with a ``phi`` (N, 1 or 3, H, W) that is known; the parts are Eq. 5's."""
-    measured, hallucinated = terms(fidelity, prior, phi)
+    measured, hallucinated = split(fidelity, prior, phi)
     restored = measured + hallucinated
     energy = (restored - centre(restored)).double().square()
     share = (phi * energy).sum(dim=(1, 2, 3)) / energy.sum(dim=(1, 2, 3)).clamp_min(1e-12)
@@ -153,6 +181,25 @@ def _covered(lost: Tensor, band: Band, places: Sequence[int]) -> Tensor:
         return F.avg_pool2d(lost, band.side, stride=1, padding=around, count_include_pad=False)
     height, width = (count * band.step - side for count, side in zip(places, lost.shape[2:], strict=True))
     return F.avg_pool2d(F.pad(lost, (0, width, 0, height)), band.step)
+
+
+def _share(total: Tensor) -> Tensor:
+    """What is made up, of all and of that, (2, N): (N,)."""
+    return total[1] / total[0].clamp_min(1e-12)
+
+
+def _energies(band: Band, parts: tuple[Tensor, Tensor], phi: Tensor, constant: Tensor | int) -> tuple[Tensor, Tensor]:
+    """The energy of a band's fused coefficients, (N, C, h, w), around ``constant``, and what of it is made up.
+
+    Where something else stands for what was not measured, and the measurement has none of its own, all of it is made
+    up, however much of what the prior offered was taken.
+    """
+    measured, hallucinated = parts
+    if band.signal == "prior":
+        energy = (measured + hallucinated - constant).square()
+        return energy, phi * energy
+    energy = (measured + hallucinated).square()
+    return energy, torch.where((measured == 0).all(dim=1, keepdim=True), 1, phi) * energy
 
 
 def _inside(coefficients: Tensor, inner: Index, step: int, coarsest: int) -> Tensor:

@@ -96,6 +96,10 @@ def check(job: Job) -> Decoded:
     pictures = {name: value for name, value in files.items() if isinstance(value, Path)}
     check_folder(job.folder, overwrite=job.output.overwrite, reads=[job.photo, *pictures.values()])
     photo = decode(job.photo, job.page)
+    if job.output.sign is not None:
+        from bigprior.report.credentials import check_pair  # which asks the degradations, and so loads torch
+
+        check_pair(*job.output.sign)
     job.output.check(job.photo, photo.size, has_alpha=photo.values.shape[2] in (2, 4))
     for name, value in pictures.items():
         # A picture that is the photo's own file, as its transparency is, has the photo's page.
@@ -197,13 +201,29 @@ def run(job: Job, restorer: Restorer, progress: Progress | None = None) -> Resto
                 restorer.restore(y.to(where), degradation.to(where), seed=job.seed + i, budget=budget, progress=part)
             )
     with _timed("saved", job):
-        _save(results, job, picture, degradation)
+        _save(results, job, picture, degradation, {"agreement": agreement(results[0].restored, y, degradation)})
     return results[0]
 
 
-def _save(results: Sequence[Restoration], job: Job, picture: Picture, degradation: Degradation) -> None:
+def agreement(restored: Tensor, y: Tensor, degradation: Degradation) -> dict[str, float] | None:
+    """How far ``f`` of a restored picture (1, 3, H, W), as a file holds it, is from the measurement.
+
+    Returns:
+        ``rms`` and ``max`` of the difference, on the scale of [0, 1]; None where nobody knows ``f``.
+    """
+    try:
+        off = (degradation.measure(y).f(restored.to(y).clamp(0, 1)) - y).double()
+    except BigpriorError:  # such as of a hole that nobody knows
+        return None
+    return {"rms": float(off.square().mean().sqrt()), "max": float(off.abs().max())}
+
+
+def _save(
+    results: Sequence[Restoration], job: Job, picture: Picture, degradation: Degradation, said: dict[str, Any]
+) -> None:
     """Write the result, and others beside it, as the photo was: its bits, alpha, profile, and grey if it stayed so."""
     from bigprior.ops.resampling import resized
+    from bigprior.report.record import settings_said, source_of
 
     result, *others = results
     size = result.restored.shape[2:]
@@ -211,6 +231,8 @@ def _save(results: Sequence[Restoration], job: Job, picture: Picture, degradatio
     grey = picture.is_grey and not degradation.colours
     if alpha is not None and alpha.shape[2:] != size:  # the photo was a smaller measurement of its picture
         alpha = resized(alpha, *size)
+    said["input"] = source_of(job.photo, job.page).model_dump()
+    said["settings_of_task"] = settings_said(job.settings)
     output = {field.name: getattr(job.output, field.name) for field in fields(job.output)}
     result.save(
         job.folder,
@@ -222,6 +244,8 @@ def _save(results: Sequence[Restoration], job: Job, picture: Picture, degradatio
         metadata=picture.metadata,
         others=others,
         beside=degradation.shown(),
+        said=said,
+        photo=job.photo,
         **output,
     )
 

@@ -38,6 +38,8 @@ class Restoration:
         provenance: what it takes to make this again: seed, settings, weights.
         noise: what was found or told of it, where a network looked for it.
         bound: intervals for the true values, with a guarantee; None where nothing was calibrated for how it was made.
+        kinds: ``share`` of each kind of the frame's bands alone, (N,): of a colorized picture, 0 of its ``luminance``
+            and 1 of its ``chrominance``.
     """
 
     restored: Tensor
@@ -54,6 +56,7 @@ class Restoration:
     provenance: dict[str, Any] = field(default_factory=dict)
     noise: Noise | None = None
     bound: Bound | None = None
+    kinds: dict[str, Tensor] = field(default_factory=dict)
 
     def __len__(self) -> int:
         """How many pictures."""
@@ -80,6 +83,7 @@ class Restoration:
             provenance=provenance,
             noise=None if self.noise is None else self.noise[pictures],
             bound=None if self.bound is None else self.bound[pictures],
+            kinds={kind: share[pictures] for kind, share in self.kinds.items()},
         )
 
     def __eq__(self, other: object) -> bool:

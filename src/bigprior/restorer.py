@@ -129,11 +129,7 @@ class Restorer(dinv.models.Reconstructor):  # type: ignore[misc]  # deepinv publ
         if not knows_phi and budget.phi is None:
             self._weigher(physics)  # refused before any work
         projection = self.prior.project(plain, seed=seed, progress=progress)
-        prior = projection.image
-        if not physics.colours and bool((grey := is_grey(plain.fidelity)).any()):
-            # A grey picture was measured grey, and stays so; colours are for colorization to make up.
-            prior = torch.where(grey.view(-1, 1, 1, 1), prior.mean(dim=1, keepdim=True), prior)
-        sides = Sides.of(m, plain, prior, projection.phi)
+        sides = Sides.of(m, plain, _grey_where_measured(plain, projection.image), projection.phi)
         sigma = projection.codes.get("sigma") if found is None else found
         fused, capped = self._fused(sides, budget)
         record = physics.record(m.y) | self._noise(physics, sigma) | ({"capped": capped} if capped else {})
@@ -154,6 +150,7 @@ class Restorer(dinv.models.Reconstructor):  # type: ignore[misc]  # deepinv publ
             provenance={**self.provenance, "task": physics.name, "seed": seed, "frame": fused.frame, **record},
             noise=None if self.noise is None else plain.noise,
             bound=bound,
+            kinds=fused.kinds,
         )
 
     def _fused(self, sides: Sides, budget: Budget) -> tuple[Fusion, dict[str, Any]]:
@@ -241,6 +238,13 @@ class Restorer(dinv.models.Reconstructor):  # type: ignore[misc]  # deepinv publ
         if found is None:
             return {}
         return {"sigma": [round(level, 6) for level in found.tolist()], "noise": "found"} | said
+
+
+def _grey_where_measured(m: Measurement, prior: Tensor) -> Tensor:
+    """A grey picture was measured grey, and stays so; colours are for colorization to make up."""
+    if m.degradation.colours or not bool((grey := is_grey(m.fidelity)).any()):
+        return prior
+    return torch.where(grey.view(-1, 1, 1, 1), prior.mean(dim=1, keepdim=True), prior)
 
 
 def _batch(y: Tensor | Array | Image.Image, physics: Degradation) -> Tensor:

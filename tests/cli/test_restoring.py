@@ -13,7 +13,8 @@ from bigprior.fusion import fuse
 from bigprior.io.layers import read_layers
 from bigprior.io.pictures import read_picture, write_picture
 
-FILES = {f"{name}.png" for name in ("restored", "fidelity", "prior", "phi", "heatmap", "panel")} | {"restoration.json"}
+FILES = {f"{name}.png" for name in ("restored", "fidelity", "prior", "phi", "heatmap", "panel")}
+FILES |= {"report.html", "restoration.json"}
 
 
 @pytest.mark.parametrize("task", ["denoise", "colorize", "inpaint"])
@@ -32,7 +33,7 @@ def test_restore_writes_layers_that_recompose(run, photo, mask, tmp_path, task):
     assert made["preset"] == "tiny"
     assert made["seed"] == 0
     assert set(made["weights"]) == {"generator", "phi"}
-    assert set(made["files"]) == FILES | {"layers.tif"}
+    assert set(made["files"]) == (FILES | {"layers.tif"}) - {"restoration.json"}
     said, bound = out.splitlines()
     assert said == f"{photo}: {made['task']}, {made['made_up']:.0%} made up -> {tmp_path / 'out'}"
     assert bound.startswith("no bound: tiny was not calibrated")

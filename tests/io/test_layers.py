@@ -93,3 +93,49 @@ def test_foreign_files_are_no_layers(tmp_path, pixels):
     for name in ("a.tif", "b.tif", "c.png", "d.tif", "none.tif"):
         with pytest.raises(ImageError, match=name):
             read_layers(tmp_path / name)
+
+
+def others(path, name):
+    """A layer as another library reads it from a container, (H, W) or (H, W, 3)."""
+    letters = "Y" if name == "phi" else "RGB"
+    if path.suffix == ".npz":
+        return np.load(path)[name]
+    if path.suffix == ".exr":
+        with pytest.importorskip("OpenEXR").File(str(path), separate_channels=True) as file:
+            return np.stack([file.channels()[f"{name}.{letter}"].pixels for letter in letters], -1).squeeze()
+    if path.suffix == ".psd":
+        psd = pytest.importorskip("psd_tools").PSDImage.open(path)
+        values = next(layer for layer in psd if layer.name == name).numpy("color")
+        return values[:, :, 0] if name == "phi" else values
+    if path.name.endswith(".ome.tif"):
+        with tifffile.TiffFile(path) as tiff:
+            names = tifffile.xml2dict(tiff.ome_metadata)["OME"]["Image"]["Pixels"]["Channel"]
+        at = [channel["Name"] for channel in names]
+        return np.stack([tifffile.imread(path)[at.index(f"{name}.{letter}")] for letter in letters], -1).squeeze()
+    return tifffile.imread(path, key=["measured", "hallucinated", "phi"].index(name))
+
+
+@pytest.mark.parametrize("kind", ["layers.tif", "layers.npz", "layers.exr", "layers.psd", "layers.ome.tif"])
+@pytest.mark.parametrize("half", [False, True])
+def test_every_container_holds_the_same_numbers(tmp_path, kind, half):
+    for needed in {"layers.exr": ["OpenEXR"], "layers.psd": ["psd_tools"]}.get(kind, []):
+        pytest.importorskip(needed, reason=f"{needed} is not installed: pip install 'bigprior[layers]'")
+    layers = {name: 2 * torch.randn(1, 3, 7, 9) for name in ("measured", "hallucinated")} | {
+        "phi": torch.rand(1, 1, 7, 9)
+    }
+    layers = {name: layer.half() if half else layer for name, layer in layers.items()}
+    write_layers(tmp_path / kind, layers | ({} if half else {"band-1": torch.rand(1, 1, 3, 4)}))
+    again = read_layers(tmp_path / kind)
+    assert set(layers) <= set(again)
+    for name, layer in layers.items():
+        assert torch.equal(again[name], layer.float()), name
+        np.testing.assert_array_equal(others(tmp_path / kind, name), layer[0].permute(1, 2, 0).squeeze())
+    (tmp_path / kind).write_bytes((tmp_path / kind).read_bytes()[:100])
+    with pytest.raises(ImageError, match="truncated or damaged"):
+        read_layers(tmp_path / kind)
+
+
+def test_a_container_whose_library_is_missing_is_one_line(tmp_path, monkeypatch):
+    monkeypatch.setattr("bigprior.io.containers.find_spec", lambda name: None)
+    with pytest.raises(SettingsError, match=r"\.exr needs OpenEXR: pip install 'bigprior\[layers\]'"):
+        write_layers(tmp_path / "layers.exr", {"phi": torch.zeros(1, 1, 2, 2)})

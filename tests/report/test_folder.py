@@ -23,7 +23,7 @@ def restoration(height=20, width=30, phi=0.25):
 def test_every_layer_is_written(tmp_path):
     result = restoration()
     paths = save_restoration(result, tmp_path / "out", bits=16, layers="float")
-    assert set(paths) == {"restored", "fidelity", "prior", "phi", "heatmap", "panel", "layers", "json"}
+    assert set(paths) == {"restored", "fidelity", "prior", "phi", "heatmap", "panel", "report", "layers", "json"}
     assert all(path.is_file() for path in paths.values())
     assert (read_picture(paths["restored"]).image - result.restored).abs().max() <= 0.5 / 65535 + 1e-7
     layers = read_layers(paths["layers"])
@@ -62,3 +62,11 @@ def test_the_description_says_how_it_was_made():
     assert made["frame"] == "pixel"
     assert (made["width"], made["height"]) == (30, 20)
     assert {"python", "bigprior", "torch", "deepinv"} <= set(made["versions"])
+
+
+@pytest.mark.slow
+def test_what_is_written_by_default_is_at_most_four_times_the_photograph(tmp_path):
+    y = torch.rand(1, 3, 2000, 3000)  # noise, of which no format makes less
+    prior = PrecomputedPrior(torch.rand_like(y))
+    paths = Restorer(prior, ConstantPhi(0.25)).restore(y, Denoising()).save(tmp_path / "out")
+    assert sum(path.stat().st_size for path in paths.values()) <= 4 * y.numel()

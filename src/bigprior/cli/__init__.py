@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from bigprior.cli.auditing import audit, recompose, verify
 from bigprior.cli.calibrating import calibrate
 from bigprior.cli.colorize import colorize
 from bigprior.cli.demo import demo
@@ -36,7 +37,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (denoise, inpaint, colorize, restore, demo, train, calibrate, evaluate, results):
+for command in (
+    *(denoise, inpaint, colorize, restore, verify, audit, recompose),
+    *(demo, train, calibrate, evaluate, results),
+):
     app.command()(command)
 app.add_typer(priors, name="priors")
 listening(app)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from inspect import Parameter
@@ -116,6 +117,9 @@ class Choices:
     only: Annotated[
         str, typer.Option(help="Which results, with commas, beside restoration.json, which says how they were made.")
     ] = ",".join(PARTS)
+    tratteggio: Annotated[
+        bool, typer.Option("--tratteggio", help="Also tratteggio.png: what is made up drawn as fine lines.")
+    ] = False
     format: Annotated[
         str | None, typer.Option(help="Of the pictures: png, tiff, jpg or webp; by default the photo's, if lossless.")
     ] = None
@@ -125,6 +129,16 @@ class Choices:
             help="layers.tif: none; half, 16 bits; or float, where what is measured and made up sums exactly."
         ),
     ] = "none"
+    layers_as: Annotated[
+        str, typer.Option(help="Another file for the layers: npz, exr, psd or ome (OME-TIFF) in place of tiff.")
+    ] = "tiff"
+
+    sign: Annotated[
+        tuple[Path, Path] | None,
+        typer.Option(
+            metavar="CERT KEY", help="Sign the restored picture (C2PA): a certificate chain and its key, in PEM."
+        ),
+    ] = None
 
     def written(self) -> Output:
         """What of a restoration is written.
@@ -133,7 +147,9 @@ class Choices:
             SettingsError: a name that says nothing.
         """
         parts = tuple(part.strip() for part in self.only.split(",") if part.strip())
-        return Output(parts, self.format, self.layers, self.overwrite)
+        if self.tratteggio and "tratteggio" not in parts:
+            parts += ("tratteggio",)
+        return Output(parts, self.format, self.layers, self.layers_as, self.overwrite, self.sign)
 
 
 def with_choices(command: Callable[..., None]) -> Callable[..., None]:
@@ -165,3 +181,12 @@ def by_task(option: str, items: list[str] | None) -> Iterator[tuple[str, str]]:
 
     for task, value in pairs(option, items, "TASK=VALUE, the task by its name or as the command is called"):
         yield task_of(task).name, value
+
+
+def value_of(text: str) -> Any:
+    """A number or a truth as such, all else as text: ``3``, ``0.5``, ``true``, ``bicubic``."""
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return text
+    return value if isinstance(value, int | float) else text

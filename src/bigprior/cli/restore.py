@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from bigprior.cli.options import Choices, FrameName, GrainName, Photos, Rho, Strength, pairs, with_choices
+from bigprior.cli.options import Choices, FrameName, GrainName, Photos, Rho, Strength, pairs, value_of, with_choices
 from bigprior.cli.restoring import restore_photos
 
 
@@ -29,16 +28,7 @@ def restore(
     phi: Annotated[Path | None, typer.Option(help="A phi network's file, in place of the preset's.")] = None,
 ) -> None:
     """Restore photographs that have suffered any registered degradation, such as one that another package offers."""
-    given = {name: _value(text) for name, text in pairs("set", settings, "KEY=VALUE")}
+    given = {name: value_of(text) for name, text in pairs("set", settings, "KEY=VALUE")}
     restore_photos(
         degradation, photos, how, lambda _: given, frame=frame, rho=rho, phi=phi, strength=strength, grain=grain
     )
-
-
-def _value(text: str) -> Any:
-    """A number or a truth as such, all else as text: ``3``, ``0.5``, ``true``, ``bicubic``."""
-    try:
-        value = json.loads(text)
-    except ValueError:
-        return text
-    return value if isinstance(value, int | float) else text

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from bigprior.evaluation.metrics import METRICS
 from bigprior.io.arrays import to_numpy
-from bigprior.report.folder import shrunk
+from bigprior.report.shown import shrunk
 from bigprior.restoration import Restoration
 
 #: Okabe and Ito's colours, told apart with any colour vision; each set has its shape too.

@@ -10,7 +10,7 @@ import re
 import struct
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -19,6 +19,7 @@ from PIL.PngImagePlugin import PngInfo
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from bigprior.io.png import resolution
+from bigprior.io.xmp import with_source_type
 
 #: The tag of EXIF and TIFF that says which way is up.
 ORIENTATION_TAG = 274
@@ -72,6 +73,10 @@ class Metadata:
         except struct.error:
             return None
         return bytes(data)
+
+    def with_source(self, kind: str) -> Metadata:
+        """The same, but that its XMP says how the picture came to be, see :func:`bigprior.io.xmp.with_source_type`."""
+        return replace(self, xmp=with_source_type(self.xmp, kind))
 
     @property
     def upright_xmp(self) -> bytes | None:

@@ -34,7 +34,7 @@ def has_colours(x: Tensor) -> bool:
 
 
 def turned(x: Tensor, matrix: Tensor) -> Tensor:
-    """Channels (N, C, H, W) through an orthonormal matrix (C, C)."""
+    """Channels (N, C, H, W) through an orthonormal matrix (C, C), some of its rows, or some of its columns."""
     return torch.einsum("ij,njhw->nihw", matrix.to(x), x)
 
 

@@ -162,6 +162,19 @@ def _refuse_idle(physics: type[Degradation], network: PhiNetwork, rho: float | N
         raise SettingsError(f"rho says nothing to {what}: leave --rho out")
 
 
+def load_weigher(name: str, task: str) -> tuple[PhiNetwork, str]:
+    """What weighs a preset's prior in a task, or Eq. 8's closed form where no network has learned to; and its hash.
+
+    Raises:
+        UnknownNameError: no such preset or task.
+    """
+    physics = task_of(task)
+    try:
+        return _lent(name, physics.name, None)
+    except SettingsError:
+        return _closed_form(physics, None)
+
+
 def load_phi(path: Path | str) -> PhiNetwork:
     """A phi network from a file that training wrote, or from one of the paper's released ``.pth`` files.
 

@@ -8,53 +8,32 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
+import numpy as np
 import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from bigprior.errors import ImageError
+from bigprior.errors import ImageError, SettingsError
+from bigprior.io.arrays import as_picture as as_batch
 from bigprior.io.arrays import to_numpy
 from bigprior.io.atomic import appearing, write_text
 from bigprior.io.files import writing
 from bigprior.io.layers import write_layers
 from bigprior.io.metadata import Metadata
 from bigprior.io.pictures import write_picture
-from bigprior.noise import Noise
+from bigprior.report.credentials import sign, source_type
 from bigprior.report.noise import noise_figure
-from bigprior.report.output import PICTURES, RECORD, Output, check_folder
+from bigprior.report.output import CONTAINERS_OF_LAYERS, PICTURES, RECORD, Output, check_folder
+from bigprior.report.page import page
+from bigprior.report.record import sealed
+from bigprior.report.shown import Restored, as_picture, shrunk
+from bigprior.report.tratteggio import hatched
 
-_LAYERS = ("fidelity", "prior", "phi", "measured", "hallucinated", "restored")
-#: Longest side of a picture inside a panel, in pixels.
-PANEL_PX = 480
-
-
-class Restored(Protocol):
-    """What is shown: a :class:`bigprior.Restoration`."""
-
-    @property
-    def restored(self) -> Tensor: ...  # noqa: D102
-    @property
-    def fidelity(self) -> Tensor: ...  # noqa: D102
-    @property
-    def prior(self) -> Tensor: ...  # noqa: D102
-    @property
-    def phi(self) -> Tensor: ...  # noqa: D102
-    @property
-    def bands(self) -> tuple[Tensor, ...]: ...  # noqa: D102
-    @property
-    def measurement(self) -> Tensor: ...  # noqa: D102
-    @property
-    def task(self) -> str: ...  # noqa: D102
-    @property
-    def provenance(self) -> dict[str, Any]: ...  # noqa: D102
-    @property
-    def noise(self) -> Noise | None: ...  # noqa: D102
-    @property
-    def mean_share(self) -> float: ...  # noqa: D102
-    def __len__(self) -> int: ...
+#: What is kept as layers, one of the restored picture's size each, beside the bands of ``phi``.
+LAYERS_OF = ("fidelity", "prior", "phi", "measured", "hallucinated", "restored")
 
 
 def save_restoration(
@@ -69,6 +48,8 @@ def save_restoration(
     metadata: Metadata | None = None,
     others: Sequence[Restored] = (),
     beside: Mapping[str, Tensor] | None = None,
+    said: Mapping[str, Any] | None = None,
+    photo: Path | None = None,
     **output: Any,
 ) -> dict[str, Path]:
     """Write a restoration of one picture into a new folder, which appears when all of it is written.
@@ -85,7 +66,11 @@ def save_restoration(
         others: other restorations of the same measurement, whose ``restored`` are written beside its own, as
             ``restored-2`` and so on, with ``samples``, all of them side by side.
         beside: pictures more, (1, 1 or 3, H, W), by name; written as PNG.
-        output: ``only``, ``format``, ``layers`` and ``overwrite``, see :class:`bigprior.report.output.Output`.
+        said: what the record says beside what the restoration knows, such as which file it is of: fields of
+            :class:`bigprior.report.record.Record`.
+        photo: what was restored, where the result is to be signed.
+        output: ``only``, ``format``, ``layers``, ``layers_as``, ``overwrite`` and ``sign``, see
+            :class:`bigprior.report.output.Output`.
 
     Returns:
         The files by what they hold: the parts that were asked for, ``layers``, and ``json``, how it was made.
@@ -105,24 +90,41 @@ def save_restoration(
     with appearing(folder, replace=chosen.overwrite) as place:
         for part, image in pictures.items():
             names[part] = f"{part}{chosen.suffix(suffix)}"
-            own: dict[str, Any] = {"alpha": alpha, "metadata": metadata} if part.startswith("restored") else {}
+            own: dict[str, Any] = {}
+            if part.startswith("restored"):
+                marked = (metadata or Metadata()).with_source(source_type(restoration.task))
+                own = {"alpha": alpha, "metadata": marked}
             write_picture(place / names[part], image[:, : 1 if grey else 3], bits=bits, profile=profile, **own)
         if "phi" in chosen.only:
             names["phi"] = "phi.png"
             write_picture(place / names["phi"], restoration.phi.mean(dim=1, keepdim=True))
+        if "tratteggio" in chosen.only:
+            names["tratteggio"] = "tratteggio.png"
+            lines = hatched(
+                to_numpy(restoration.restored), to_numpy(restoration.phi.mean(dim=1, keepdim=True))[:, :, 0]
+            )
+            write_picture(place / names["tratteggio"], as_batch(lines))
         for part, figure in drawn.items():
             names[part] = f"{part}.png"
             save_figure(figure, place / names[part])
         for name, picture in (beside or {}).items():
             names[name] = f"{name}.png"
             write_picture(place / names[name], picture)
+        values = description(restoration, others) | dict(said or {})
+        if chosen.sign is not None:
+            if photo is None:
+                raise SettingsError("what is signed has an original: pass its file as photo")
+            values["credentials"] = sign(place / names["restored"], photo, chosen.sign, values, restoration.phi)
         if chosen.layers != "none":
-            names["layers"] = "layers.tif"
+            names["layers"] = CONTAINERS_OF_LAYERS[chosen.layers_as]
             kept = torch.float16 if chosen.layers == "half" else torch.float32
-            write_layers(place / names["layers"], {name: getattr(restoration, name).to(kept) for name in _LAYERS})
+            write_layers(place / names["layers"], {n: x.to(kept) for n, x in layers_of(restoration).items()})
+            values["layers"] = {"file": names["layers"], "kept": chosen.layers}
+        if "report" in chosen.only:
+            names["report"] = "report.html"
+            write_text(place / names["report"], page(restoration, values))
         names["json"] = RECORD
-        record = description(restoration, others) | {"files": sorted(names.values())}
-        write_text(place / RECORD, json.dumps(record, indent=2) + "\n")
+        write_text(place / RECORD, json.dumps(sealed(values, place), indent=2) + "\n")
     return {what: folder / name for what, name in names.items()}
 
 
@@ -141,18 +143,49 @@ def _parts(
     return pictures, drawn
 
 
+def layers_of(restoration: Restored) -> dict[str, Tensor]:
+    """What gives a restoration of one picture back, by name: tensors (1, 1 or 3, H, W).
+
+    Bands of ``phi`` that are no picture, ``band-1`` to the last, have their channels one below the other; the
+    measurement is among them if the fidelity term does not say it.
+    """
+    found = {name: getattr(restoration, name) for name in LAYERS_OF}
+    if len(restoration.bands) > 1:
+        found |= {f"band-{i}": band.flatten(1, 2)[:, None] for i, band in enumerate(restoration.bands, start=1)}
+    if _channels(restoration) is None:
+        found["measurement"] = restoration.measurement
+    return found
+
+
+def _channels(restoration: Restored) -> int | None:
+    """So many of the fidelity term's channels are the measurement; None if it is none of them."""
+    y, x = restoration.measurement, restoration.fidelity
+    return y.shape[1] if y.ndim == 4 and torch.equal(y, x[:, : y.shape[1]]) else None
+
+
 def description(restoration: Restored, others: Sequence[Restored] = ()) -> dict[str, Any]:
-    """What ``restoration.json`` holds: settings, seed, versions, weight hashes, and how much was made up."""
+    """What ``restoration.json`` says: settings, seed, versions, weight hashes, and how much was made up."""
     height, width = restoration.restored.shape[2:]
-    seeds = [{"seed": r.provenance.get("seed"), "made_up": round(r.mean_share, 6)} for r in (restoration, *others)]
+    seeds = [{"seed": r.provenance.get("seed"), "made_up": _exact(r.mean_share)} for r in (restoration, *others)]
     return {
+        "task": restoration.task,
         "width": width,
         "height": height,
-        "made_up": round(restoration.mean_share, 6),
+        "made_up": _exact(restoration.mean_share),
+        "made_up_of": {kind: _exact(float(share.mean())) for kind, share in restoration.kinds.items()},
+        "bound": None,
+        "capped": None,
+        "measurement_channels": _channels(restoration),
+        "bands": [list(band.shape[1:]) for band in restoration.bands],
         **restoration.provenance,
         **({"samples": seeds} if others else {}),
         "versions": {"python": platform.python_version()} | {k: version(k) for k in ("bigprior", "torch", "deepinv")},
     }
+
+
+def _exact(value: float) -> float:
+    """The shortest number that is the same in single precision, within what a share can be."""
+    return min(1.0, max(0.0, float(str(np.float32(value)))))
 
 
 def phi_figure(restoration: Restored) -> Figure:
@@ -211,22 +244,6 @@ def samples_figure(restorations: Sequence[Restored]) -> Figure:
             axes.set_title(f"seed {one.provenance.get('seed')}: {one.mean_share:.0%} made up")
             axes.imshow(to_numpy(shrunk(one.restored)), interpolation="nearest")
     return figure
-
-
-def as_picture(restoration: Restored) -> Tensor:
-    """The measurement if it is a picture, grey or RGB; else the fidelity term, which loses nothing of it."""
-    y = restoration.measurement
-    return y.expand(-1, 3, -1, -1) if y.ndim == 4 and y.shape[1] in (1, 3) else restoration.fidelity
-
-
-def shrunk(image: Tensor, side: int = PANEL_PX) -> Tensor:
-    """A picture (N, C, H, W) with at most ``side`` pixels on the longer side, in the processor's memory."""
-    image = image.cpu()
-    scale = side / max(image.shape[2:])
-    if scale >= 1:
-        return image
-    size = [max(1, round(side * scale)) for side in image.shape[2:]]
-    return torch.nn.functional.interpolate(image, size=size, mode="bilinear", antialias=True)
 
 
 def save_figure(figure: Figure, path: Path | str) -> None:

@@ -57,9 +57,7 @@ def noise_curves(noise: Noise, picture: Tensor) -> tuple[list[tuple[Tensor, Tens
     Raises:
         ValueError: noise without a shape.
     """
-    if noise.shape is None:
-        raise ValueError("this noise has no shape to draw")
-    variance = (2 * (noise.shape[:1] + noise.along_grey[:1].log().view(1, 1, 1, 1))).exp()
+    variance = _variance(noise)
     intensity = F.adaptive_avg_pool2d(
         picture.mean(dim=1, keepdim=True).clamp(0, 1), (variance.shape[2], variance.shape[3])
     ).flatten()
@@ -72,3 +70,19 @@ def noise_curves(noise: Noise, picture: Tensor) -> tuple[list[tuple[Tensor, Tens
         found.append((torch.stack([x for x, _ in means]), torch.stack([s for _, s in means])))
     by_scale = variance.mean(dim=(0, 2, 3)).sqrt().view(SCALES, 2).T
     return found, list(by_scale)
+
+
+def noise_map(noise: Noise) -> Tensor:
+    """The standard deviation of noise in grey at the finest scale, place by place: (1, 1, h, w) in [0, 1].
+
+    Raises:
+        ValueError: noise without a shape.
+    """
+    return _variance(noise)[:, :1].sqrt()
+
+
+def _variance(noise: Noise) -> Tensor:
+    """The variance of one picture's noise by scale and colour, place by place, (1, 8, h, w)."""
+    if noise.shape is None:
+        raise ValueError("this noise has no shape to draw")
+    return (2 * (noise.shape[:1] + noise.along_grey[:1].log().view(1, 1, 1, 1))).exp()

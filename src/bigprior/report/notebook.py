@@ -8,7 +8,7 @@ import io
 from PIL.Image import Image
 
 from bigprior.io.arrays import to_pil
-from bigprior.report.folder import PANEL_PX, Restored, as_picture, shrunk
+from bigprior.report.shown import PANEL_PX, Restored, as_picture, shrunk
 
 # A picture over another, of which a slider without any script library cuts a part away.
 _HTML = """<figure style="margin:0;max-width:{width}px">

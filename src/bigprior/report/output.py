@@ -9,20 +9,25 @@ from pathlib import Path
 
 from bigprior.errors import OutputError, SettingsError
 from bigprior.io.atomic import check_place
+from bigprior.io.containers import CONTAINERS
 
 #: Pictures of a restoration's parts, which are written as the photo was.
 PICTURES = ("restored", "fidelity", "prior")
 #: All that can be asked for. ``phi`` is a grey picture of the restored one's size, white = made up, ``heatmap`` the
-#: same in colours with a scale, and ``panel`` all of them side by side.
-PARTS = (*PICTURES, "phi", "heatmap", "panel")
+#: same in colours with a scale, ``panel`` all of them side by side, and ``report`` an HTML file with all that is said.
+PARTS = (*PICTURES, "phi", "heatmap", "panel", "report")
 #: The formats that can be asked for, with the suffix of their files.
 FORMATS = {"png": ".png", "tiff": ".tif", "tif": ".tif", "jpg": ".jpg", "jpeg": ".jpg", "webp": ".webp"}
 #: Those of formats that keep every bit of a photo of 8 or 16 bits a channel.
 _EXACT = (".png", ".tif", ".tiff")
 #: Of the others: the longest side in pixels, and whether there can be alpha.
 _LIMITS = {".jpg": (65500, False), ".webp": (16383, True)}
+#: What is written only where it is asked for.
+EXTRA = ("tratteggio",)
 #: How exactly the layers are kept.
 LAYERS = ("none", "half", "float")
+#: The files that they can be kept in.
+CONTAINERS_OF_LAYERS = {"tiff": "layers.tif", **{name: f"layers{kind.suffix}" for name, kind in CONTAINERS.items()}}
 #: The record, which is always written; it lists the others.
 RECORD = "restoration.json"
 
@@ -32,21 +37,26 @@ class Output:
     """What is written.
 
     Attributes:
-        only: which of :data:`PARTS`.
+        only: which of :data:`PARTS`; or ``tratteggio`` too: what was made up as fine lines, as PNG, see
+            :mod:`bigprior.report.tratteggio`.
         format: of the pictures among them: one of :data:`FORMATS`; by default the photo's own if it keeps every bit,
             else PNG.
         layers: ``layers.tif`` in ``float`` (32 bits: ``measured + hallucinated`` is ``restored`` bit for bit), in
             ``half`` (16 bits: to 2**-11 of a value), or ``none``.
+        layers_as: the file of the layers, which others open: one of :data:`CONTAINERS_OF_LAYERS`.
         overwrite: results that are there already can go.
+        sign: a certificate and its key, to sign the restored picture with.
 
     Raises:
-        SettingsError: a name that is none of these, or nothing to write.
+        SettingsError: a name that is none of these, nothing to write, or a container that needs what is not installed.
     """
 
     only: tuple[str, ...] = PARTS
     format: str | None = None
     layers: str = LAYERS[0]
+    layers_as: str = "tiff"
     overwrite: bool = False
+    sign: tuple[Path, Path] | None = None
 
     def __post_init__(self) -> None:
         """Refuse names that say nothing."""
@@ -54,12 +64,17 @@ class Output:
         if not self.only:
             raise SettingsError(f"nothing to write: expected some of {', '.join(PARTS)}")
         for what, name, known in (
-            *(("only", part, PARTS) for part in self.only),
+            *(("only", part, (*PARTS, *EXTRA)) for part in self.only),
             ("format", "png" if self.format is None else self.format, FORMATS),
             ("layers", self.layers, LAYERS),
+            ("layers_as", self.layers_as, CONTAINERS_OF_LAYERS),
         ):
             if name not in known:
                 raise SettingsError(f"{what} is {name!r}: expected {', '.join(known)}")
+        if self.layers_as in CONTAINERS:
+            CONTAINERS[self.layers_as].check()
+        if self.sign is not None and "restored" not in self.only:
+            raise SettingsError("the restored picture is what is signed: leave it in what is written")
 
     def suffix(self, photos: str) -> str:
         """The suffix of the pictures that are made of a photo with this one."""
