@@ -45,6 +45,11 @@ _OTHERS = {
         "Eq. 5, prior = mean or sample of what a denoiser knows, given the measurement",
         "--preset photographs",
     ),
+    "feature-map": (
+        "Bau et al., Semantic photo manipulation with a generative image prior, 2019",
+        "Eq. 11, then G's own features and weights move too",
+        "priors import FILE --set feature_maps.steps=100",
+    ),
     "feed-forward": (
         "any network of a file, or a deepinv Reconstructor or Denoiser",
         "Section III-B: a network's output in place of G(z*)",
@@ -73,7 +78,7 @@ def catalogue() -> list[Listed]:
             every,
             _SOURCES.get(name) or _summary(network),
             inverted,
-            f"priors import NAME FILE --architecture {name}",
+            f"priors import FILE --as {name}",
         )
         for name, network in GENERATORS.items()
     ]
