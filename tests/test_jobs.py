@@ -7,11 +7,11 @@ import pytest
 import torch
 
 import bigprior
-from bigprior.degradations import DEGRADATIONS, Colorization, Denoising, Inpainting
+from bigprior.degradations import DEGRADATIONS, Colorization, Denoising, Flaws, Inpainting
 from bigprior.errors import BigpriorError, ImageError, MaskError, OutputError, SettingsError, UnknownNameError
 from bigprior.io.layers import read_layers
 from bigprior.io.pictures import read_mask, read_picture, write_picture
-from bigprior.jobs import Job, check, degradation_of, measurement_of, run
+from bigprior.jobs import Job, agreement, check, degradation_of, measurement_of, run
 from bigprior.phi import ConstantPhi
 from bigprior.priors.precomputed import PrecomputedPrior
 from bigprior.report.output import Output
@@ -250,3 +250,15 @@ def test_what_was_searched_for_is_saved_as_a_mask(tmp_path):
 def test_settings_of_a_mask_that_say_nothing(photo, mask, tmp_path, settings, words):
     with pytest.raises(BigpriorError, match=words):
         degradation_of(Job(photo, "inpaint", settings, tmp_path))
+
+
+def test_what_is_lost_of_a_photo_says_nothing_of_how_far_a_picture_is_from_it() -> None:
+    x = torch.rand(1, 3, 8, 9)
+    lost = torch.zeros(1, 3, 8, 9, dtype=torch.bool)
+    lost[..., 3, 4] = True
+    y = torch.where(lost, 1.0, x)
+    flawed = Denoising(flaws=Flaws(lost=lost))
+    assert agreement(x, y, flawed) == {"rms": 0.0, "max": 0.0}
+    whole = agreement(x, y, Denoising())
+    assert whole is not None
+    assert whole["max"] > 0

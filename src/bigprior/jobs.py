@@ -212,9 +212,12 @@ def agreement(restored: Tensor, y: Tensor, degradation: Degradation) -> dict[str
         ``rms`` and ``max`` of the difference, on the scale of [0, 1]; None where nobody knows ``f``.
     """
     try:
-        off = (degradation.measure(y).f(restored.to(y).clamp(0, 1)) - y).double()
+        m = degradation.measure(y)
+        off = (m.f(restored.to(y).clamp(0, 1)) - y).double()
     except BigpriorError:  # such as of a hole that nobody knows
         return None
+    if m.hole is not None:  # what is lost, as an impulse is, says nothing
+        off = off * (1 - m.hole)
     return {"rms": float(off.square().mean().sqrt()), "max": float(off.abs().max())}
 
 
