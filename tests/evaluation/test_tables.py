@@ -102,7 +102,7 @@ def test_slow_methods_run_when_they_are_named_alone(task: str, monkeypatch: pyte
     every = {name for name, baseline in BASELINES.items() if baseline.slow}
     assert not every & set(choose(task)[0])
     slow = {name for name in every if name not in PRIORS or name == "deep-image-prior"}  # the others have tests there
-    assert slow == {"deep-image-prior", "single-code", "multi-code"}
+    assert slow == {"deep-image-prior", "single-code", "multi-code", "feature-map"}
     able, _ = choose(task, tuple(slow))
     assert set(able) == slow
     settings = InversionSettings(codes=3, layer=2, steps=2)
@@ -119,7 +119,7 @@ def test_slow_methods_run_when_they_are_named_alone(task: str, monkeypatch: pyte
         assert torch.equal(image, baseline.restore(y, physics, None)), name
         if task == "inpainting" and name == "deep-image-prior":  # inversions are scored as they are
             assert torch.equal(image * physics.mask, y * physics.mask), name
-    assert baselines._inverted(task, 1).settings.codes == 1
+    assert baselines._inverted(task, InversionSettings(codes=1)).settings.codes == 1
     assert baselines._inverted(task, None).settings.codes == 3
     baselines._inverted.cache_clear()
 

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from bigprior.errors import OutputError, SettingsError
-from bigprior.report.output import Output, check_folder
+from bigprior.io.containers import CONTAINERS
+from bigprior.report.output import CONTAINERS_OF_LAYERS, Output, check_folder
 
 
 @pytest.mark.parametrize(
@@ -72,3 +73,8 @@ def test_what_is_no_result_or_is_read_is_never_lost(tmp_path, overwrite, monkeyp
         (tmp_path / "strange" / "restoration.json").write_text(record)
         with pytest.raises(OutputError, match="no result of ours"):
             check_folder(tmp_path / "strange", overwrite=overwrite)
+
+
+def test_the_command_line_knows_every_container_by_its_file() -> None:
+    kinds = {name: f"layers{kind.suffix}" for name, kind in CONTAINERS.items()}
+    assert {"tiff": "layers.tif"} | kinds == CONTAINERS_OF_LAYERS

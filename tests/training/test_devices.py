@@ -24,6 +24,7 @@ from bigprior.training.kinds import TRAININGS
 from bigprior.training.loop import fit
 from bigprior.training.phi import PhiSettings, PhiTrainer
 from bigprior.training.refiner import RefinerSettings, RefinerTrainer
+from bigprior.training.small_gans import CVAEGANSettings, CVAEGANTrainer, LRGANSettings, LRGANTrainer
 from bigprior.training.trainer import Trainer
 from bigprior.training.triples import Triples
 
@@ -104,6 +105,16 @@ def camera(data: Path, vgg: Path, steps: int) -> Trainer[Any]:
     return CameraTrainer(CameraSettings(total_kimg=2 * steps / 1000, **small), data)
 
 
+def lr_gan(data: Path, vgg: Path, steps: int) -> Trainer[Any]:
+    small = {"resolution": 8, "width": 4, "discriminator_width": 4, "batch": 4, "snapshot_kimg": 0.004}
+    return LRGANTrainer(LRGANSettings(total_kimg=4 * steps / 1000, step_dim=4, steps=2, **small), data)
+
+
+def cvae_gan(data: Path, vgg: Path, steps: int) -> Trainer[Any]:
+    small = {"resolution": 8, "width": 4, "discriminator_width": 4, "batch": 4, "snapshot_kimg": 0.004}
+    return CVAEGANTrainer(CVAEGANSettings(total_kimg=4 * steps / 1000, noise_dim=4, **small), data)
+
+
 MAKE: dict[str, Callable[[Path, Path, int], Trainer[Any]]] = {
     "denoiser": denoiser,
     "gan": gan,
@@ -114,6 +125,8 @@ MAKE: dict[str, Callable[[Path, Path, int], Trainer[Any]]] = {
     "dncnn": dncnn,
     "noise": noise,
     "camera": camera,
+    "lr-gan": lr_gan,
+    "cvae-gan": cvae_gan,
 }
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from bigprior.errors import OutputError, SettingsError
 from bigprior.io.atomic import check_place
-from bigprior.io.containers import CONTAINERS
 
 #: Pictures of a restoration's parts, which are written as the photo was.
 PICTURES = ("restored", "fidelity", "prior")
@@ -27,7 +26,13 @@ EXTRA = ("tratteggio",)
 #: How exactly the layers are kept.
 LAYERS = ("none", "half", "float")
 #: The files that they can be kept in.
-CONTAINERS_OF_LAYERS = {"tiff": "layers.tif", **{name: f"layers{kind.suffix}" for name, kind in CONTAINERS.items()}}
+CONTAINERS_OF_LAYERS = {
+    "tiff": "layers.tif",
+    "npz": "layers.npz",
+    "exr": "layers.exr",
+    "psd": "layers.psd",
+    "ome": "layers.ome.tif",
+}
 #: The record, which is always written; it lists the others.
 RECORD = "restoration.json"
 
@@ -71,7 +76,9 @@ class Output:
         ):
             if name not in known:
                 raise SettingsError(f"{what} is {name!r}: expected {', '.join(known)}")
-        if self.layers_as in CONTAINERS:
+        if self.layers_as != "tiff":
+            from bigprior.io.containers import CONTAINERS  # here: it imports NumPy, which no --help needs
+
             CONTAINERS[self.layers_as].check()
         if self.sign is not None and "restored" not in self.only:
             raise SettingsError("the restored picture is what is signed: leave it in what is written")

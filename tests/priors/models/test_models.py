@@ -393,8 +393,8 @@ def _deep(tmp_path: Path) -> Path:
 
 SAID = {
     _deep: "not the weights of an FFDNet",
-    _code: "not a file of plain tensors",
-    _archive: "not a file of plain tensors",
+    _code: "carries pathlib.Path.touch, which is neither a tensor nor a plain container: nothing of it was run",
+    _archive: "carries __builtin__.getattr, which is neither a tensor nor a plain container: nothing of it was run",
     _unknown: "architecture that is not known",
     _text: "not an ONNX file",
     _missing: "no model file",
