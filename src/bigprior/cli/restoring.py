@@ -15,6 +15,7 @@ from bigprior.errors import OutputError, SettingsError
 
 if TYPE_CHECKING:
     from bigprior.restoration import Restoration
+    from bigprior.restorer import Restorer
 
 
 def restore_photos(
@@ -73,7 +74,7 @@ def restore_photos(
             result = run(job, restorer, progress)
         OUT.print(f"{job.photo}: {result.task}, {result.mean_share:.0%} made up -> {job.folder}", soft_wrap=True)
         kept = output.bits(job.photo.suffix, depth)
-        for said in (note(result), *_verdict(result, restorer.unbounded), _depth(depth, kept)):
+        for said in (note(result), *_verdict(result, restorer), _depth(depth, kept)):
             if said:
                 OUT.print(said, soft_wrap=True)
 
@@ -85,12 +86,17 @@ def _depth(bits: int, kept: int) -> str | None:
     return "16 bits a channel, as the photo" if kept == bits else f"{kept} bits a channel; the photo has 16"
 
 
-def _verdict(result: Restoration, unbounded: str | None) -> Iterator[str | None]:
+def _verdict(result: Restoration, restorer: Restorer) -> Iterator[str | None]:
     """How sure the result is, and what of it was kept from being made up."""
     capped = result.provenance.get("capped", {})
     if "share_without" in capped and abs(capped["share_without"][0] - result.mean_share) > 1e-6:
         yield f"{capped['share_without'][0]:.0%} would have been made up without your limits"
-    yield unbounded if result.bound is None else result.bound.verdict()
+    if result.bound is not None:
+        yield result.bound.verdict()
+    elif restorer.calibration is not None:
+        yield "no bound: the pictures that calibrated had no impulses, bands or linear values"
+    else:
+        yield restorer.unbounded
 
 
 def priors_of(prior: Path | None, photos: Sequence[Path]) -> list[Path | None]:
