@@ -82,7 +82,9 @@ results-slow: $(VENV)/installed
 FIELD := $(DATA)/data/sets
 results-field: $(VENV)/installed
 	$(BIN)/pip install --quiet --editable '.[bench]'
-	$(BIN)/bigprior evaluate awgn --set CBSD68 --sigma 25 --data $(FIELD)/CBSD68 --json results/awgn25-CBSD68.json
+	set -e; for sigma in 15 25 50; do \
+		$(BIN)/bigprior evaluate awgn --set CBSD68 --sigma $$sigma --data $(FIELD)/CBSD68 --json results/awgn$$sigma-CBSD68.json; \
+	done
 	$(BIN)/bigprior evaluate real --set CC15 --data $(FIELD)/CC15 --json results/real-CC15.json
 	$(BIN)/bigprior evaluate holes --set holes256 --data $(FIELD)/holes256 --json results/holes-holes256.json
 	$(BIN)/bigprior evaluate colours --set Kodak24 --data $(FIELD)/Kodak24 --json results/colours-Kodak24.json
