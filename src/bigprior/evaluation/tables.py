@@ -186,6 +186,7 @@ def _restorers(
     """The restorer of each picture, one for all or one around each precomputed prior, and all it is made of."""
     if prior_dir is None:
         restorer = load()
+        restorer.calibration = None  # no table has a bound, and seconds are of a restoration alone
         return lambda i: (restorer, restorer.provenance)
     if phi is None:
         raise SettingsError("priors computed elsewhere need a network that weighs them: pass --phi FILE")

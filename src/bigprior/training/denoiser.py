@@ -164,8 +164,7 @@ class DenoiserTrainer(Descent[DenoiserSettings]):
         one_step = task is not None and float(torch.rand((), generator=shared)) < s.one_step
         x, m = self.batch(task, own)
         if one_step:
-            drawn = s.draws_holes and m is not None and m.hole is not None
-            noisy = self.network.nothing(x, own if drawn else None)
+            noisy = self._nothing(x, m, own)
             sigma = x.new_full((len(x),), self.network.sigma_max)
         else:
             sigma = self.noise_levels(len(x), task, own).to(self.device)
@@ -176,6 +175,11 @@ class DenoiserTrainer(Descent[DenoiserSettings]):
             estimate = (base + out * raw + 1) / 2
             return f"{task}, one step", self._opposed(m, estimate, x, one_step_error(m, estimate, x, s.perceptual, own))
         return task or "blind", relative_error(raw, (2 * x - 1 - base) / out, least=1e-4)
+
+    def _nothing(self, x: Tensor, m: Measurement | None, rng: torch.Generator) -> Tensor:
+        """What a one-step estimate of crops ``x`` starts from: noise in holes, if they are to be drawn; else grey."""
+        drawn = self.settings.draws_holes and m is not None and m.hole is not None
+        return self.network.nothing(x, rng if drawn else None)
 
     def _opposed(self, m: Measurement, estimate: Tensor, x: Tensor, error: Tensor) -> Tensor:
         """The error of filled holes, with the adversary's."""
@@ -244,7 +248,7 @@ class DenoiserTrainer(Descent[DenoiserSettings]):
             x, m = self.batch(task, rng)
             x, condition = x[:most], None if m is None else m[:most].condition
             sigma = 25 / 255 if condition is None else self.network.sigma_max
-            noisy = x + sigma * noise_like(x, rng) if condition is None else torch.full_like(x, 0.5)
+            noisy = x + sigma * noise_like(x, rng) if condition is None else self._nothing(x, m, rng)
             shown = noisy if condition is None else (condition[:, :3] + 1) / 2
             for picture in (shown, self.average(noisy, sigma, condition), x):
                 rows.append(F.interpolate(picture.clamp(0, 1), size=size))
