@@ -131,7 +131,7 @@ def test_bounds_are_for_the_truth_whatever_was_made_of_the_picture(restorer: Res
         return Parts(truth + noise, truth + noise, truth, ones, ones, torch.tensor([0.05])), truth
 
     made: Calibration = calibrated(
-        map(known, range(4)), map(known, range(9, 49)), preset="tiny", task="denoising", weights={}
+        map(known, range(4)), [map(known, range(9, 49))], preset="tiny", task="denoising", weights={}
     )
     assert restorer.restore(y, Denoising(0.1)).bound is None
     restorer.calibration = made

@@ -32,7 +32,7 @@ def picture(seed: int, side: int = 24, hole: bool = False) -> tuple[Parts, torch
 @pytest.fixture(scope="module")
 def calibration() -> Calibration:
     made = {k: v for k, v in MADE.items() if k != "settings"} | {"settings": {"steps": 3, "sides": [1, 2]}}
-    return calibrated(map(picture, range(12)), map(picture, range(100, 160)), **made)
+    return calibrated(map(picture, range(12)), [map(picture, range(100, 160))], **made)
 
 
 def test_new_pictures_are_inside_as_promised_and_the_intervals_are_short(calibration: Calibration) -> None:
@@ -42,6 +42,26 @@ def test_new_pictures_are_inside_as_promised_and_the_intervals_are_short(calibra
     assert 0.01 < risk <= 0.1
     assert width < 0.95 * 2 * calibration.constant
     assert not any(bool(bound.far.any()) for bound, _ in new[:5])
+
+
+def worse(seed: int) -> tuple[Parts, torch.Tensor]:
+    """A picture with errors that are half as large again, which nothing in it tells."""
+    parts, truth = picture(seed)
+    return replace(parts, restored=truth + 1.5 * (parts.restored - truth)), truth
+
+
+def test_every_group_is_certified_for_itself(calibration: Calibration) -> None:
+    made = {k: v for k, v in MADE.items() if k != "settings"} | {"settings": {}}
+    groups = [(picture, range(100, 160)), (worse, range(200, 260))]
+    apart = calibrated(map(picture, range(12)), [map(*group) for group in groups], **made)
+    mixed = [
+        kind(i) for both in zip(*(r for _, r in groups), strict=True) for (kind, _), i in zip(groups, both, strict=True)
+    ]
+    together = calibrated(map(picture, range(12)), [mixed], **made)
+    assert apart.pictures == together.pictures == 120
+    assert apart.scale > together.scale > calibration.scale and apart.constant > together.constant
+    risk = torch.stack([apart.of(p).outside(truth)[0] for p, truth in map(worse, range(1000, 1040))]).mean()
+    assert risk <= 0.1
 
 
 def test_intervals_are_in_the_range_of_pictures_and_points_where_all_is_known(calibration: Calibration) -> None:
@@ -109,9 +129,9 @@ def test_a_calibration_of_something_else_is_known(calibration: Calibration, chan
 
 def test_too_few_pictures_certify_nothing() -> None:
     with pytest.raises(SettingsError, match="3 pictures cannot certify alpha"):
-        calibrated(map(picture, range(3)), map(picture, range(10, 13)), **(MADE | {"settings": {}}))
+        calibrated(map(picture, range(3)), [map(picture, range(10, 13))], **(MADE | {"settings": {}}))
     with pytest.raises(SettingsError, match="no pictures to fit"):
-        calibrated([], map(picture, range(10, 13)), **(MADE | {"settings": {}}))
+        calibrated([], [map(picture, range(10, 13))], **(MADE | {"settings": {}}))
 
 
 def test_what_is_outside_grows_less_with_the_scale() -> None:

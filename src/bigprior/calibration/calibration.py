@@ -98,7 +98,7 @@ class Calibration(Settings):
 
 def calibrated(
     fit: Iterable[tuple[Parts, Tensor]],
-    hold: Iterable[tuple[Parts, Tensor]],
+    hold: Iterable[Iterable[tuple[Parts, Tensor]]],
     *,
     alpha: float = 0.1,
     delta: float = 0.1,
@@ -109,7 +109,9 @@ def calibrated(
 
     Args:
         fit: restorations of one picture each, with its truth (1, 3, H, W), to fit the formula of half-widths on.
-        hold: others, which no network and no formula has learned from, in an order that says nothing of them.
+        hold: others, which no network and no formula has learned from, in groups, such as kinds of scenes, and each
+            in an order that says nothing of them. Every group is certified for itself, so that none pays for another,
+            and so is any mixture of them.
         alpha: the share of values that may lie outside.
         delta: how probably it may be more.
         bound: a name in :data:`bigprior.calibration.risk.BOUNDS`.
@@ -124,22 +126,25 @@ def calibrated(
         seen.add(parts, truth)
         fitted += 1
     widths = seen.fitted(alpha)
-    losses: list[Tensor] = []
-    same: list[Tensor] = []
+    scale, constant = 0.0, 0.0
     numbers: list[Tensor] = []
-    for parts, truth in hold:
-        errors = (parts.restored - truth).abs()
-        losses.append(outside(errors, widths.half(parts), parts.free, SCALES))
-        same.append(outside(errors, torch.ones_like(errors), parts.free, CONSTANTS))
-        numbers.append(numbers_of(parts))
-    found = [_least(rows, grid, alpha, delta, bound) for rows, grid in ((losses, SCALES), (same, CONSTANTS))]
+    for group in [*hold] or [()]:
+        losses: list[Tensor] = []
+        same: list[Tensor] = []
+        for parts, truth in group:
+            errors = (parts.restored - truth).abs()
+            losses.append(outside(errors, widths.half(parts), parts.free, SCALES))
+            same.append(outside(errors, torch.ones_like(errors), parts.free, CONSTANTS))
+            numbers.append(numbers_of(parts))
+        scale = max(scale, _least(losses, SCALES, alpha, delta, bound))
+        constant = max(constant, _least(same, CONSTANTS, alpha, delta, bound))
     return Calibration(
         alpha=alpha,
         delta=delta,
         bound=bound,
-        scale=round(found[0], 6),
-        constant=round(found[1], 6),
-        pictures=len(losses),
+        scale=round(scale, 6),
+        constant=round(constant, 6),
+        pictures=len(numbers),
         fitted=fitted,
         widths=widths,
         domain=Domain.of(torch.cat(numbers)),

@@ -15,7 +15,9 @@ from bigprior.cli.terminal import OUT, progress_of, working
 def calibrate(
     data: Annotated[
         list[Path],
-        typer.Option(help="Folder of pictures that the preset has not learned from; may be repeated."),
+        typer.Option(
+            help="Folder of pictures that the preset has not learned from; may be repeated, each certified for itself."
+        ),
     ],
     preset: Preset = DEFAULT_PRESET,
     task: Annotated[

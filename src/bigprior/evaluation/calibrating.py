@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from random import Random
 
@@ -84,7 +85,8 @@ def calibrate(
     Args:
         name: of the preset.
         task: a degradation's name, or its verb.
-        data: folders of pictures that no network of the preset has learned from, such as those that it will be used on.
+        data: folders of pictures that no network of the preset has learned from, such as those that it will be used
+            on; what is promised holds for each folder, so every one needs enough pictures.
         index: first and last of each folder; all by default.
         fit_index: of the pictures that half-widths are fitted on, which may be such as networks have learned from; by
             default a third of those of ``index``.
@@ -97,24 +99,27 @@ def calibrate(
         UnknownNameError: no such preset or task.
     """
     task = task_of(task).name
-    hold = [file for folder in data for file in list_pictures(folder, index)]
-    Random(0).shuffle(hold)  # the order of certified losses must say nothing of them
+    groups = [list_pictures(folder, index) for folder in data]
+    for group in groups:
+        Random(0).shuffle(group)  # the order of certified losses must say nothing of them
     if fit_index is None:
-        fit, hold = hold[: len(hold) // _FIT], hold[len(hold) // _FIT :]
+        fit = [file for group in groups for file in group[: len(group) // _FIT]]
+        groups = [group[len(group) // _FIT :] for group in groups]
     else:
         fit = [file for folder in data for file in list_pictures(folder, fit_index)]
-    if both := sorted({*fit} & {*hold}):
+    if both := sorted({*fit}.intersection(*groups)):
         raise SettingsError(f"{both[0]} would be fitted on and certify too: pass indices that share no picture")
     restorer = load_restorer(name, task)
     restorer.calibration = None
-    total = len(fit) + len(hold)
+    ends = list(accumulate(map(len, (fit, *groups))))
     weights, settings = (json.loads(json.dumps(restorer.provenance[key])) for key in ("weights", "settings"))
-    found = (
-        ((known.parts, known.truth) for known in restored(restorer, task, files, _after(progress, before, total)))
-        for before, files in ((0, fit), (len(fit), hold))
+    seen, *held = (
+        ((known.parts, known.truth) for known in restored(restorer, task, files, _after(progress, before, ends[-1])))
+        for before, files in zip((0, *ends), (fit, *groups), strict=False)
     )
     return calibrated(
-        *found,
+        seen,
+        held,
         alpha=alpha,
         delta=delta,
         preset=preset(name).name,
