@@ -41,6 +41,7 @@ class Generator(nn.Module, ABC):
     resolution: int  #: side of the square pictures that it makes, in pixels
     z_dim: int  #: length of one code
     layers: int  #: number of layers at whose inputs it can be split
+    normalises: bool = True  #: whether what enters its layers is normalised, picture by picture
     stepwise: bool = False  #: whether :meth:`through` goes from layer to layer, so that each one's maps can be changed
 
     @property
@@ -112,15 +113,16 @@ class Generator(nn.Module, ABC):
         """What enters ``layer`` of N codes at once (Eq. 13).
 
         Deviates: the sum over codes is divided by N, as in the released code; the paper's equation is the sum alone.
-        A generator that does not normalise what enters its layers, and so would only see fainter maps, leaves that out:
-        then weights of 1/N are the mean of its codes.
+        A generator that does not normalise what enters its layers would only see fainter maps, so there it is the sum:
+        weights of 1/N are the mean of its codes.
 
         Args:
             states: of each code: features (B, N, C, h, w), style (B, N, ...).
             alpha: channel weights (B, N, C).
             layer: where the generator is split.
         """
-        return weighted(states, alpha).map(lambda total: total / alpha.shape[1])
+        total = weighted(states, alpha)
+        return total.map(lambda maps: maps / alpha.shape[1]) if self.normalises else total
 
     def fill(self, state: Mapping[str, Tensor], what: str) -> Self:
         """Take all tensors that this network has from ``state``, in the precision that the network computes in.

@@ -31,6 +31,7 @@ class CVAEGAN(Generator):
         SettingsError: no classes, or no widths.
     """
 
+    normalises = False
     stepwise = True
 
     def __init__(self, noise_dim: int = 64, classes: int = 10, widths: Sequence[int] = (256, 128, 64)) -> None:
@@ -82,10 +83,6 @@ class CVAEGAN(Generator):
     def through(self, state: State, start: int, end: int) -> State:
         """The maps that enter ``start`` to those that enter ``end``."""
         return self.decoder.through(state, start, end)
-
-    def compose(self, states: State, alpha: Tensor, layer: int) -> State:
-        """Eq. 13, the sum alone, as its decoder does."""
-        return self.decoder.compose(states, alpha, layer)
 
     def encode(self, pictures: Tensor, classes: Tensor) -> tuple[Tensor, Tensor]:
         """The mean and the logarithm of the variance of codes, each (N, noise_dim).

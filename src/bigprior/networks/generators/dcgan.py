@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from bigprior.errors import SettingsError, WeightsError
-from bigprior.networks.generators.base import Generator, State, weighted
+from bigprior.networks.generators.base import Generator, State
 
 
 class DCGAN(Generator):
@@ -30,6 +30,7 @@ class DCGAN(Generator):
         SettingsError: no widths.
     """
 
+    normalises = False
     stepwise = True
 
     def __init__(self, z_dim: int = 100, widths: Sequence[int] = (512, 256, 128, 64)) -> None:
@@ -74,10 +75,6 @@ class DCGAN(Generator):
         """``G_2^(l)``: the feature maps that enter ``layer`` to pictures (N, 3, R, R), RGB in [0, 1]."""
         picture: Tensor = self.main[3 * self.checked(layer) :](state.features)
         return (picture + 1) / 2
-
-    def compose(self, states: State, alpha: Tensor, layer: int) -> State:
-        """Eq. 13, the sum alone: nothing here normalises one picture's maps."""
-        return weighted(states, alpha)
 
     @classmethod
     def from_state_dict(cls, state: Mapping[str, Tensor]) -> Self:

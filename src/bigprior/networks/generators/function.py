@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from bigprior.errors import ImageError, SettingsError, WeightsError
-from bigprior.networks.generators.base import Generator, State, weighted
+from bigprior.networks.generators.base import Generator, State
 
 
 class FunctionGenerator(Generator):
@@ -27,6 +27,7 @@ class FunctionGenerator(Generator):
     """
 
     layers = 0
+    normalises = False
 
     def __init__(
         self, function: Callable[[Tensor], Tensor], code_shape: Sequence[int], span: tuple[float, float] = (0.0, 1.0)
@@ -70,10 +71,6 @@ class FunctionGenerator(Generator):
         picture = self.function(state.features.flatten(1).unflatten(1, self.code_shape))
         low, high = self.span
         return (picture - low) / (high - low)
-
-    def compose(self, states: State, alpha: Tensor, layer: int) -> State:
-        """Eq. 13, the sum alone: a code of half the length is not the same code."""
-        return weighted(states, alpha)
 
     def _probe(self) -> Tensor:
         """One code, where the function's weights are, if it has any; it is asked as it will be used."""

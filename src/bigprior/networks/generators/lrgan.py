@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bigprior.errors import SettingsError, WeightsError
-from bigprior.networks.generators.base import Generator, State, weighted
+from bigprior.networks.generators.base import Generator, State
 
 #: Side to which the maps of one step are pooled for the next.
 _POOLED = 2
@@ -43,6 +43,7 @@ class LRGAN(Generator):
         SettingsError: a number out of its range, or widths of another number of sides.
     """
 
+    normalises = False
     stepwise = True
 
     def __init__(
@@ -164,10 +165,6 @@ class LRGAN(Generator):
             return maps.new_zeros(len(maps), self.step_dim)
         told: Tensor = self.encoderfc(self.encoderconv(maps).flatten(1))
         return told
-
-    def compose(self, states: State, alpha: Tensor, layer: int) -> State:
-        """Eq. 13, the sum alone: pictures are not normalised."""
-        return weighted(states, alpha)
 
     @classmethod
     def from_state_dict(cls, state: Mapping[str, Tensor]) -> Self:

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bigprior.errors import SettingsError, WeightsError
-from bigprior.networks.generators.base import Generator, Latent, State, weighted
+from bigprior.networks.generators.base import Generator, Latent
 
 _EPSILON = 1e-8
 _SLOPE = 0.2
@@ -35,6 +35,7 @@ class StyleGenerator(Generator):
         SettingsError: ``resolution`` is not a power of two from 8 on.
     """
 
+    normalises = False
     stepwise = True
 
     styles: int  #: how many styles a picture is made with
@@ -113,10 +114,6 @@ class StyleGenerator(Generator):
             return styles
         w: Tensor = self.mapper(z) if self.latent == "z" else z
         return w[:, None].expand(-1, self.styles, -1)
-
-    def compose(self, states: State, alpha: Tensor, layer: int) -> State:
-        """Eq. 13, the sum alone: no one picture's styles are normalised."""
-        return weighted(states, alpha)
 
 
 def arguments_of(

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from bigprior.errors import SettingsError, WeightsError
-from bigprior.networks.generators.base import Generator, State, weighted
+from bigprior.networks.generators.base import Generator, State
 
 #: Blocks of a side, of all but the finest, which has one.
 _BLOCKS = 3
@@ -41,6 +41,7 @@ class TAESD(Generator):
         SettingsError: a resolution that is no such multiple.
     """
 
+    normalises = False
     stepwise = True
 
     def __init__(
@@ -112,10 +113,6 @@ class TAESD(Generator):
     def guess(self, pictures: Tensor) -> Tensor | None:
         """Codes (N, z_dim) of pictures (N, 3, R, R), RGB in [0, 1], by the encoder; None without one."""
         return None if self.encoder is None else self.encoder["layers"](pictures).flatten(1)
-
-    def compose(self, states: State, alpha: Tensor, layer: int) -> State:
-        """Eq. 13, the sum alone: nothing here normalises one picture's maps."""
-        return weighted(states, alpha)
 
     @classmethod
     def from_state_dict(cls, state: Mapping[str, Tensor]) -> Self:
