@@ -6,7 +6,7 @@ DATA ?= ../shared
 # Threads that wait sleep, so that a busy machine is no slower than it has to be; see bigprior/threads.py.
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: schema demo test test-slow check docs sdist-test format results results-slow results-field dncnn generators table2-authors-priors clean
+.PHONY: schema demo test test-slow check docs sdist-test dist format results results-slow results-field dncnn generators table2-authors-priors clean
 
 demo: $(VENV)/installed
 	$(BIN)/bigprior demo --overwrite
@@ -39,6 +39,20 @@ sdist-test: $(VENV)/installed
 		> "$$($(UNPACKED)/.venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/beside.pth"
 	$(UNPACKED)/.venv/bin/pip install --quiet --no-deps $(UNPACKED)
 	cd $(UNPACKED) && .venv/bin/python -m pytest tests
+
+# Two wheels, tried where nothing of bigprior is: the program in less than 1 MB, and its weights; see docs/install.md.
+# What `pip install .` installs, and the source distribution, have both in one.
+SLIM := build/slim
+dist: $(VENV)/installed
+	$(BIN)/pip install --quiet build
+	rm -rf $(SLIM) dist
+	mkdir -p $(SLIM)/src
+	cp pyproject.toml README.md LICENSE $(SLIM)
+	cp -r src/bigprior $(SLIM)/src
+	rm -r $(SLIM)/src/bigprior/presets/data $(SLIM)/src/bigprior/ops/*.safetensors
+	$(BIN)/python -m build --wheel --outdir dist $(SLIM)
+	$(BIN)/python -m build --wheel --outdir dist packaging/weights
+	packaging/try.sh $(BIN)/python dist
 
 # The form of restoration.json, of which the source is a class.
 schema: $(VENV)/installed

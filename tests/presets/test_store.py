@@ -16,6 +16,7 @@ from bigprior.fusion import centre
 from bigprior.io.weights import save_weights
 from bigprior.networks.generators import PGGAN
 from bigprior.phi import DnCNNPhi
+from bigprior.io import embedded as places
 from bigprior.presets import store
 from bigprior.presets.importing import import_preset
 from bigprior.presets.loading import load_phi, load_prior, load_restorer
@@ -107,7 +108,7 @@ def test_ones_own_preset_comes_before_the_embedded_one_and_is_listed_once(
 ) -> None:
     import_preset("both", generator, into=tmp_path / "presets" / "data", summary="embedded")
     import_preset("only", generator, into=tmp_path / "presets" / "data")
-    monkeypatch.setattr(store, "files", lambda package: tmp_path)
+    monkeypatch.setattr(places, "files", lambda package: tmp_path)
     assert preset("both").summary == "embedded"
     import_preset("both", generator, summary="own")
     assert preset("both").summary == "own"
@@ -118,7 +119,7 @@ def test_a_preset_of_a_lenders_name_borrows_from_the_package(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, generator: Path, phi: Path
 ) -> None:
     lender = store.embedded("gan")
-    monkeypatch.setattr(store, "files", lambda package: tmp_path)
+    monkeypatch.setattr(places, "files", lambda package: tmp_path)
     import_preset(lender, generator, phi={"denoising": phi}, into=tmp_path / "presets" / "data", summary="embedded")
     import_preset(lender, generator, summary="own")
     restorer = load_restorer(lender, "denoising", steps=1)

@@ -130,17 +130,18 @@ class DenoisingUNet(dinv.models.Denoiser):  # type: ignore[misc]  # deepinv publ
         Deviates: EDM's base is ``c_skip x``, which shrinks towards grey; where something is known it shrinks towards
         the condition's guess, ``c_skip x + (1 - c_skip) guess``, so that a network that says nothing answers with that.
         """
-        level = torch.as_tensor(sigma, dtype=x.dtype, device=x.device).flatten().expand(len(x))
+        count = x.shape[0]  # which an exported graph takes from its input; len() would be a constant there
+        level = torch.as_tensor(sigma, dtype=x.dtype, device=x.device).flatten().expand(count)
         s = 2 * level.clamp(self.sigma_min, self.sigma_max).view(-1, 1, 1, 1)
         total = (s**2 + _SIGMA_DATA**2).sqrt()
-        seen, guess = [(2 * x - 1) / total], x.new_zeros(len(x), 3, 1, 1)
+        seen, guess = [(2 * x - 1) / total], x.new_zeros(count, 3, 1, 1)
         if self.condition_channels:
             if condition is None:
-                condition = x.new_zeros(len(x), self.condition_channels, *x.shape[2:])
+                condition = x.new_zeros(count, self.condition_channels, *x.shape[2:])
             seen.append(condition)
             guess = condition[:, :3]
         if self.noise_channels:
-            seen.append(x.new_zeros(len(x), self.noise_channels, *x.shape[2:]) if noise is None else noise)
+            seen.append(x.new_zeros(count, self.noise_channels, *x.shape[2:]) if noise is None else noise)
         raw = self._network(torch.cat(seen, dim=1), s.log().flatten(1) / 4)
         return raw, torch.lerp(guess, 2 * x - 1, _SIGMA_DATA**2 / total**2), s * _SIGMA_DATA / total
 

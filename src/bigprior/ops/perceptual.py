@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from functools import cache
-from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from bigprior.errors import WeightsError
+from bigprior.io.embedded import TRUNK, needed_path
 from bigprior.io.weights import read_tensors
 from bigprior.ops.winograd import Conv3x3
 
@@ -71,7 +71,10 @@ def lpips_network(device: torch.device, spatial: bool = False) -> Any:
 
     If ``spatial``, to the map (N, 1, H, W) of which that is the mean, but for how it is resized.
 
-    Its trunk is in this package, so that nothing downloads. Sides are at least :data:`LPIPS_LEAST_PX`.
+    Its trunk is embedded, so that nothing downloads. Sides are at least :data:`LPIPS_LEAST_PX`.
+
+    Raises:
+        WeightsError: the embedded weights are not installed.
     """
     from lpips import LPIPS
 
@@ -79,8 +82,7 @@ def lpips_network(device: torch.device, spatial: bool = False) -> Any:
     with warnings.catch_warnings():  # lpips asks torchvision for its trunk in a way that torchvision deprecates
         warnings.simplefilter("ignore", UserWarning)
         network = LPIPS(net="alex", version="0.0", pnet_rand=True, spatial=spatial, verbose=False)
-    with as_file(files("bigprior") / "ops" / "alexnet_features.safetensors") as path:
-        trunk = read_tensors(path)
+    trunk = read_tensors(needed_path(TRUNK))
     own = {k: k.split(".", 1)[1] for k in network.net.state_dict()}  # slice1.0.weight: the trunk's module 0
     network.net.load_state_dict({k: trunk[f"features.{v}"].float() for k, v in own.items()})
     return network.eval().requires_grad_(False).to(device)

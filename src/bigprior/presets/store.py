@@ -1,19 +1,19 @@
 """Where presets lie: folders with ``preset.json`` and the weights that it names.
 
-Some are embedded in the package; :mod:`bigprior.presets.importing` makes others, in the user's own folder.
+Some are embedded, in the package or in ``bigprior-weights``; :mod:`bigprior.presets.importing` makes others, in the user's own folder.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
 from bigprior.errors import SettingsError, UnknownNameError, WeightsError
+from bigprior.io.embedded import ADVICE, PRESETS, embedded_path, needed_path
 from bigprior.io.weights import fitting, read_weights, sha256
 from bigprior.presets.schema import Preset
 from bigprior.priors.kinds import KINDS
@@ -25,7 +25,11 @@ def home() -> Path:
 
 
 def preset_names(*, own: bool = True) -> list[str]:
-    """Every known preset, embedded or the user's own; without ``own``, the embedded ones alone."""
+    """Every known preset, embedded or the user's own; without ``own``, the embedded ones alone.
+
+    Raises:
+        WeightsError: without ``own``, the embedded ones are not installed.
+    """
     roots = (root for root in _roots(own) if root.is_dir())
     return sorted({folder.name for root in roots for folder in root.iterdir() if _is_preset(folder)})
 
@@ -58,10 +62,13 @@ def folder_of(name: str, *, own: bool = True) -> Path:
 
     Raises:
         UnknownNameError: no such preset.
+        WeightsError: none, where the embedded ones are not installed.
     """
     for root in _roots(own):
         if _is_preset(root / name) and Path(name).name == name:
             return root / name
+    if embedded_path(PRESETS) is None:
+        raise WeightsError(f"no preset {name} here, and the embedded ones are not installed: {ADVICE}")
     raise UnknownNameError("preset", name, preset_names(own=own))
 
 
@@ -134,8 +141,11 @@ class Parts(Mapping[str, nn.Module]):
 
 
 def _roots(own: bool = True) -> list[Path]:
-    """The folders of presets, with or without the user's."""
-    return [home()] * own + [Path(str(files("bigprior") / "presets" / "data"))]
+    """The folders of presets, with or without the user's; where those are left out, the embedded ones have to be there."""
+    if not own:
+        return [needed_path(PRESETS)]
+    there = embedded_path(PRESETS)
+    return [home()] if there is None else [home(), there]
 
 
 def _is_preset(folder: Path) -> bool:

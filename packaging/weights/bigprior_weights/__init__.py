@@ -1,0 +1,1 @@
+"""The embedded weights of bigprior; :mod:`bigprior.io.embedded` finds them here."""
