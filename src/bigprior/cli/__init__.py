@@ -13,6 +13,7 @@ from bigprior.cli.colorize import colorize
 from bigprior.cli.demo import demo
 from bigprior.cli.denoise import denoise
 from bigprior.cli.evaluating import evaluate, results
+from bigprior.cli.exporting import export
 from bigprior.cli.inpaint import inpaint
 from bigprior.cli.presets import priors
 from bigprior.cli.restore import restore
@@ -43,6 +44,7 @@ for command in (
 ):
     app.command()(command)
 app.add_typer(priors, name="priors")
+app.add_typer(export, name="export")
 listening(app)
 
 #: The parser's own errors, of which typer only names this child.
