@@ -12,6 +12,7 @@ from bigprior.cli.calibrating import calibrate
 from bigprior.cli.colorize import colorize
 from bigprior.cli.demo import demo
 from bigprior.cli.denoise import denoise
+from bigprior.cli.doctoring import doctor
 from bigprior.cli.evaluating import evaluate, results
 from bigprior.cli.exporting import export
 from bigprior.cli.inpaint import inpaint
@@ -40,7 +41,7 @@ app = typer.Typer(
 )
 for command in (
     *(denoise, inpaint, colorize, restore, verify, audit, recompose),
-    *(demo, train, calibrate, evaluate, results),
+    *(demo, train, calibrate, evaluate, results, doctor),
 ):
     app.command()(command)
 app.add_typer(priors, name="priors")
