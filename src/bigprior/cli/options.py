@@ -19,7 +19,9 @@ from bigprior.report.output import PARTS, Output
 Photos = Annotated[
     list[Path],
     typer.Argument(
-        metavar="PHOTO", help="PNG, TIFF, JPEG, WebP or AVIF; 8 or 16 bits; grey, RGB, with alpha. One or several."
+        metavar="PHOTO",
+        help="PNG, TIFF, JPEG, WebP or AVIF; with the extra `formats` HEIC, JPEG XL or a camera's raw file; 8 or 16 "
+        "bits; grey, RGB, with alpha. One or several.",
     ),
 ]
 Preset = Annotated[str, typer.Option(help="A prior by name; `bigprior priors list` shows them.")]

@@ -22,12 +22,14 @@ from PIL.WebPImagePlugin import WebPImageFile
 from bigprior.errors import ImageError
 from bigprior.io import metadata
 from bigprior.io.files import reading
+from bigprior.io.formats import decode_raw, decoder_of
 from bigprior.io.png import decode_deep
-from bigprior.io.samples import Decoded, check_size, plain_mode, scaled, upright
+from bigprior.io.samples import Decoded, check_size, chosen_page, plain_mode, scaled, upright
 from bigprior.io.tiff import check_page, is_tiff, picture_of
 
 #: Bits of a TIFF page's NewSubfileType: a smaller version of another page, and a mask of one.
 _NO_PAGE = 1 | 4
+_DNG_VERSION = 50706
 _Reader = Callable[[BinaryIO], Image.Image]
 # Pillow's classes are called directly: Image.open() would warn or refuse by its own global limit, and would try every
 # format it knows, some of which run other programs.
@@ -45,6 +47,8 @@ _AVIF = slice(4, 12), (b"ftypavif", b"ftypavis")
 def decode(path: Path | str, page: int | None = None) -> Decoded:
     """Decode a PNG, TIFF, JPEG, WebP, AVIF, BMP or GIF, turned as its orientation tag says.
 
+    With the extra ``formats`` also HEIC, JPEG XL and cameras' raw files (:mod:`bigprior.io.formats`).
+
     The format is told by the contents, not by the suffix. Palettes and CMYK become RGB; a float TIFF must be in [0, 1].
 
     Args:
@@ -57,13 +61,18 @@ def decode(path: Path | str, page: int | None = None) -> Decoded:
             several pages without ``page``, or without that page.
     """
     with reading(path) as file:
+        if (decoder := decoder_of(file)) is not None:
+            return decoder(file, page)
         return _decode_tiff(file, page) if is_tiff(file) else _decode_other(file, page)
 
 
 def _decode_tiff(file: BinaryIO, number: int | None) -> Decoded:
     with tifffile.TiffFile(file) as tiff:
+        if _DNG_VERSION in tiff.pages.first.tags:
+            file.seek(0)
+            return decode_raw(file, number)
         pages = [i for i, page in enumerate(tiff.pages) if not page.aspage().subfiletype & _NO_PAGE] or [0]
-        index = pages[_chosen(file.name, len(pages), number)]
+        index = pages[chosen_page(file.name, len(pages), number)]
         page = tiff.pages[index].aspage()
         kind = tifffile.PHOTOMETRIC(page.photometric).name
         check_page(page, file.name)
@@ -73,20 +82,6 @@ def _decode_tiff(file: BinaryIO, number: int | None) -> Decoded:
             file.seek(0)
             picture = _decode_pillow(file, TiffImageFile, index + 1)
         return replace(picture, metadata=metadata.of_tiff(file))
-
-
-def _chosen(name: str, count: int, number: int | None) -> int:
-    """The index of a page, of so many, that was asked for by its number.
-
-    Raises:
-        ImageError: none was, or there is none of that number.
-    """
-    if number is None and count > 1:
-        choose = f"choose the photo's with page (--page 1 to {count}), or save one alone"
-        raise ImageError(f"{name} holds {count} pages or frames: expected one; {choose}")
-    if number is not None and not 1 <= number <= count:
-        raise ImageError(f"page is {number} but {name} holds {count}: expected 1{f' to {count}' * (count > 1)}")
-    return (number or 1) - 1
 
 
 def _decode_other(file: BinaryIO, page: int | None) -> Decoded:
@@ -107,7 +102,7 @@ def _decode_other(file: BinaryIO, page: int | None) -> Decoded:
 def _decode_pillow(file: BinaryIO, reader: _Reader, page: int | None, deep: bool = False) -> Decoded:
     picture = reader(file)
     check_size(file.name, *picture.size)
-    if index := _chosen(file.name, getattr(picture, "n_frames", 1), page):
+    if index := chosen_page(file.name, getattr(picture, "n_frames", 1), page):
         if deep:
             raise ImageError(f"page is {page} but {file.name} is an animation of 16 bits: save its frame alone")
         picture.seek(index)

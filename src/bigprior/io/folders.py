@@ -11,11 +11,13 @@ from PIL import Image
 from torch import Tensor
 
 from bigprior.errors import ImageError, SettingsError
+from bigprior.io import formats
 from bigprior.io.arrays import to_pil
 from bigprior.io.pictures import read_picture
 from bigprior.progress import Progress
 
-SUFFIXES = (".avif", ".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+_USUAL = (".avif", ".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+SUFFIXES = (*_USUAL, *formats.SUFFIXES, *formats.RAW_SUFFIXES)
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ def list_pictures(folder: Path | str, index: tuple[int, int] | None = None) -> l
         raise ImageError(f"{folder} is not a folder: pass a folder of pictures")
     paths = sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES)
     if not paths:
-        raise ImageError(f"no pictures in {folder}: expected files ending in {', '.join(SUFFIXES)}")
+        raise ImageError(f"no pictures in {folder}: expected files ending in {', '.join(_USUAL)}, or HEIC, JPEG XL or raw")
     if index is None:
         return paths
     if not 0 <= index[0] <= index[1] < len(paths):

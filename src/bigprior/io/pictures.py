@@ -66,6 +66,8 @@ class Picture:
 def read_picture(path: Path | str, page: int | None = None) -> Picture:
     """Read a PNG, TIFF, JPEG, WebP, AVIF, BMP or GIF as :func:`bigprior.io.decoding.decode` does.
 
+    With the extra ``formats`` also HEIC, JPEG XL and cameras' raw files.
+
     Args:
         path: the file.
         page: which page of a TIFF or frame of an animation, from 1 on; to be left out only where there is one.

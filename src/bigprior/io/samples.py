@@ -80,6 +80,20 @@ def check_size(path: Path | str, width: int, height: int) -> None:
         raise ImageError(f"{path} says it is {width}x{height}: expected at most {limit}; make it smaller or crop it")
 
 
+def chosen_page(name: str, count: int, number: int | None) -> int:
+    """The index of a page, of so many, that was asked for by its number.
+
+    Raises:
+        ImageError: none was, or there is none of that number.
+    """
+    if number is None and count > 1:
+        choose = f"choose the photo's with page (--page 1 to {count}), or save one alone"
+        raise ImageError(f"{name} holds {count} pages or frames: expected one; {choose}")
+    if number is not None and not 1 <= number <= count:
+        raise ImageError(f"page is {number} but {name} holds {count}: expected 1{f' to {count}' * (count > 1)}")
+    return (number or 1) - 1
+
+
 def plain_mode(picture: Image, name: Path | str) -> str:
     """The mode of 8 bits, of L, LA, RGB and RGBA, that a Pillow picture converts to without loss of what it shows.
 
