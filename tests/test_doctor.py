@@ -17,7 +17,13 @@ from bigprior.presets.importing import import_preset
 @pytest.fixture(autouse=True)
 def _installed(monkeypatch, home):
     """The package says that it needs what is here, and, for an extra, what is nowhere."""
-    needs = ["torch>=2.4", "numpy", 'pytest; extra == "here"', 'nobody-has-this>=1; extra == "gone"', 'ruff; extra == "dev"']
+    needs = [
+        "torch>=2.4",
+        "numpy",
+        'pytest; extra == "here"',
+        'nobody-has-this>=1; extra == "gone"',
+        'ruff; extra == "dev"',
+    ]
     monkeypatch.setattr(doctor, "requires", lambda name: needs)
 
 

@@ -123,7 +123,9 @@ def _devices() -> Iterator[Finding]:
     import torch
 
     threads, cores = torch.get_num_threads(), os.cpu_count()
-    said = f"{threads} threads of {cores} processors; waiting threads {os.environ.get('OMP_WAIT_POLICY', 'spin').lower()}"
+    said = (
+        f"{threads} threads of {cores} processors; waiting threads {os.environ.get('OMP_WAIT_POLICY', 'spin').lower()}"
+    )
     yield Finding("device", "cpu", "ok", said, figures={"threads": threads, "processors": cores})
     for index in range(torch.cuda.device_count()):
         properties = torch.cuda.get_device_properties(index)
@@ -180,4 +182,6 @@ def _speed() -> Iterator[Finding]:
     seconds = statistics.median(times)
     rate = _SIDE**2 / 1e6 / seconds
     said = f"{rate:.3g} megapixels/s on cpu by {DEFAULT_PRESET}: 12 megapixels take {12 / rate:.0f} s"
-    yield Finding("speed", DEFAULT_TASK, "ok", said, figures={"megapixels_per_second": rate, "restorations": len(times)})
+    yield Finding(
+        "speed", DEFAULT_TASK, "ok", said, figures={"megapixels_per_second": rate, "restorations": len(times)}
+    )

@@ -30,7 +30,9 @@ def test_the_source_holds_its_weights():
 
 def test_the_package_beside_it_is_asked_where_the_package_has_none(tmp_path, monkeypatch, without):
     package = tmp_path / "weights_of_a_test"
-    shutil.copytree(Path(bigprior.__file__).parent / "presets" / "data" / "rooms", package / "presets" / "data" / "rooms")
+    shutil.copytree(
+        Path(bigprior.__file__).parent / "presets" / "data" / "rooms", package / "presets" / "data" / "rooms"
+    )
     (package / "__init__.py").touch()
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(embedded, "PACKAGES", ("bigprior.cli", "weights_of_a_test"))

@@ -87,7 +87,9 @@ def test_darktable_gets_a_folder_of_its_form(tmp_path: Path, tiny, runtime) -> N
 
 def test_what_was_exported_is_a_prior_again(tmp_path: Path, tiny, runtime) -> None:  # type: ignore[no-untyped-def]
     takes = load_model(export_onnx(tmp_path / "d.onnx", "tiny")).model.takes
-    assert takes.told == "sigma" and takes.multiple == takes.least == 1 and takes.architecture == "bigprior-tiny-denoiser"
+    assert (
+        takes.told == "sigma" and takes.multiple == takes.least == 1 and takes.architecture == "bigprior-tiny-denoiser"
+    )
 
 
 def test_what_cannot_be_exported_is_refused(tmp_path: Path, tiny, program) -> None:  # type: ignore[no-untyped-def]

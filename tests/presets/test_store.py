@@ -13,10 +13,10 @@ from bigprior.degradations import DEGRADATIONS
 from bigprior.errors import SettingsError, UnknownNameError, WeightsError
 from bigprior.frames import PixelFrame
 from bigprior.fusion import centre
+from bigprior.io import embedded as places
 from bigprior.io.weights import save_weights
 from bigprior.networks.generators import PGGAN
 from bigprior.phi import DnCNNPhi
-from bigprior.io import embedded as places
 from bigprior.presets import store
 from bigprior.presets.importing import import_preset
 from bigprior.presets.loading import load_phi, load_prior, load_restorer

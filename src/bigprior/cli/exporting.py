@@ -21,7 +21,9 @@ def export_itself() -> None:
 
 @export.command("onnx")
 def export_to_onnx(
-    output: Annotated[Path, typer.Argument(metavar="OUT", help="The file, ending in .onnx; with --darktable, a folder.")],
+    output: Annotated[
+        Path, typer.Argument(metavar="OUT", help="The file, ending in .onnx; with --darktable, a folder.")
+    ],
     preset: Preset = DEFAULT_PRESET,
     part: Annotated[str, typer.Option(help="Which of the preset's networks: a denoiser.")] = "denoiser",
     sigma: Annotated[

@@ -48,7 +48,9 @@ def list_pictures(folder: Path | str, index: tuple[int, int] | None = None) -> l
         raise ImageError(f"{folder} is not a folder: pass a folder of pictures")
     paths = sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES)
     if not paths:
-        raise ImageError(f"no pictures in {folder}: expected files ending in {', '.join(_USUAL)}, or HEIC, JPEG XL or raw")
+        raise ImageError(
+            f"no pictures in {folder}: expected files ending in {', '.join(_USUAL)}, or HEIC, JPEG XL or raw"
+        )
     if index is None:
         return paths
     if not 0 <= index[0] <= index[1] < len(paths):

@@ -46,7 +46,11 @@ def decoder_of(file: BinaryIO) -> _Decoder | None:
     if head.startswith(_JXL):
         return _decode_jxl
     of_camera = Path(str(file.name)).suffix.lower() in RAW_SUFFIXES
-    if head.startswith(_RAW) or head[4:12] == b"ftypcrx " or (head.startswith(_TIFFS) and (of_camera or head[8:10] == b"CR")):
+    if (
+        head.startswith(_RAW)
+        or head[4:12] == b"ftypcrx "
+        or (head.startswith(_TIFFS) and (of_camera or head[8:10] == b"CR"))
+    ):
         return decode_raw
     return None
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import io
 import json
 import warnings
 from importlib import import_module
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import deepinv as dinv
 import torch
 from torch import Tensor, nn
 
-from bigprior import DEFAULT_PRESET
+from bigprior import DEFAULT_PRESET, DEFAULT_TASK
+from bigprior.degradations import task_of
 from bigprior.errors import OutputError, SettingsError
 from bigprior.io.atomic import appearing, check_place, replacing, write_text
 from bigprior.presets.store import load_part, preset
@@ -99,15 +100,15 @@ def _graph(onnx: Any, network: nn.Module, sigma: float | None, name: str, part: 
     names = [_PICTURE, _SIGMA][: len(inputs)]
     axes = {_PICTURE: {0: "N", 2: "H", 3: "W"}, _SIGMA: {0: "N", 2: "h", 3: "w"}, _CLEAN: {0: "N", 2: "H", 3: "W"}}
     axes = {key: value for key, value in axes.items() if key in (*names, _CLEAN)}
-    file = io.BytesIO()
-    with warnings.catch_warnings():
+    with TemporaryDirectory() as folder, warnings.catch_warnings():
+        file = Path(folder) / "model.onnx"
         warnings.simplefilter("ignore")
         # By tracing: the exporter that replaces it takes a minute and a half, needs another package, and ties sizes.
         options: dict[str, Any] = {"input_names": names, "output_names": [_CLEAN], "dynamic_axes": axes}
         torch.onnx.export(
             _Denoiser(network, sigma).eval(), tuple(inputs), file, dynamo=False, opset_version=_OPSET, **options
         )
-    model = onnx.load_from_string(file.getvalue())
+        model = onnx.load(file)
     model.graph.name = f"bigprior-{name}-{part}"
     for side, axis in zip(model.graph.output[0].type.tensor_type.shape.dim, ("N", None, "H", "W"), strict=True):
         if axis is not None:
@@ -130,7 +131,7 @@ def _described(name: str, preset_name: str, sigma: float | None) -> dict[str, An
         "id": name,
         "name": f"bigprior {preset_name}{level}",
         "description": f"{preset(preset_name).summary}{level or ', told of noise of 25'}",
-        "task": "denoise",
+        "task": task_of(DEFAULT_TASK).verb,  # which is darktable's word too
         "version": "1.0",
         "arch": "unet",
         "backend": "onnx",
