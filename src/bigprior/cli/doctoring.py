@@ -14,7 +14,7 @@ def doctor(
     speed: Annotated[bool, typer.Option(help="Measure how fast this machine is, for a few seconds.")] = True,
     as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
 ) -> None:
-    """Say what is installed, which extras and presets work, and how fast this machine is; exit code 1 if one is broken."""
+    """Say what is installed, what works, and how fast this machine is; exit code 1 if something is broken."""
     from bigprior.doctor import examine
 
     with working("looking"):

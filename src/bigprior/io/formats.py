@@ -1,7 +1,7 @@
 """Formats that need the extra ``formats``: HEIC, JPEG XL and cameras' raw files, as numpy arrays.
 
-A raw file is developed by LibRaw: demosaiced, in the camera's own white balance, as sRGB of 16 bits, no brighter than it
-was exposed.
+A raw file is developed by LibRaw: demosaiced, in the camera's own white balance, as sRGB of 16 bits, no brighter than
+it was exposed.
 """
 
 from __future__ import annotations

@@ -103,7 +103,7 @@ def _graph(onnx: Any, network: nn.Module, sigma: float | None, name: str, part: 
     with TemporaryDirectory() as folder, warnings.catch_warnings():
         file = Path(folder) / "model.onnx"
         warnings.simplefilter("ignore")
-        # By tracing: the exporter that replaces it takes a minute and a half, needs another package, and ties sizes.
+        # By tracing: the exporter that is to replace it takes many times as long, and needs another package.
         options: dict[str, Any] = {"input_names": names, "output_names": [_CLEAN], "dynamic_axes": axes}
         torch.onnx.export(
             _Denoiser(network, sigma).eval(), tuple(inputs), file, dynamo=False, opset_version=_OPSET, **options

@@ -1,6 +1,7 @@
 """Where presets lie: folders with ``preset.json`` and the weights that it names.
 
-Some are embedded, in the package or in ``bigprior-weights``; :mod:`bigprior.presets.importing` makes others, in the user's own folder.
+Some are embedded, in the package or in ``bigprior-weights``; :mod:`bigprior.presets.importing` makes others, in the
+user's own folder.
 """
 
 from __future__ import annotations
@@ -141,7 +142,7 @@ class Parts(Mapping[str, nn.Module]):
 
 
 def _roots(own: bool = True) -> list[Path]:
-    """The folders of presets, with or without the user's; where those are left out, the embedded ones have to be there."""
+    """The folders of presets, with or without the user's; without it, the embedded ones have to be there."""
     if not own:
         return [needed_path(PRESETS)]
     there = embedded_path(PRESETS)
