@@ -221,8 +221,8 @@ def test_stock_physics_restores_as_ours_does_bit_for_bit(restorer: Restorer, our
 
 def test_a_physics_that_is_not_known_is_refused_before_any_work(restorer: Restorer) -> None:
     calls: list[tuple[int, int]] = []
-    with pytest.raises(SettingsError, match="LinearPhysics has no bijection"):
-        restorer.restore(torch.rand(1, 3, 16, 16), dinv.physics.LinearPhysics(), progress=lambda *p: calls.append(p))
+    with pytest.raises(SettingsError, match="Physics is not linear"):
+        restorer.restore(torch.rand(1, 3, 16, 16), dinv.physics.Physics(), progress=lambda *p: calls.append(p))
     assert not calls
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         Denoising,
         Flaws,
         Inpainting,
+        Linear,
         Measurement,
         Protocol,
         as_degradation,
@@ -83,7 +84,8 @@ DEFAULT_TASK = "denoising"
 _HOMES = {
     "budget": "Budget",
     "calibration": "Bound Calibration Parts calibrated",
-    "degradations": "DEGRADATIONS Colorization Degradation Denoising Inpainting Measurement Protocol as_degradation",
+    "degradations": "DEGRADATIONS Colorization Degradation Denoising Inpainting Linear Measurement Protocol "
+    "as_degradation",
     "degradations.flaws": "Flaws",
     "errors": "BigpriorError ImageError MaskError OutputError SettingsError UnknownNameError WeightsError",
     "evaluation.baselines": "BASELINES Baseline",
@@ -175,6 +177,7 @@ __all__ = [
     "Inpainting",
     "InversionSettings",
     "Kind",
+    "Linear",
     "MaskError",
     "Measurement",
     "Model",

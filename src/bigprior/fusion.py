@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from bigprior.degradations.terms import Fusion
 from bigprior.frames import Band, Frame, PixelFrame
 from bigprior.frames import frame as make_frame
 from bigprior.ops.tiling import Index, windows
 from bigprior.phi import PhiNetwork
+
+__all__ = ["Fusion", "Split", "centre", "fuse", "fuse_in_frame", "fuse_pixels", "terms", "terms_of_result", "variance"]
 
 
 def fuse(fidelity: Tensor, prior: Tensor, phi: Tensor) -> Tensor:
@@ -40,32 +43,6 @@ def terms_of_result(fidelity: Tensor, restored: Tensor, phi: Tensor) -> tuple[Te
 
 #: The two terms of coefficients, of ``g_inv(y)``, of another picture, and ``phi``.
 Split = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
-
-
-@dataclass(frozen=True)
-class Fusion:
-    """Two pictures fused in a frame.
-
-    Attributes:
-        frame: its name.
-        measured: what comes from the fidelity term, ``W^T (1 - phi) W g_inv(y)``, (N, 3, H, W).
-        hallucinated: what comes from the prior, ``W^T phi W G(z*)``, (N, 3, H, W); their sum is the restored picture.
-        phi: the prior's share of each pixel, (N, 1 or 3, H, W) in [0, 1]. Pixel by pixel it is ``phi`` itself; in
-            other frames, the share of the energy of the coefficients that cover the pixel, the mean colour apart; where
-            colour was lost, how strong the colour that was added is beside the pixel's light.
-        bands: ``phi`` itself, band by band; where squares overlap, the mean of a band's channels.
-        share: of the variance of the restored picture, what comes from the prior, (N,). Where something else stands for
-            what was not measured, such as grey for colours, all that was added to it comes from the prior.
-        kinds: the same of each kind of bands alone, (N,); 0 where a picture has nothing of it.
-    """
-
-    frame: str
-    measured: Tensor
-    hallucinated: Tensor
-    phi: Tensor
-    bands: tuple[Tensor, ...]
-    share: Tensor
-    kinds: dict[str, Tensor] = field(default_factory=dict)
 
 
 @torch.no_grad()

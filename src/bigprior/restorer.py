@@ -107,7 +107,7 @@ class Restorer(dinv.models.Reconstructor):  # type: ignore[misc]  # deepinv publ
         Args:
             y: (N, C, H, W), nominally in [0, 1]; C as the degradation says. Or one picture in any other usual form, see
                 :func:`bigprior.io.arrays.as_picture`.
-            degradation: how ``y`` came to be: ours, or deepinv's own ``Denoising``, ``Inpainting`` or ``Decolorize``.
+            degradation: how ``y`` came to be: ours, or any deepinv ``LinearPhysics``.
             seed: of the prior's start. The same seed gives the same result.
             budget: how much may be made up, and where.
             progress: called with (finished, total) units of the prior's work.
@@ -126,7 +126,7 @@ class Restorer(dinv.models.Reconstructor):  # type: ignore[misc]  # deepinv publ
         if knows_phi and self.rho is not None:
             raise SettingsError(f"phi is known in this {physics.name}, so rho says nothing: leave it out")
         (budget := budget or Budget()).check(m)
-        if not knows_phi and budget.phi is None:
+        if not knows_phi and budget.phi is None and not physics.weighs:
             self._weigher(physics)  # refused before any work
         projection = self.prior.project(plain, seed=seed, progress=progress)
         sides = Sides.of(m, plain, _grey_where_measured(plain, projection.image), projection.phi)
@@ -156,7 +156,8 @@ class Restorer(dinv.models.Reconstructor):  # type: ignore[misc]  # deepinv publ
     def _fused(self, sides: Sides, budget: Budget) -> tuple[Fusion, dict[str, Any]]:
         """The fusion within a budget, and what that kept from being made up; nothing where it asked for nothing."""
         capped: dict[str, Any] = {}
-        network = None if sides.phi is not None or budget.phi is not None else self._weigher(sides.m.degradation)
+        said = sides.phi is not None or budget.phi is not None
+        network = None if said or sides.m.degradation.weighs else self._weigher(sides.m.degradation)
         fidelity = sides.m.fidelity
         if budget.phi is not None:
             fused = budget.painted(sides.m, sides.prior)
@@ -176,7 +177,7 @@ class Restorer(dinv.models.Reconstructor):  # type: ignore[misc]  # deepinv publ
                 one = sides[i : i + 1].fused(network, rho)
                 return one if keep is None else kept(one, fidelity[i : i + 1], keep[i : i + 1])
 
-            fused, weights = budget.within(fused, None if network is None else fuse)
+            fused, weights = budget.within(fused, None if said else fuse)
             capped["max_share"] = budget.max_share
             capped["rho"] = [None if weight is None else float(f"{weight:.4g}") for weight in weights]
         return fused, capped
@@ -249,7 +250,7 @@ def _grey_where_measured(m: Measurement, prior: Tensor) -> Tensor:
 
 def _batch(y: Tensor | Array | Image.Image, physics: Degradation) -> Tensor:
     """A batch as it is; anything else as a batch of one picture, a grey one in as many channels as are asked for."""
-    if isinstance(y, Tensor) and y.ndim != 3:
+    if isinstance(y, Tensor) and (y.ndim != 3 or not physics.channels):
         return y
     picture = as_picture(y)
     return picture.expand(-1, physics.channels, -1, -1).contiguous() if picture.shape[1] == 1 else picture

@@ -55,6 +55,8 @@ class Sides:
             rho: its weight of what is made up; by default its own.
         """
         m, flawed = self.m, self.plain is not self.m
+        if m.degradation.weighs:
+            return m.degradation.terms(m.y, self.prior, m.noise, rho or 0.0)
         if self.phi is not None:
             return fuse_pixels(m.fidelity, self.prior, self.phi)
         assert network is not None

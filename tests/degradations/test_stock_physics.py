@@ -10,6 +10,7 @@ from bigprior.degradations import (
     Degradation,
     Denoising,
     Inpainting,
+    Linear,
     as_degradation,
 )
 from bigprior.errors import MaskError, SettingsError
@@ -169,13 +170,16 @@ def test_masks_that_make_no_sense_are_refused(mask: torch.Tensor | None, message
     ],
     ids=lambda stock: type(stock).__name__,
 )
-def test_a_physics_without_a_bijection_is_told_what_to_do(stock: dinv.physics.Physics) -> None:
+def test_any_other_linear_physics_is_taken_as_such(stock: dinv.physics.Physics) -> None:
+    ours = as_degradation(stock)
+    assert type(ours) is Linear and ours.physics is stock
+
+
+def test_a_physics_that_is_not_linear_is_told_what_to_do() -> None:
     with pytest.raises(
-        SettingsError, match=f"^{type(stock).__name__} has no bijection .*subclass bigprior.Degradation"
+        SettingsError, match=r"^PhaseRetrieval is not linear.*subclass bigprior.Degradation.*pass a deep"
     ):
-        as_degradation(stock)
-    with pytest.raises(SettingsError, match="pass one of Colorization, Inpainting, Denoising"):
-        as_degradation(stock)
+        as_degradation(dinv.physics.PhaseRetrieval(Linear(dinv.physics.LinearPhysics())))
 
 
 def test_demosaicing_is_no_inpainting() -> None:

@@ -9,6 +9,7 @@ from bigprior.degradations.colorization import Colorization
 from bigprior.degradations.denoising import Denoising
 from bigprior.degradations.flaws import Flaws
 from bigprior.degradations.inpainting import Inpainting
+from bigprior.degradations.linear import Linear
 from bigprior.degradations.protocol import Protocol
 from bigprior.errors import SettingsError
 from bigprior.registry import Registry
@@ -20,13 +21,15 @@ DEGRADATIONS: Registry[type[Degradation]] = Registry(
 
 
 def task_of(text: str) -> type[Degradation]:
-    """The degradation that a person means: by its name, ``denoising``, or its verb, ``denoise``.
+    """The degradation that a person means: by its name, ``denoising``, or its verb, ``denoise``; or ``linear``.
 
     Raises:
         UnknownNameError: no such degradation.
     """
     if text in DEGRADATIONS:
         return DEGRADATIONS[text]
+    if text in (Linear.name, Linear.verb):  # made of a physics, and so not by its name alone
+        return Linear
     return next((c for c in DEGRADATIONS.values() if c.verb == text), None) or DEGRADATIONS[text]
 
 
@@ -40,7 +43,8 @@ def degradation(name: str, **settings: object) -> Degradation:
 
 
 def as_degradation(physics: dinv.physics.Physics) -> Degradation:
-    """A degradation as it is; a physics of deepinv's own as the registered degradation that is made of such.
+    """A degradation as it is; a physics of deepinv's own as the registered degradation that is made of such, or else
+    as :class:`Linear`.
 
     Raises:
         SettingsError: no degradation is made of such a physics, or it does more than that one can.
@@ -51,10 +55,11 @@ def as_degradation(physics: dinv.physics.Physics) -> Degradation:
         for known in DEGRADATIONS.values():
             if known.stock is kind:
                 return known.of_physics(physics)
-    name = type(physics).__name__
+    if isinstance(physics, dinv.physics.LinearPhysics):
+        return Linear(physics)
     raise SettingsError(
-        f"{name} has no bijection of its measurement that is known here: subclass bigprior.Degradation, give it g_inv "
-        f"and g, and register it; or pass one of {', '.join(c.__name__ for c in DEGRADATIONS.values())}"
+        f"{type(physics).__name__} is not linear, and has no bijection of its measurement that is known here: subclass "
+        "bigprior.Degradation, give it g_inv and g, and register it; or pass a deepinv LinearPhysics"
     )
 
 
@@ -66,6 +71,7 @@ __all__ = [
     "Denoising",
     "Flaws",
     "Inpainting",
+    "Linear",
     "Measurement",
     "Protocol",
     "as_degradation",

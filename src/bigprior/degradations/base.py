@@ -19,6 +19,7 @@ from torch import Tensor
 
 from bigprior.degradations.photographs import OfPhotographs
 from bigprior.degradations.protocol import Protocol
+from bigprior.degradations.terms import Weighs
 from bigprior.errors import ImageError, SettingsError
 from bigprior.io.arrays import described
 from bigprior.noise import Noise
@@ -28,7 +29,7 @@ from bigprior.ops.resampling import padded, resized
 CONDITION_CHANNELS = 5
 
 
-class Degradation(OfPhotographs):
+class Degradation(OfPhotographs, Weighs):
     """A deepinv ``Physics`` that knows a bijection of its measurement.
 
     A subclass is final, has a file of its own, and is registered in :data:`bigprior.degradations.DEGRADATIONS`; so it
@@ -55,9 +56,9 @@ class Degradation(OfPhotographs):
     noisy: ClassVar[bool] = False
     #: Whether the result of a grey picture has colours that it never had.
     colours: ClassVar[bool] = False
-    #: What its pictures are scored by: names in :data:`bigprior.evaluation.metrics.METRICS`.
+    #: What scores its pictures: names in :data:`bigprior.evaluation.metrics.METRICS`.
     metrics: ClassVar[tuple[str, ...]] = ("psnr", "ssim", "lpips")
-    #: Ways to measure known pictures, by names that no other degradation has; the first is the simplest.
+    #: Ways to measure known pictures, by names that no other has; the first is the simplest.
     protocols: ClassVar[Mapping[str, Protocol]] = {}
     #: Those that networks learn from; all by default.
     learning: ClassVar[tuple[str, ...]] = ()
@@ -197,10 +198,9 @@ class Degradation(OfPhotographs):
 
     def _has_pictures_size(self, y: Tensor, method: str) -> None:
         if self.picture_size(y) != tuple(y.shape[2:]):
-            raise SettingsError(
-                f"{self.name} does not say how to {method} its measurements, which are not of the picture's size: "
-                f"give {type(self).__name__} a {method}(), or use a prior that takes any size"
-            )
+            what = f"{self.name} does not say how to {method} its measurements, which are not of the picture's size"
+            do = f"give {type(self).__name__} a {method}(), or use a prior that takes any size"
+            raise SettingsError(f"{what}: {do}")
 
 
 @dataclass(frozen=True, eq=False)
