@@ -137,7 +137,10 @@ def test_commands_of_the_makefile_exist() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["README", "docs/start", "docs/howto/denoise", "docs/howto/audit", "docs/howto/inpaint", "docs/howto/colorize"],
+    [
+        *("README", "docs/start", "docs/howto/denoise", "docs/howto/audit", "docs/howto/inpaint", "docs/howto/colorize"),
+        *("docs/howto/upscale", "docs/howto/deblur"),
+    ],
 )
 def test_python_of_the_pages_runs(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What a page shows in Python runs as it stands, on a small photograph."""

@@ -38,8 +38,10 @@ FACE = {"bigprior.DEFAULT_PRESET", "bigprior.DEFAULT_TASK", "bigprior.__version_
 TASKS_ARE_NAMED_IN = (
     "__init__.py",
     "cli/colorize.py",
+    "cli/deblur.py",
     "cli/denoise.py",
     "cli/inpaint.py",
+    "cli/upscale.py",
     "degradations/",
     "evaluation/protocols/",
 )

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from bigprior.degradations import (
         DEGRADATIONS,
         Colorization,
+        Deblurring,
         Degradation,
         Denoising,
         Flaws,
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
         Linear,
         Measurement,
         Protocol,
+        Upscaling,
         as_degradation,
     )
     from bigprior.errors import (
@@ -62,6 +64,7 @@ if TYPE_CHECKING:
     from bigprior.priors.models import Model, ModelPrior, ReconstructorPrior, Takes, as_prior, load_model
     from bigprior.priors.named import PRIORS, NamedPrior
     from bigprior.priors.ownrange import InOwnRange
+    from bigprior.priors.plugandplay import PlugAndPlay, PlugAndPlaySettings
     from bigprior.priors.precomputed import PrecomputedPrior
     from bigprior.progress import Progress
     from bigprior.provenance.audit import audit
@@ -84,8 +87,8 @@ DEFAULT_TASK = "denoising"
 _HOMES = {
     "budget": "Budget",
     "calibration": "Bound Calibration Parts calibrated",
-    "degradations": "DEGRADATIONS Colorization Degradation Denoising Inpainting Linear Measurement Protocol "
-    "as_degradation",
+    "degradations": "DEGRADATIONS Colorization Deblurring Degradation Denoising Inpainting Linear Measurement "
+    "Protocol Upscaling as_degradation",
     "degradations.flaws": "Flaws",
     "errors": "BigpriorError ImageError MaskError OutputError SettingsError UnknownNameError WeightsError",
     "evaluation.baselines": "BASELINES Baseline",
@@ -116,6 +119,7 @@ _HOMES = {
     "priors.models": "Model ModelPrior ReconstructorPrior Takes as_prior load_model",
     "priors.named": "PRIORS NamedPrior",
     "priors.ownrange": "InOwnRange",
+    "priors.plugandplay": "PlugAndPlay PlugAndPlaySettings",
     "priors.precomputed": "PrecomputedPrior",
     "progress": "Progress",
     "provenance.audit": "audit",
@@ -155,6 +159,7 @@ __all__ = [
     "Calibration",
     "Colorization",
     "ConstantPhi",
+    "Deblurring",
     "Degradation",
     "Denoising",
     "DictionaryMAP",
@@ -189,6 +194,8 @@ __all__ = [
     "Parts",
     "PhiNetwork",
     "Picture",
+    "PlugAndPlay",
+    "PlugAndPlaySettings",
     "PrecomputedPrior",
     "Prior",
     "Progress",
@@ -205,6 +212,7 @@ __all__ = [
     "Takes",
     "UnknownNameError",
     "UntrainedPrior",
+    "Upscaling",
     "Verdict",
     "WeightsError",
     "WithWhite",

@@ -10,6 +10,7 @@ import typer
 from bigprior.cli.auditing import audit, recompose, verify
 from bigprior.cli.calibrating import calibrate
 from bigprior.cli.colorize import colorize
+from bigprior.cli.deblur import deblur
 from bigprior.cli.demo import demo
 from bigprior.cli.denoise import denoise
 from bigprior.cli.doctoring import doctor
@@ -30,6 +31,7 @@ from bigprior.cli.terminal import (
     without_warnings,
 )
 from bigprior.cli.training import train
+from bigprior.cli.upscale import upscale
 from bigprior.errors import BigpriorError
 from bigprior.threads import wait_passively
 
@@ -40,7 +42,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for command in (
-    *(denoise, inpaint, colorize, restore, verify, audit, recompose),
+    *(denoise, inpaint, colorize, upscale, deblur, restore, verify, audit, recompose),
     *(demo, train, calibrate, evaluate, results, doctor),
 ):
     app.command()(command)

@@ -47,7 +47,14 @@ def evaluate(
     lines: Annotated[
         Path | None, typer.Option(help="Scores of single pictures, kept and used again; by default beside --json.")
     ] = None,
-    sigma: Annotated[float | None, typer.Option(help="Of awgn: the noise level on the 0..255 scale.")] = None,
+    sigma: Annotated[
+        float | None, typer.Option(help="Of awgn and deblur: the noise level on the 0..255 scale; of deblur, 2.55.")
+    ] = None,
+    factor: Annotated[int | None, typer.Option(help="Of upscale: how many times smaller pictures are made; 2.")] = None,
+    kernel: Annotated[
+        list[Path] | None,
+        typer.Option(help="Of deblur: a kernel's file; may be repeated. Three straight motions without."),
+    ] = None,
     quality: Annotated[int | None, typer.Option(help="Of jpeg: the quality, 1 to 100.")] = None,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="Folder for pictures or trainings; by default beside --json.")
@@ -77,6 +84,8 @@ def evaluate(
             dncnn=dncnn,
             sigma=sigma,
             quality=quality,
+            factor=factor,
+            kernels=tuple(kernel or ()),
             lines=lines or (json_file.with_suffix(".jsonl") if json_file is not None else None),
             folder=output or (json_file.with_suffix("") if json_file is not None else None),
         )

@@ -6,31 +6,41 @@ import deepinv as dinv
 
 from bigprior.degradations.base import CONDITION_CHANNELS, Degradation, Measurement
 from bigprior.degradations.colorization import Colorization
+from bigprior.degradations.deblurring import Deblurring
 from bigprior.degradations.denoising import Denoising
 from bigprior.degradations.flaws import Flaws
 from bigprior.degradations.inpainting import Inpainting
 from bigprior.degradations.linear import Linear
 from bigprior.degradations.protocol import Protocol
-from bigprior.errors import SettingsError
+from bigprior.degradations.upscaling import Upscaling
+from bigprior.errors import SettingsError, UnknownNameError
 from bigprior.registry import Registry
 
 #: Every degradation by its name.
 DEGRADATIONS: Registry[type[Degradation]] = Registry(
-    "task", "bigprior.degradations", {c.name: c for c in (Colorization, Inpainting, Denoising)}
+    "task",
+    "bigprior.degradations",
+    {c.name: c for c in (Colorization, Inpainting, Denoising)},
+)
+#: Those whose phi is known in closed form (:attr:`Degradation.weighs`), so that no network learns from them, by name.
+OPERATORS: Registry[type[Degradation]] = Registry(
+    "task", "bigprior.operators", {c.name: c for c in (Upscaling, Deblurring, Linear)}
 )
 
 
 def task_of(text: str) -> type[Degradation]:
-    """The degradation that a person means: by its name, ``denoising``, or its verb, ``denoise``; or ``linear``.
+    """The degradation that a person means: by its name, ``denoising``, or its verb, ``denoise``.
 
     Raises:
         UnknownNameError: no such degradation.
     """
-    if text in DEGRADATIONS:
-        return DEGRADATIONS[text]
-    if text in (Linear.name, Linear.verb):  # made of a physics, and so not by its name alone
-        return Linear
-    return next((c for c in DEGRADATIONS.values() if c.verb == text), None) or DEGRADATIONS[text]
+    for registry in (DEGRADATIONS, OPERATORS):
+        if text in registry:
+            return registry[text]
+        for known in registry.values():
+            if known.verb == text:
+                return known
+    raise UnknownNameError("task", text, [*sorted(DEGRADATIONS), *OPERATORS])
 
 
 def degradation(name: str, **settings: object) -> Degradation:
@@ -66,7 +76,9 @@ def as_degradation(physics: dinv.physics.Physics) -> Degradation:
 __all__ = [
     "CONDITION_CHANNELS",
     "DEGRADATIONS",
+    "OPERATORS",
     "Colorization",
+    "Deblurring",
     "Degradation",
     "Denoising",
     "Flaws",
@@ -74,6 +86,7 @@ __all__ = [
     "Linear",
     "Measurement",
     "Protocol",
+    "Upscaling",
     "as_degradation",
     "degradation",
     "task_of",

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import deepinv as dinv
 import torch
@@ -56,6 +56,8 @@ class Weighs(dinv.physics.Physics):  # type: ignore[misc]  # deepinv publishes n
 
     #: Whether ``phi`` is known in closed form, so that no network weighs; then it has both methods that are here.
     weighs: ClassVar[bool] = False
+    #: What it makes of a picture, for methods that mend one such thing alone; None of anything else.
+    does: ClassVar[Literal["smaller", "blurred"] | None] = None
 
     def terms(self, y: Tensor, prior: Tensor, noise: Noise | None, rho: float) -> Fusion:
         """Both terms of Eq. 5, and ``phi``.

@@ -15,7 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bigprior.degradations import DEGRADATIONS, Degradation
+from bigprior.degradations import Degradation, task_of
+from bigprior.evaluation import deconvolution
 from bigprior.filters import Denoise, Fill, packaged
 from bigprior.io.arrays import as_picture, to_numpy
 from bigprior.io.weights import sha256
@@ -80,7 +81,7 @@ def choose(
     """
     able, unable = dict[str, Baseline](), dict[str, str]()
     for name, one in BASELINES.items():
-        if not one.treats(DEGRADATIONS[task]) or (one.slow if names is None else name not in names):
+        if not one.treats(task_of(task)) or (one.slow if names is None else name not in names):
             continue
         if one.missing is None:
             able[name] = one
@@ -222,7 +223,19 @@ BASELINES: Registry[Baseline] = Registry(
     {
         "bm3d": Baseline(_noisy, "bm3d", _denoiser(packaged.bm3d), knows_sigma=True),
         "nlm": Baseline(_noisy, "pywt", _denoiser(packaged.nlm)),
-        "tv": Baseline(_noisy, "pywt", _denoiser(packaged.tv)),
+        "tv": Baseline(
+            lambda physics: _noisy(physics) or deconvolution.is_smaller(physics) or deconvolution.is_blurred(physics),
+            "pywt",
+            lambda y, physics, sigma: (
+                _denoiser(packaged.tv)(y, physics, None)
+                if physics.identity
+                else deconvolution.total_variation(y, physics, sigma)
+            ),
+            knows_sigma=True,
+        ),
+        "bicubic": Baseline(deconvolution.is_smaller, "torch", deconvolution.bicubic),
+        "wiener": Baseline(deconvolution.is_blurred, "skimage", deconvolution.wiener),
+        "richardson-lucy": Baseline(deconvolution.is_blurred, "skimage", deconvolution.richardson_lucy),
         "wavelet": Baseline(_noisy, "pywt", _denoiser(packaged.wavelet)),
         "telea": Baseline(_holes, "cv2", _filler(packaged.telea)),
         "navier-stokes": Baseline(_holes, "cv2", _filler(packaged.navier_stokes)),

@@ -49,6 +49,7 @@ class Cases:
         eight_bits: results are rounded to 8 bits before they are scored, as they would be saved.
         region: a part of a case's picture that is scored by itself too, by the name that those scores begin with, and
             where it is, (1, 1, H, W), 1 inside.
+        border: so many pixels of every side are not scored.
     """
 
     protocol: str
@@ -57,6 +58,7 @@ class Cases:
     make: Callable[[Path, str], Case]
     eight_bits: bool = False
     region: tuple[str, Callable[[Case], Tensor]] | None = None
+    border: int = 0
 
     def __len__(self) -> int:
         """How many pictures."""
@@ -79,7 +81,7 @@ def simulated(protocol: str, data: Path, index: tuple[int, int] | None = None) -
     def make(file: Path, name: str) -> Case:
         x = read_picture(file).image
         y, physics = simulate(protocol, x, [name])
-        return Case(x, y, physics, noise_level(protocol, name) if physics.noisy else None)
+        return Case(x, y, physics, noise_level(protocol, name) if physics.identity and physics.noisy else None)
 
     assert protocol in protocols()
     return Cases(protocol, files, [file.stem for file in files], make)
@@ -164,6 +166,44 @@ def greys(physics: Degradation, data: Path, index: tuple[int, int] | None = None
         return Case(x, (physics.f(x) * 255).round() / 255, physics)
 
     return Cases("colours", files, [file.stem for file in files], make, eight_bits=True)
+
+
+def smaller(physics: Degradation, factor: int, data: Path, index: tuple[int, int] | None = None) -> Cases:
+    """Pictures made smaller and rounded to 8 bits; what is over at the right and below is cut before: the field's way.
+
+    Args:
+        physics: how they were made smaller.
+        factor: how many times, by which the border that is not scored is as wide.
+        data, index: the pictures.
+    """
+    files = list_pictures(data, index)
+
+    def make(file: Path, name: str) -> Case:
+        x = read_picture(file).image
+        x = x[..., : x.shape[2] // factor * factor, : x.shape[3] // factor * factor]
+        return Case(x, (physics.f(x).clamp(0, 1) * 255).round() / 255, physics)
+
+    return Cases(f"smaller-{factor}", files, [file.stem for file in files], make, eight_bits=True, border=factor)
+
+
+def blurred(physics: Sequence[Degradation], sigma: float, data: Path, index: tuple[int, int] | None = None) -> Cases:
+    """Every picture blurred in each of several ways, with white noise that is not clipped and is told.
+
+    Args:
+        physics: the ways.
+        sigma: in [0, 1].
+        data, index: the pictures.
+    """
+    found = list_pictures(data, index)
+    files = [file for file in found for _ in physics]
+    names = [f"{file.stem}-{i}" for file in found for i in range(len(physics))]
+
+    def make(file: Path, name: str) -> Case:
+        x, one = read_picture(file).image, physics[int(name.rpartition("-")[2])]
+        noise = torch.randn(x.shape, generator=rng_of(f"blurred-{255 * sigma:g}", name))
+        return Case(x, one.f(x) + sigma * noise, one, sigma)
+
+    return Cases(f"blurred-{255 * sigma:g}", files, names, make, eight_bits=True)
 
 
 def jpeg(physics: Degradation, quality: int, data: Path, index: tuple[int, int] | None = None) -> Cases:

@@ -30,6 +30,12 @@ def psnr(image: Tensor, truth: Tensor) -> Tensor:
         return _each(lambda a, b: peak_signal_noise_ratio(b, a, data_range=1.0), image, truth)
 
 
+def psnr_y(image: Tensor, truth: Tensor) -> Tensor:
+    """The same of luma alone, as MATLAB's ``rgb2ycbcr`` has it: how the field scores pictures that were made larger."""
+    luma = torch.tensor([65.481, 128.553, 24.966], dtype=torch.float64).view(1, 3, 1, 1) / 255
+    return psnr(*((x.double().cpu().clamp(0, 1) * luma).sum(dim=1, keepdim=True) + 16 / 255 for x in (image, truth)))
+
+
 def ssim(image: Tensor, truth: Tensor) -> Tensor:
     """Structural similarity: scikit-image's default (7x7 uniform window) on 8-bit RGB, as the paper scored it.
 
@@ -104,6 +110,7 @@ METRICS: Registry[Callable[[Tensor, Tensor], Tensor]] = Registry(
     "bigprior.metrics",
     {
         "psnr": psnr,
+        "psnr_y": psnr_y,
         "ssim": ssim,
         "lpips": lpips,
         "auc": colour_auc,

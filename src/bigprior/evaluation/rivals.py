@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from bigprior.degradations import DEGRADATIONS, Degradation
+from bigprior.degradations import Degradation, task_of
 from bigprior.errors import SettingsError
 from bigprior.evaluation.baselines import Baseline, hole_of
 from bigprior.io.weights import sha256
@@ -34,7 +34,7 @@ def left_out(task: str, given: Mapping[str, Baseline]) -> dict[str, str]:
     return {
         name: why
         for name, (serves, architectures) in RELEASED.items()
-        if serves(DEGRADATIONS[task]) and known.isdisjoint(architectures)
+        if serves(task_of(task)) and known.isdisjoint(architectures)
     }
 
 
@@ -68,7 +68,7 @@ def rival(path: Path, task: str, *, trusted: bool = False) -> Baseline:
     """
     model, digest = load_model(path, trusted=trusted), sha256(path)
     takes = model.model.takes
-    takes.refuse(path.name, DEGRADATIONS[task])
+    takes.refuse(path.name, task_of(task))
     told = takes.told == "sigma"
 
     def restore(y: Tensor, physics: Degradation, sigma: float | None) -> Tensor:

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bigprior.degradations import DEGRADATIONS
+from bigprior.degradations import task_of
 from bigprior.errors import SettingsError
 from bigprior.evaluation.baselines import Baseline, choose
 from bigprior.evaluation.cases import Case, Cases, digest_of
@@ -125,7 +125,7 @@ def picture_rows(
         WeightsError: a file of ``dncnn`` that is none.
     """
     # Long for all that a table can be asked, each with a line of its own.
-    metrics = metrics or DEGRADATIONS[task].metrics
+    metrics = metrics or task_of(task).metrics
     methods, missing = choose(task, baselines, dncnn)
     given = models(rivals, task, (*methods, "input", "prior", "ours"), trusted=trusted)
     methods |= given
@@ -213,7 +213,8 @@ def _baseline_scores(method: Baseline, case: Case, score: _Score) -> dict[str, f
 @torch.no_grad()
 def _scores(image: Tensor, *, case: Case, cases: Cases, metrics: Sequence[str]) -> dict[str, float]:
     image = (image.clamp(0, 1) * 255).round() / 255 if cases.eight_bits else image
-    scores = {metric: float(METRICS[metric](image, case.truth)) for metric in metrics}
+    inner = (..., *(slice(cases.border, side - cases.border) for side in case.truth.shape[2:]))
+    scores = {metric: float(METRICS[metric](image[inner], case.truth[inner])) for metric in metrics}
     if cases.region is not None:
         name, where = cases.region
         scores |= {f"{name}_{k}": v for k, v in region_scores(image, case.truth, where(case)).items()}

@@ -133,8 +133,8 @@ def load_restorer(
         loaded = load_prior(name, task, **vars(options))
     else:
         loaded = _model(prior, physics, options, name, trusted, strength)
-    if loaded.prior.knows_phi:
-        network, weighed_by = _none_asked(phi, frame)
+    if loaded.prior.knows_phi or physics.weighs:
+        network, weighed_by = _none_asked(phi, frame, "the degradation" if physics.weighs else "the prior")
     elif phi is not None:
         network, weighed_by = _given(phi, frame)
     else:
@@ -157,7 +157,7 @@ def _refuse_idle(physics: type[Degradation], network: PhiNetwork, rho: float | N
     """That options say something to the task and to the network that weighs it."""
     if strength != 1 and not physics.noisy:
         raise SettingsError(f"strength says nothing to {physics.name}, which has no noise: leave it out")
-    if rho is not None and not network.has_knob:
+    if rho is not None and not network.has_knob and not physics.weighs:
         what = f"the {network.kind} network that weighs {physics.name} in the frame {network.frame}"
         raise SettingsError(f"rho says nothing to {what}: leave --rho out")
 
@@ -170,7 +170,7 @@ def load_weigher(name: str, task: str) -> tuple[PhiNetwork, str]:
     """
     physics = task_of(task)
     try:
-        return _lent(name, physics.name, None)
+        return _none_asked(None, None) if physics.weighs else _lent(name, physics.name, None)
     except SettingsError:
         return _closed_form(physics, None)
 
@@ -254,11 +254,11 @@ def _closed_form(physics: type[Degradation], frame: str | None) -> tuple[PhiNetw
     return phi_network(kind, frame=frame or physics.frame), "closed form"
 
 
-def _none_asked(phi: Path | str | None, frame: str | None) -> tuple[PhiNetwork, str]:
-    """What stands in the place of a phi network where the prior says phi itself."""
+def _none_asked(phi: Path | str | None, frame: str | None, who: str = "the degradation") -> tuple[PhiNetwork, str]:
+    """What stands in the place of a phi network where the prior or the degradation says phi itself (Eq. 8)."""
     if phi is not None or frame is not None:
-        raise SettingsError("this prior says itself how sure it is, pixel by pixel (Eq. 8): leave phi and frame out")
-    return phi_network("constant"), "the prior's own"
+        raise SettingsError(f"{who.replace('the', 'this', 1)} says itself what phi is (Eq. 8): leave phi and frame out")
+    return phi_network("constant"), f"{who}'s own"
 
 
 def _given(path: Path | str, frame: str | None) -> tuple[PhiNetwork, str]:

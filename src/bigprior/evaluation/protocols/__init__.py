@@ -7,7 +7,7 @@ from bigprior.errors import UnknownNameError
 from bigprior.evaluation.protocols.ablations import ablations
 from bigprior.evaluation.protocols.classical import classical
 from bigprior.evaluation.protocols.coverage import coverage, warning
-from bigprior.evaluation.protocols.field import awgn, colours, holes, jpeg, real
+from bigprior.evaluation.protocols.field import awgn, colours, deblur, holes, jpeg, real, upscale
 from bigprior.evaluation.protocols.frames import frames
 from bigprior.evaluation.protocols.paper import figure7, gallery, table, table2, table3, table4, table5, tasks
 from bigprior.evaluation.protocols.priors import generator, inversion, samplers
@@ -41,6 +41,8 @@ EVALUATIONS: Registry[Evaluation] = Registry(
         "coverage": coverage,
         "warning": warning,
         "truth": truth,
+        "upscale": upscale,
+        "deblur": deblur,
     },
 )
 

@@ -1,12 +1,15 @@
-"""The field's own tables: white noise of a level, cameras' noise and JPEG, all of them blind; holes; lost colours."""
+"""The field's own tables: white noise of a level, cameras' noise and JPEG, all of them blind; holes; lost colours;
+small and blurred pictures.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 
-from bigprior.degradations import Colorization, Denoising, Inpainting
+from bigprior.degradations import Colorization, Deblurring, Denoising, Inpainting, Upscaling
+from bigprior.degradations.kernels import motion, read_kernel
 from bigprior.errors import SettingsError
-from bigprior.evaluation.cases import greys, real_pairs, white_noise
+from bigprior.evaluation.cases import blurred, greys, real_pairs, smaller, white_noise
 from bigprior.evaluation.cases import holes as hole_cases
 from bigprior.evaluation.cases import jpeg as jpeg_cases
 from bigprior.evaluation.metrics import METRICS
@@ -14,6 +17,24 @@ from bigprior.evaluation.protocols.paper import rows_of
 from bigprior.evaluation.protocols.request import Request, Results
 from bigprior.evaluation.tables import means
 from bigprior.progress import Progress
+
+#: Straight motions, by pixels and degrees, where no kernel's file is given; and the noise, of 255.
+_MOTIONS, _BLURRED = ((9, 20), (15, 75), (21, 140)), 2.55
+
+
+def upscale(request: Request, progress: Progress) -> Results:
+    """Pictures made ``--factor`` times smaller by MATLAB's bicubic kernel; Y alone, without a border; of 8 bits."""
+    factor = request.factor or 2
+    cases = smaller(Upscaling(factor), factor, request.data, request.index)
+    return means(rows_of(Upscaling.name, cases, request, progress, ("psnr_y", "psnr", "ssim")))
+
+
+def deblur(request: Request, progress: Progress) -> Results:
+    """Pictures blurred by each ``--kernel``, or three straight motions, circular; noise of ``--sigma``, 2.55, is told."""
+    sigma = (_BLURRED if request.sigma is None else request.sigma) / 255
+    kernels = [read_kernel(file) for file in request.kernels] or [motion(*one) for one in _MOTIONS]
+    cases = blurred([Deblurring(kernel, sigma) for kernel in kernels], sigma, request.data, request.index)
+    return means(rows_of(Deblurring.name, cases, request, progress, ("psnr", "ssim")))
 
 
 def awgn(request: Request, progress: Progress) -> Results:

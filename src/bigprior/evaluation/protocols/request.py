@@ -38,6 +38,8 @@ class Request:
         lines: where a table keeps one JSON line a picture and method, from which it can go on.
         sigma: noise level on the 0..255 scale, of white noise.
         quality: of JPEG files.
+        factor: how many times smaller pictures are made.
+        kernels: files of what pictures are blurred by.
         folder: where files go that a measurement makes: the gallery's pictures, the ablations' trainings.
     """
 
@@ -57,6 +59,8 @@ class Request:
     folder: Path | None = None
     sigma: float | None = None
     quality: int | None = None
+    factor: int | None = None
+    kernels: tuple[Path, ...] = ()
 
 
 Evaluation = Callable[[Request, Progress], Results]

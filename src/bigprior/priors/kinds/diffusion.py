@@ -22,6 +22,7 @@ from bigprior.priors.feedforward import FeedForwardPrior
 from bigprior.priors.holes import ByHole
 from bigprior.priors.kinds.base import Built, Kind, Options
 from bigprior.priors.ownrange import InOwnRange
+from bigprior.priors.plugandplay import PlugAndPlay, PlugAndPlaySettings
 
 _NETWORKS: dict[str, Any] = {
     "denoiser": DenoisingUNet,
@@ -96,6 +97,8 @@ class DiffusionKind(Kind):
         ):
             if value is not None:
                 raise SettingsError(f"preset {preset} holds a denoiser, which {why}: leave --{name} out")
+        if physics.weighs and not physics.identity:
+            return self._taking_turns(preset, parts, settings, physics, options)
         how = DiffusionKindSettings(**settings)
         if options.samples > 1 and how.sampler == "mean":
             how = how.model_copy(update={"sampler": "posterior"})
@@ -126,3 +129,18 @@ class DiffusionKind(Kind):
         if physics.placement == "hole":
             prior = ByHole(prior, thin_px=how.thin_px)
         return Built(prior, tuple(used), how.model_dump(mode="json"), finder)
+
+    def _taking_turns(
+        self,
+        preset: str,
+        parts: Mapping[str, nn.Module],
+        settings: Mapping[str, Any],
+        physics: type[Degradation],
+        options: Options,
+    ) -> Built:
+        """The denoiser, which takes turns with measurements that weigh by themselves."""
+        if options.samples > 1:
+            raise SettingsError(f"preset {preset} gives one answer to {physics.name}: leave --samples out")
+        own = {name: value for name, value in settings.items() if name in PlugAndPlaySettings.model_fields}
+        how = PlugAndPlaySettings(**own | ({} if options.steps is None else {"steps": options.steps}))
+        return Built(PlugAndPlay(parts["denoiser"], how), ("denoiser",), how.model_dump(mode="json"))
