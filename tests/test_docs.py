@@ -138,7 +138,14 @@ def test_commands_of_the_makefile_exist() -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        *("README", "docs/start", "docs/howto/denoise", "docs/howto/audit", "docs/howto/inpaint", "docs/howto/colorize"),
+        *(
+            "README",
+            "docs/start",
+            "docs/howto/denoise",
+            "docs/howto/audit",
+            "docs/howto/inpaint",
+            "docs/howto/colorize",
+        ),
         *("docs/howto/upscale", "docs/howto/deblur"),
     ],
 )

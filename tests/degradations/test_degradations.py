@@ -147,7 +147,9 @@ def test_what_the_class_names_is_registered(name: str) -> None:
 
 def test_an_unknown_degradation_is_told_the_known_ones() -> None:
     for asked in (degradation, task_of):
-        with pytest.raises(UnknownNameError, match="colorization, denoising, inpainting"):
+        with pytest.raises(
+            UnknownNameError, match="colorization, deblurring, denoising, inpainting, linear, upscaling"
+        ):
             asked("melting")
 
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from bigprior import DEFAULT_PRESET
-from bigprior.degradations import DEGRADATIONS
+from bigprior.degradations import DEGRADATIONS, OPERATORS
 from bigprior.errors import SettingsError, UnknownNameError, WeightsError
 from bigprior.frames import PixelFrame
 from bigprior.fusion import centre
@@ -91,7 +91,7 @@ def test_an_unknown_preset_is_told_the_known_ones(generator: Path, name: str) ->
 
 def test_an_unknown_task_is_told_the_known_ones(generator: Path) -> None:
     import_preset("tiny", generator)
-    with pytest.raises(UnknownNameError, match=", ".join(sorted(DEGRADATIONS))):
+    with pytest.raises(UnknownNameError, match=", ".join(sorted([*DEGRADATIONS, *OPERATORS]))):
         load_restorer("tiny", "deblurring")
 
 

@@ -84,14 +84,15 @@ class Deblurring(Degradation, dinv.physics.LinearPhysics):  # type: ignore[misc]
         if self.border == "circular":
             return self._filtered(x, adjoint=False)
         kernel = self.kernel.flip(0, 1).to(x).expand(x.shape[1], 1, -1, -1)
-        return F.conv2d(self._edged(x), kernel, groups=x.shape[1])
+        y: Tensor = F.conv2d(self._edged(x), kernel, groups=x.shape[1])
+        return y
 
     def A_adjoint(self, y: Tensor, **kwargs: Any) -> Tensor:  # noqa: D102, N802 (deepinv's name)
         if self.border == "circular":
             return self._filtered(y, adjoint=True)
         x = y.new_zeros(y.shape).requires_grad_()
         with torch.enable_grad():
-            (adjoint,) = torch.autograd.grad(self.A(x), x, y)
+            adjoint: Tensor = torch.autograd.grad(self.A(x), x, y)[0]
         return adjoint
 
     def terms(self, y: Tensor, prior: Tensor, noise: Noise | None, rho: float) -> Fusion:
@@ -165,7 +166,8 @@ class Deblurring(Degradation, dinv.physics.LinearPhysics):  # type: ignore[misc]
     def _filtered(self, x: Tensor, *, adjoint: bool) -> Tensor:
         transfer = transfer_of(self.kernel, x.shape[2], x.shape[3])
         transfer = (transfer.conj() if adjoint else transfer).to(x.device)
-        return torch.fft.irfft2(torch.fft.rfft2(x) * transfer, s=x.shape[2:])
+        y: Tensor = torch.fft.irfft2(torch.fft.rfft2(x) * transfer, s=x.shape[2:])
+        return y
 
     def _frequencies(self, y: Tensor) -> Frequencies:
         margin = 0
@@ -194,7 +196,8 @@ class Frequencies:
     def coefficients(self, x: Tensor) -> Tensor:
         """Half of the frequencies; the others are their mirror images."""
         wide = liu_jia_pad(x, padding=(self.margin, self.margin)) if self.margin else x
-        return torch.fft.rfft2(wide, norm="ortho")
+        c: Tensor = torch.fft.rfft2(wide, norm="ortho")
+        return c
 
     def measured(self, y: Tensor) -> Tensor:
         """The same, turned back."""
@@ -202,7 +205,7 @@ class Frequencies:
 
     def picture(self, coefficients: Tensor) -> Tensor:
         """Cut again."""
-        wide = torch.fft.irfft2(coefficients, norm="ortho", s=self.size)
+        wide: Tensor = torch.fft.irfft2(coefficients, norm="ortho", s=self.size)
         return wide[..., self.margin : self.size[0] - self.margin, self.margin : self.size[1] - self.margin]
 
 
@@ -216,7 +219,8 @@ def transfer_of(kernel: Tensor, height: int, width: int) -> Tensor:
     )
     wrapped = torch.zeros(height, width, dtype=torch.float64)
     wrapped.index_put_((rows[:, None], columns[None]), kernel.double().cpu(), accumulate=True)
-    return torch.fft.rfft2(wrapped).to(torch.complex64)
+    transfer: Tensor = torch.fft.rfft2(wrapped).to(torch.complex64)
+    return transfer
 
 
 def _gauss(value: object) -> Tensor:

@@ -27,9 +27,9 @@ class Linear(Degradation, dinv.physics.LinearPhysics):  # type: ignore[misc]  # 
     """Any linear measurement of a picture, of any size and in any space: y = A x + n, with white noise n.
 
     ``phi`` is ``(I + gamma A^T A)^-1``, in closed form where deepinv knows the singular values, by its solvers
-    elsewhere. tau, how far a prior is expected to be off, is by its own picture: the mean square of its coefficients
-    with singular values like each other; of an operator, the geometric mean of those that ``A`` sees, as much as it
-    sees them, and of its finest detail.
+    elsewhere. tau, how far a prior is expected to be off, is by its own picture: a tenth of the size of its
+    coefficients with singular values like each other; of an operator, the geometric mean of those that ``A`` sees, as
+    much as it sees them, and of its finest detail.
 
     Deviates: ``g(g_inv(y))`` is ``y`` bit for bit where a measurement has the picture's shape; elsewhere ``g_inv`` is
     the pseudo-inverse and ``g`` is ``A``, which give it back to a rounding, as far as it is in the range of ``A``.

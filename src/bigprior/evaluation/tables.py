@@ -213,8 +213,9 @@ def _baseline_scores(method: Baseline, case: Case, score: _Score) -> dict[str, f
 @torch.no_grad()
 def _scores(image: Tensor, *, case: Case, cases: Cases, metrics: Sequence[str]) -> dict[str, float]:
     image = (image.clamp(0, 1) * 255).round() / 255 if cases.eight_bits else image
-    inner = (..., *(slice(cases.border, side - cases.border) for side in case.truth.shape[2:]))
-    scores = {metric: float(METRICS[metric](image[inner], case.truth[inner])) for metric in metrics}
+    rows, columns = (slice(cases.border, side - cases.border) for side in case.truth.shape[2:])
+    seen, truth = image[..., rows, columns], case.truth[..., rows, columns]
+    scores = {metric: float(METRICS[metric](seen, truth)) for metric in metrics}
     if cases.region is not None:
         name, where = cases.region
         scores |= {f"{name}_{k}": v for k, v in region_scores(image, case.truth, where(case)).items()}

@@ -30,7 +30,7 @@ def upscale(request: Request, progress: Progress) -> Results:
 
 
 def deblur(request: Request, progress: Progress) -> Results:
-    """Pictures blurred by each ``--kernel``, or three straight motions, circular; noise of ``--sigma``, 2.55, is told."""
+    """Pictures blurred by each ``--kernel``, or three motions, circular; noise of ``--sigma``, 2.55, is told."""
     sigma = (_BLURRED if request.sigma is None else request.sigma) / 255
     kernels = [read_kernel(file) for file in request.kernels] or [motion(*one) for one in _MOTIONS]
     cases = blurred([Deblurring(kernel, sigma) for kernel in kernels], sigma, request.data, request.index)
