@@ -92,7 +92,7 @@ def test_an_unknown_preset_is_told_the_known_ones(generator: Path, name: str) ->
 def test_an_unknown_task_is_told_the_known_ones(generator: Path) -> None:
     import_preset("tiny", generator)
     with pytest.raises(UnknownNameError, match=", ".join(sorted([*DEGRADATIONS, *OPERATORS]))):
-        load_restorer("tiny", "deblurring")
+        load_restorer("tiny", "melting")
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"name": "tiny"}', "\xff"])

@@ -43,10 +43,16 @@ def wiener(y: Tensor, physics: Degradation, sigma: float | None) -> Tensor:
 
 
 def richardson_lucy(y: Tensor, physics: Degradation, sigma: float | None) -> Tensor:
-    """Richardson and Lucy's iterations."""
+    """Richardson and Lucy's iterations, of a picture whose opposite borders join, as its blur had it."""
     from skimage.restoration import richardson_lucy as iterate
 
-    return _channels(y, lambda channel, psf: iterate(np.clip(channel, 0, 1), psf, _ITERATIONS), physics)
+    def one(channel: Array, psf: Array) -> Array:
+        margin = max(psf.shape)
+        wide = np.pad(np.clip(channel, 0, 1), margin, mode="wrap")
+        found: Array = iterate(wide, psf, _ITERATIONS)
+        return found[margin:-margin, margin:-margin]
+
+    return _channels(y, one, physics)
 
 
 def _channels(y: Tensor, one: Callable[[Array, Array], Array], physics: Degradation) -> Tensor:

@@ -200,7 +200,9 @@ def _weighers(phi: Mapping[str, Path | str | Sequence[Path | str]]) -> dict[str,
     """Every phi network with the file that it is from, by the part of the preset that it becomes."""
     found: dict[str, _Weigher] = {}
     for task, paths in phi.items():
-        own = f"phi-{task_of(task).name}"
+        if (physics := task_of(task)).weighs:
+            raise SettingsError(f"{physics.name} says itself what phi is (Eq. 8): leave its phi network out")
+        own = f"phi-{physics.name}"
         for path in [paths] if isinstance(paths, str | Path) else paths:
             network = load_phi(path)
             found[own if own not in found else f"{own}-{network.frame}"] = (network, Path(path))
