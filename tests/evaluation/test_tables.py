@@ -81,7 +81,9 @@ def test_every_baseline_of_a_task_improves_on_what_was_measured(pictures: Path) 
         if baseline.missing or baseline.slow or name == "tint":  # a guess that has nothing to do with the picture
             continue
         x = truth.images[:1]
-        task = next(name for name, physics in DEGRADATIONS.items() if baseline.treats(physics))
+        task = next((name for name, physics in DEGRADATIONS.items() if baseline.treats(physics)), None)
+        if task is None:  # of small and blurred pictures: see test_deconvolution
+            continue
         protocol = {"denoising": "denoising-25", "inpainting": "inpainting-centre"}[task]
         y, physics = simulate(protocol, x, ["0"])
         sigma = noise_level(protocol, "0") if baseline.knows_sigma else None

@@ -149,6 +149,8 @@ def load_restorer(
     restorer = Restorer(sized, network, rho=rho, provenance=provenance, **noise)
     made = {**provenance, "task": physics.name, "strength": strength, "grain": grain}
     restorer.calibration, restorer.unbounded = calibration_for(made, calibration)
+    if physics.weighs and restorer.calibration is None:
+        restorer.unbounded = f"no bound: nothing calibrates {physics.name}"
     restorer.to(device)
     return restorer
 
