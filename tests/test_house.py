@@ -39,6 +39,7 @@ TASKS_ARE_NAMED_IN = (
     "__init__.py",
     "cli/colorize.py",
     "cli/deblur.py",
+    "cli/dejpeg.py",
     "cli/denoise.py",
     "cli/inpaint.py",
     "cli/upscale.py",

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         Denoising,
         Flaws,
         Inpainting,
+        Jpeg,
         Linear,
         Measurement,
         Protocol,
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from bigprior.presets.importing import import_preset
     from bigprior.presets.loading import load_phi, load_prior, load_restorer, load_weigher
     from bigprior.presets.store import preset_names
+    from bigprior.priors.alternating import AlternatingPrior
     from bigprior.priors.anysize import AnySize
     from bigprior.priors.base import Prior, Projection
     from bigprior.priors.compose import Blend, ByNoise, Refined, WithWhite
@@ -87,7 +89,7 @@ DEFAULT_TASK = "denoising"
 _HOMES = {
     "budget": "Budget",
     "calibration": "Bound Calibration Parts calibrated",
-    "degradations": "DEGRADATIONS Colorization Deblurring Degradation Denoising Inpainting Linear Measurement "
+    "degradations": "DEGRADATIONS Colorization Deblurring Degradation Denoising Inpainting Jpeg Linear Measurement "
     "Protocol Upscaling as_degradation",
     "degradations.flaws": "Flaws",
     "errors": "BigpriorError ImageError MaskError OutputError SettingsError UnknownNameError WeightsError",
@@ -103,6 +105,7 @@ _HOMES = {
     "presets.importing": "import_preset",
     "presets.loading": "load_phi load_prior load_restorer load_weigher",
     "presets.store": "preset_names",
+    "priors.alternating": "AlternatingPrior",
     "priors.anysize": "AnySize",
     "priors.base": "Prior Projection",
     "priors.compose": "Blend ByNoise Refined WithWhite",
@@ -146,6 +149,7 @@ __all__ = [
     "METRICS",
     "PHI_NETWORKS",
     "PRIORS",
+    "AlternatingPrior",
     "AnySize",
     "Band",
     "Baseline",
@@ -181,6 +185,7 @@ __all__ = [
     "InOwnRange",
     "Inpainting",
     "InversionSettings",
+    "Jpeg",
     "Kind",
     "Linear",
     "MaskError",

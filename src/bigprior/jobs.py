@@ -134,11 +134,12 @@ def measurement_of(job: Job) -> tuple[Picture, Degradation, Tensor]:
 
     picture, degradation = read_picture(job.photo, job.page), degradation_of(job)
     try:
-        degradation = degradation.seen_in(picture)
-        y = degradation.of_photograph(picture.image)
+        y, degradation = degradation.of_file(job.photo, picture)
         m = degradation.measure(y)
         _, _ = m.size, m.fidelity  # what of it is asked first, while it is known whose fault an error is
-    except (ImageError, MaskError) as error:  # of what is in the photo, whose name the degradation does not know
+    except (ImageError, MaskError) as error:  # of what is in the photo, whose name the degradation may not know
+        if str(error).startswith(str(job.photo)):
+            raise
         raise type(error)(f"{job.photo}: {error}") from error
     except BigpriorError:
         raise

@@ -65,7 +65,7 @@ def test_a_worse_jpeg_is_further_from_the_truth(photos: Path) -> None:
 @pytest.mark.parametrize("table", ["awgn", "real", "jpeg"])
 def test_the_field_s_tables_score_ours_beside_its_parts(table: str, pairs: Path) -> None:
     index = None if table == "real" else (0, 0)
-    request = Request(pairs, index, baselines=(), sigma=25, quality=10)
+    request = Request(pairs, index, baselines=(), sigma=25, qualities=(10,))
     results = evaluation(table)(request, lambda done, total: None)
     assert set(results) == {"input", "prior", "ours", "pictures"}
     assert results["pictures"] == 1
@@ -73,8 +73,10 @@ def test_the_field_s_tables_score_ours_beside_its_parts(table: str, pairs: Path)
     assert math.isfinite(results["ours"]["seconds"]) and 0 <= results["ours"]["share"] <= 1
 
 
-@pytest.mark.parametrize(("name", "given"), [("sigma", {}), ("sigma", {"sigma": 300.0}), ("quality", {"quality": 0})])
+@pytest.mark.parametrize(
+    ("name", "given"), [("sigma", {}), ("sigma", {"sigma": 300.0}), ("qualities", {"qualities": (0,)})]
+)
 def test_what_is_missing_or_out_of_range_is_said(name: str, given: dict, photos: Path) -> None:
-    table = evaluation("jpeg") if name == "quality" else awgn
+    table = evaluation("jpeg") if name == "qualities" else awgn
     with pytest.raises(SettingsError, match=name):
         table(Request(photos, **given), lambda done, total: None)

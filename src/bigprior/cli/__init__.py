@@ -11,6 +11,7 @@ from bigprior.cli.auditing import audit, recompose, verify
 from bigprior.cli.calibrating import calibrate
 from bigprior.cli.colorize import colorize
 from bigprior.cli.deblur import deblur
+from bigprior.cli.dejpeg import dejpeg
 from bigprior.cli.demo import demo
 from bigprior.cli.denoise import denoise
 from bigprior.cli.doctoring import doctor
@@ -42,7 +43,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for command in (
-    *(denoise, inpaint, colorize, upscale, deblur, restore, verify, audit, recompose),
+    *(denoise, inpaint, colorize, upscale, deblur, dejpeg, restore, verify, audit, recompose),
     *(demo, train, calibrate, evaluate, results, doctor),
 ):
     app.command()(command)

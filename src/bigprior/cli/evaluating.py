@@ -11,7 +11,7 @@ import typer
 
 from bigprior.cli.options import Index, ModelFile, Steps, TrustPrior, Vgg
 from bigprior.cli.terminal import OUT, progress_of, working
-from bigprior.errors import OutputError, UnknownNameError
+from bigprior.errors import OutputError, SettingsError, UnknownNameError
 
 
 def evaluate(
@@ -55,7 +55,9 @@ def evaluate(
         list[Path] | None,
         typer.Option(help="Of deblur: a kernel's file; may be repeated. Three straight motions without."),
     ] = None,
-    quality: Annotated[int | None, typer.Option(help="Of jpeg: the quality, 1 to 100.")] = None,
+    quality: Annotated[
+        str, typer.Option(help="Of jpeg and dejpeg: the quality, 1 to 100; of dejpeg several, with commas.")
+    ] = "",
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="Folder for pictures or trainings; by default beside --json.")
     ] = None,
@@ -83,7 +85,7 @@ def evaluate(
             baselines=None if baselines is None else _baselines(baselines),
             dncnn=dncnn,
             sigma=sigma,
-            quality=quality,
+            qualities=_qualities(quality),
             factor=factor,
             kernels=tuple(kernel or ()),
             lines=lines or (json_file.with_suffix(".jsonl") if json_file is not None else None),
@@ -109,6 +111,18 @@ def results(
 
     shown = write_results(folder, output)
     OUT.print(f"{', '.join(shown)} -> {output}", soft_wrap=True)
+
+
+def _qualities(text: str) -> tuple[int, ...]:
+    """Qualities of JPEG files, as they are written with commas.
+
+    Raises:
+        SettingsError: something else.
+    """
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    if not all(part.isdecimal() for part in parts):
+        raise SettingsError(f"--quality is {text!r}: expected whole numbers of 1 to 100 such as 10 or 10,20,40")
+    return tuple(map(int, parts))
 
 
 def _check_figures(file: Path | None) -> None:

@@ -10,6 +10,7 @@ from bigprior.degradations.deblurring import Deblurring
 from bigprior.degradations.denoising import Denoising
 from bigprior.degradations.flaws import Flaws
 from bigprior.degradations.inpainting import Inpainting
+from bigprior.degradations.jpeg import Jpeg
 from bigprior.degradations.linear import Linear
 from bigprior.degradations.protocol import Protocol
 from bigprior.degradations.upscaling import Upscaling
@@ -20,7 +21,7 @@ from bigprior.registry import Registry
 DEGRADATIONS: Registry[type[Degradation]] = Registry(
     "task",
     "bigprior.degradations",
-    {c.name: c for c in (Colorization, Inpainting, Denoising)},
+    {c.name: c for c in (Colorization, Inpainting, Denoising, Jpeg)},
 )
 #: Those whose phi is known in closed form (:attr:`Degradation.weighs`), so that no network learns from them, by name.
 OPERATORS: Registry[type[Degradation]] = Registry(
@@ -83,6 +84,7 @@ __all__ = [
     "Denoising",
     "Flaws",
     "Inpainting",
+    "Jpeg",
     "Linear",
     "Measurement",
     "Protocol",

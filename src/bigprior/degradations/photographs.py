@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from inspect import signature
+from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import deepinv as dinv
@@ -24,6 +25,19 @@ class OfPhotographs(dinv.physics.Physics):  # type: ignore[misc]  # deepinv publ
     def seen_in(self, picture: Picture) -> Self:
         """This degradation as a photograph shows it, where only that can say; here: as it is."""
         return self
+
+    def of_file(self, file: Path, picture: Picture) -> tuple[Tensor, Self]:
+        """The measurement that a photograph's file is, and this degradation as it shows it.
+
+        Args:
+            file: whose bytes some degradations are about.
+            picture: what it holds, decoded; here it is all that is looked at.
+
+        Raises:
+            ImageError: it is no file of this degradation, or one that would lose what it has.
+        """
+        seen = self.seen_in(picture)
+        return seen.of_photograph(picture.image), seen
 
     def plain(self, y: Tensor) -> tuple[Tensor, Self]:
         """The measurement, and its degradation, as priors and networks know such; here: as both are.

@@ -108,7 +108,7 @@ def _decode_pillow(file: BinaryIO, reader: _Reader, page: int | None, deep: bool
         picture.seek(index)
     picture.load()
     profile = picture.info.get("icc_profile")
-    orientation = _orientation(picture)  # after load(): some files end with their tags
+    orientation = metadata.orientation_of(picture)  # after load(): some files end with their tags
     said = metadata.of_picture(picture)
     if deep:  # a PNG of 16 bits, of which Pillow keeps 8
         file.seek(0)
@@ -116,10 +116,3 @@ def _decode_pillow(file: BinaryIO, reader: _Reader, page: int | None, deep: bool
         return Decoded(upright(scaled(np.atleast_3d(samples), 2**16 - 1), orientation), 16, profile, said)
     samples = np.asarray(picture.convert(plain_mode(picture, file.name)))
     return Decoded(upright(scaled(np.atleast_3d(samples), 2**8 - 1), orientation), 8, profile, said)
-
-
-def _orientation(picture: Image.Image) -> int:
-    try:
-        return int(picture.getexif().get(metadata.ORIENTATION_TAG, 1))
-    except Exception:  # a damaged tag raises many types, and says nothing about the pixels
-        return 1

@@ -140,6 +140,14 @@ class Metadata:
                 _add_tags(file, order, said)
 
 
+def orientation_of(picture: Image.Image) -> int:
+    """Which way is up, as the tag has it; 1, as it lies, where nothing says so."""
+    try:
+        return int(picture.getexif().get(ORIENTATION_TAG, 1))
+    except Exception:  # a damaged tag raises many types, and says nothing about the pixels
+        return 1
+
+
 def of_picture(picture: Image.Image) -> Metadata:
     """What a picture says that Pillow has read and loaded; damaged parts are left out."""
     texts = {k: str(v) for k, v in getattr(picture, "text", {}).items() if isinstance(k, str)}

@@ -134,7 +134,7 @@ def load_restorer(
     else:
         loaded = _model(prior, physics, options, name, trusted, strength)
     if loaded.prior.knows_phi or physics.weighs:
-        network, weighed_by = _none_asked(phi, frame, "the degradation" if physics.weighs else "the prior")
+        network, weighed_by = _none_asked("this prior" if loaded.prior.knows_phi else physics.name, phi, frame)
     elif phi is not None:
         network, weighed_by = _given(phi, frame)
     else:
@@ -172,7 +172,7 @@ def load_weigher(name: str, task: str) -> tuple[PhiNetwork, str]:
     """
     physics = task_of(task)
     try:
-        return _none_asked(None, None) if physics.weighs else _lent(name, physics.name, None)
+        return _none_asked(physics.name, None, None) if physics.weighs else _lent(name, physics.name, None)
     except SettingsError:
         return _closed_form(physics, None)
 
@@ -256,11 +256,11 @@ def _closed_form(physics: type[Degradation], frame: str | None) -> tuple[PhiNetw
     return phi_network(kind, frame=frame or physics.frame), "closed form"
 
 
-def _none_asked(phi: Path | str | None, frame: str | None, who: str = "the degradation") -> tuple[PhiNetwork, str]:
-    """What stands in the place of a phi network where the prior or the degradation says phi itself (Eq. 8)."""
+def _none_asked(who: str, phi: Path | str | None, frame: str | None) -> tuple[PhiNetwork, str]:
+    """What stands in the place of a phi network where the prior, or the degradation, says phi itself."""
     if phi is not None or frame is not None:
-        raise SettingsError(f"{who.replace('the', 'this', 1)} says itself what phi is (Eq. 8): leave phi and frame out")
-    return phi_network("constant"), f"{who}'s own"
+        raise SettingsError(f"{who} says itself how sure it is, pixel by pixel (Eq. 8): leave phi and frame out")
+    return phi_network("constant"), "the prior's own" if who == "this prior" else "the degradation's own"
 
 
 def _given(path: Path | str, frame: str | None) -> tuple[PhiNetwork, str]:

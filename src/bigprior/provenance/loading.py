@@ -73,7 +73,8 @@ def measurement_of(layers: dict[str, Tensor], record: Record) -> Tensor:
     """The measurement that the layers hold: one of their own, or channels of the fidelity term."""
     if record.measurement_channels is not None:
         return layers["fidelity"][:, : record.measurement_channels]
-    return layers["measurement"]
+    y = layers["measurement"]
+    return y if record.measurement_shape is None else y.view(1, *record.measurement_shape)
 
 
 def provenance_of(values: dict[str, Any]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from bigprior.errors import ImageError, SettingsError
+from bigprior.frames import FRAMES
 from bigprior.io.arrays import as_picture as as_batch
 from bigprior.io.arrays import to_numpy
 from bigprior.io.atomic import appearing, write_text
@@ -146,14 +147,15 @@ def _parts(
 def layers_of(restoration: Restored) -> dict[str, Tensor]:
     """What gives a restoration of one picture back, by name: tensors (1, 1 or 3, H, W).
 
-    Bands of ``phi`` that are no picture, ``band-1`` to the last, have their channels one below the other; the
-    measurement is among them if the fidelity term does not say it.
+    Bands of ``phi`` that are no picture, ``band-1`` to the last, and a measurement that is none, have their channels
+    one below the other; the measurement is among them if the fidelity term does not say it.
     """
     found = {name: getattr(restoration, name) for name in LAYERS_OF}
     if len(restoration.bands) > 1:
         found |= {f"band-{i}": band.flatten(1, 2)[:, None] for i, band in enumerate(restoration.bands, start=1)}
     if _channels(restoration) is None:
-        found["measurement"] = restoration.measurement
+        y = restoration.measurement
+        found["measurement"] = y if y.shape[1] in (1, 3) else y.flatten(1, 2)[:, None]
     return found
 
 
@@ -176,6 +178,7 @@ def description(restoration: Restored, others: Sequence[Restored] = ()) -> dict[
         "bound": None,
         "capped": None,
         "measurement_channels": _channels(restoration),
+        "measurement_shape": list(restoration.measurement.shape[1:]),
         "bands": [list(band.shape[1:]) for band in restoration.bands],
         **restoration.provenance,
         **({"samples": seeds} if others else {}),
@@ -222,11 +225,11 @@ def panel_figure(restoration: Restored) -> Figure:
         else:
             heat = axes.imshow(small[0, 0].numpy(), vmin=0, vmax=1, cmap="inferno", interpolation="nearest")
             figure.colorbar(heat, ax=axes, fraction=0.046 * aspect, pad=0.02)
-    equation = "(1 - phi) * fidelity + phi * prior"
-    if len(restoration.bands) > 1:
-        equation = (
-            f"W\u1d40 [(1 - phi) * W fidelity + phi * W prior],  W = {restoration.provenance.get('frame', 'frame')}"
-        )
+    equation, frame = "(1 - phi) * fidelity + phi * prior", restoration.provenance.get("frame", "frame")
+    if frame not in FRAMES and "frame" in restoration.provenance:  # a degradation's own, which weighs by itself
+        equation = "measured + hallucinated"
+    elif len(restoration.bands) > 1:
+        equation = f"W\u1d40 [(1 - phi) * W fidelity + phi * W prior],  W = {frame}"
     figure.suptitle(f"{restoration.task}:  restored = {equation}", fontsize=11)
     return figure
 

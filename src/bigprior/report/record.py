@@ -116,6 +116,7 @@ class Record(BaseModel):
         input: the photograph.
         settings_of_task: the degradation's settings; files among them as ``{"file": Source}``.
         measurement_channels: of ``y``, where it can be had back from the fidelity term.
+        measurement_shape: of ``y``, (C, h, w); null in records from before there was any that is no picture.
         bands: shapes of ``phi``, band by band of the frame, (C, h, w).
         credentials: the file that carries content credentials, and the certificate's hash; null without.
         agreement: of the restored picture with the measurement; null where nobody can say.
@@ -141,6 +142,7 @@ class Record(BaseModel):
     input: Source | None = None
     settings_of_task: dict[str, Any] = Field(default_factory=dict)
     measurement_channels: int | None = None
+    measurement_shape: list[int] | None = None
     bands: list[list[int]] = Field(default_factory=list)
     credentials: Credentials | None = None
     agreement: Agreement | None = None

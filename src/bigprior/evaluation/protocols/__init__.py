@@ -7,6 +7,7 @@ from bigprior.errors import UnknownNameError
 from bigprior.evaluation.protocols.ablations import ablations
 from bigprior.evaluation.protocols.classical import classical
 from bigprior.evaluation.protocols.coverage import coverage, warning
+from bigprior.evaluation.protocols.dejpeg import dejpeg
 from bigprior.evaluation.protocols.field import awgn, colours, deblur, holes, jpeg, real, upscale
 from bigprior.evaluation.protocols.frames import frames
 from bigprior.evaluation.protocols.paper import figure7, gallery, table, table2, table3, table4, table5, tasks
@@ -35,6 +36,7 @@ EVALUATIONS: Registry[Evaluation] = Registry(
         "awgn": awgn,
         "real": real,
         "jpeg": jpeg,
+        "dejpeg": dejpeg,
         "holes": holes,
         "colours": colours,
         "classical": classical,

@@ -61,11 +61,11 @@ def jpeg(request: Request, progress: Progress) -> Results:
     """JPEG of ``--quality``, decoded and denoised without being told; results of 8 bits.
 
     Raises:
-        SettingsError: no quality, or one outside 1..100.
+        SettingsError: not one quality, or one outside 1..100.
     """
-    if request.quality is None or not 1 <= request.quality <= 100:
-        raise SettingsError(f"quality is {request.quality}: jpeg needs --quality, 1 to 100, such as 10")
-    cases = jpeg_cases(Denoising(), request.quality, request.data, request.index)
+    if len(request.qualities) != 1 or not 1 <= request.qualities[0] <= 100:
+        raise SettingsError(f"qualities are {request.qualities}: jpeg needs one --quality, 1 to 100, such as 10")
+    cases = jpeg_cases(Denoising(), request.qualities[0], request.data, request.index)
     return means(rows_of(Denoising.name, cases, request, progress))
 
 

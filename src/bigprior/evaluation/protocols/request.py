@@ -37,7 +37,7 @@ class Request:
         dncnn: folder of trained networks, ``dncnn-TASK.safetensors``, for a table's row of that name.
         lines: where a table keeps one JSON line a picture and method, from which it can go on.
         sigma: noise level on the 0..255 scale, of white noise.
-        quality: of JPEG files.
+        qualities: of JPEG files.
         factor: how many times smaller pictures are made.
         kernels: files of what pictures are blurred by.
         folder: where files go that a measurement makes: the gallery's pictures, the ablations' trainings.
@@ -58,7 +58,7 @@ class Request:
     lines: Path | None = None
     folder: Path | None = None
     sigma: float | None = None
-    quality: int | None = None
+    qualities: tuple[int, ...] = ()
     factor: int | None = None
     kernels: tuple[Path, ...] = ()
 

@@ -15,6 +15,7 @@ from bigprior.networks.colorizer import ColorizationNetwork
 from bigprior.networks.denoising_unet import DenoisingUNet
 from bigprior.networks.noise_estimator import NoiseEstimator
 from bigprior.networks.refiner import Refiner
+from bigprior.priors.alternating import AlternatingPrior
 from bigprior.priors.base import Prior
 from bigprior.priors.compose import Blend, ByNoise, Refined, WithWhite
 from bigprior.priors.diffusion import DiffusionPrior, DiffusionSettings
@@ -106,6 +107,12 @@ class DiffusionKind(Kind):
             if how.sampler in ("mean", "drawn"):
                 raise SettingsError(f"preset {preset} answers {physics.name} in one step: leave --steps out")
             how = how.model_copy(update={"steps": options.steps})
+        if how.sampler == "alternating":
+            return Built(
+                AlternatingPrior(parts["denoiser"], how.steps, how.precision),
+                ("denoiser",),
+                how.model_dump(mode="json"),
+            )
         plain = DiffusionSettings(**how.model_dump(include=set(DiffusionSettings.model_fields)))
         prior: Prior = DiffusionPrior(parts["denoiser"], plain)
         denoiser = prior
