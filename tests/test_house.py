@@ -27,7 +27,7 @@ FLOORS = (
     ("priors", "phi", "fusion"),
     ("budget", "weighing", "calibration", "restoration", "restorer", "report"),
     ("presets",),
-    ("jobs", "provenance", "training", "evaluation", "doctor"),
+    ("recipe", "chain", "jobs", "provenance", "training", "evaluation", "doctor"),
     ("cli",),
 )
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}

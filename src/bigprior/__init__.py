@@ -68,6 +68,7 @@ if TYPE_CHECKING:
     from bigprior.priors.ownrange import InOwnRange
     from bigprior.priors.plugandplay import PlugAndPlay, PlugAndPlaySettings
     from bigprior.priors.precomputed import PrecomputedPrior
+    from bigprior.priors.stabilised import Stabilised
     from bigprior.progress import Progress
     from bigprior.provenance.audit import audit
     from bigprior.provenance.loading import load
@@ -92,6 +93,7 @@ _HOMES = {
     "degradations": "DEGRADATIONS Colorization Deblurring Degradation Denoising Inpainting Jpeg Linear Measurement "
     "Protocol Upscaling as_degradation",
     "degradations.flaws": "Flaws",
+    "degradations.poisson": "Poisson",
     "errors": "BigpriorError ImageError MaskError OutputError SettingsError UnknownNameError WeightsError",
     "evaluation.baselines": "BASELINES Baseline",
     "evaluation.metrics": "METRICS",
@@ -124,6 +126,7 @@ _HOMES = {
     "priors.ownrange": "InOwnRange",
     "priors.plugandplay": "PlugAndPlay PlugAndPlaySettings",
     "priors.precomputed": "PrecomputedPrior",
+    "priors.stabilised": "Stabilised",
     "progress": "Progress",
     "provenance.audit": "audit",
     "provenance.loading": "load",
@@ -201,6 +204,7 @@ __all__ = [
     "Picture",
     "PlugAndPlay",
     "PlugAndPlaySettings",
+    "Poisson",
     "PrecomputedPrior",
     "Prior",
     "Progress",
@@ -213,6 +217,7 @@ __all__ = [
     "Restorer",
     "SelfWeighing",
     "SettingsError",
+    "Stabilised",
     "State",
     "Takes",
     "UnknownNameError",

@@ -10,11 +10,13 @@ from typing import Literal
 import torch
 import torch.nn.functional as F
 from deepinv.models.noise_level_estimation import PatchCovarianceNoiseEstimator
+from scipy.stats import chi2
 from torch import Tensor
 
 from bigprior.frames import WaveletFrame
 from bigprior.networks.noise_estimator import PLACE, SCALES, NoiseEstimator
 from bigprior.ops.colour import is_grey
+from bigprior.ops.shot import Shot
 from bigprior.ops.tiling import in_tiles
 
 #: Noise whose colours are weaker than this share of its grey is taken for the same in all channels. White noise has
@@ -40,6 +42,9 @@ _WHITE_SPECTRUM, _WHITE, _UNEVEN = 0.15, 0.4, 0.65
 _SHOT, _SHOT_SPECTRUM, _STRONG = 0.34, 0.12, 12 / 255
 #: The median of a normal variable's absolute value.
 _MEDIAN = 0.6745
+#: Of shot noise: the side of the squares in which its variance is compared with the mean, in places of details, 2
+#: pixels apart; the quantile of squares that texture hardly reaches; and what a peak can be.
+_SHOT_PX, _LOW, _FEWEST_COUNTS, _MOST_COUNTS = 4, 0.3, 0.5, 1e6
 
 
 @dataclass(frozen=True)
@@ -53,17 +58,20 @@ class Noise:
         known: it was given, not found.
         shape: where it is found place by place and scale by scale, the logarithm of its standard deviation there over
             ``along_grey``, (N, 8, H / 4, W / 4), see :mod:`bigprior.networks.noise_estimator`; None of white noise.
+        shot: how it grows with light, where that is known; ``sigma`` is then its root mean square over the picture.
     """
 
     sigma: Tensor
     along_grey: Tensor
     known: bool
     shape: Tensor | None = None
+    shot: Shot | None = None
 
     def __getitem__(self, pictures: slice) -> Noise:
         """That of some of the pictures."""
         shape = None if self.shape is None else self.shape[pictures]
-        return Noise(self.sigma[pictures], self.along_grey[pictures], self.known, shape)
+        shot = None if self.shot is None else self.shot[pictures]
+        return Noise(self.sigma[pictures], self.along_grey[pictures], self.known, shape, shot)
 
     def levels(self) -> Noise:
         """Its levels alone, for a part of the picture."""
@@ -71,7 +79,8 @@ class Noise:
 
     def times(self, strength: float) -> Noise:
         """So many times as much of it."""
-        return replace(self, sigma=strength * self.sigma, along_grey=strength * self.along_grey)
+        shot = None if self.shot is None else self.shot.times(strength)
+        return replace(self, sigma=strength * self.sigma, along_grey=strength * self.along_grey, shot=shot)
 
     @property
     def white(self) -> Tensor:
@@ -83,7 +92,8 @@ class Noise:
     def to(self, device: torch.device | str) -> Noise:
         """The same on another device."""
         shape = None if self.shape is None else self.shape.to(device)
-        return Noise(self.sigma.to(device), self.along_grey.to(device), self.known, shape)
+        shot = None if self.shot is None else self.shot.to(device)
+        return Noise(self.sigma.to(device), self.along_grey.to(device), self.known, shape, shot)
 
     @staticmethod
     def join(parts: Sequence[Noise]) -> Noise:
@@ -91,7 +101,9 @@ class Noise:
         sigma, along_grey = (torch.cat([getattr(part, name) for part in parts]) for name in ("sigma", "along_grey"))
         shapes = [part.shape for part in parts if part.shape is not None]
         shape = torch.cat(shapes) if len(shapes) == len(parts) else None
-        return Noise(sigma, along_grey, all(part.known for part in parts), shape)
+        shots = [part.shot for part in parts if part.shot is not None]
+        shot = Shot.join(shots) if len(shots) == len(parts) else None
+        return Noise(sigma, along_grey, all(part.known for part in parts), shape, shot)
 
 
 def noise_of(y: Tensor, known: float | Tensor | None = None, blank: Tensor | None = None) -> Noise:
@@ -126,6 +138,41 @@ def noise_of(y: Tensor, known: float | Tensor | None = None, blank: Tensor | Non
         levels.append(level)
         along_grey.append(level * math.sqrt(3) if shared else level)
     return Noise(torch.cat(levels), torch.cat(along_grey), known is not None)
+
+
+def shot_of(y: Tensor, read: Tensor) -> Shot:
+    """The gain of each picture (N, 3, H, W) in [0, 1], by how the variance of its finest details grows with its mean.
+
+    ``Var d = gain * mean + read^2`` in squares of a few pixels, of which those with texture have more: of all squares'
+    ``(d^2 - read^2) / mean``, a low quantile is taken, and put right by where noise alone would have it (Foi et al.,
+    2008, fit the same line).
+
+    Args:
+        y: pictures.
+        read: standard deviation of the white noise on top, (N,), which is known.
+    """
+    gains = []
+    for i, picture in enumerate(y.split(1)):
+        if min(picture.shape[2:]) < 2:
+            gains.append(1 / _MOST_COUNTS)
+            continue
+        shared = bool(is_grey(picture))
+        details = WaveletFrame(levels=1).analyse(picture)[0][:, 2::3] / (3**0.5 if shared else 1)
+        height, width = (2 * (side // 2) for side in picture.shape[2:])
+        details, means = details[..., : height // 2, : width // 2], F.avg_pool2d(picture[..., :height, :width], 2)
+        blocks = [F.avg_pool2d(x, min(_SHOT_PX, *x.shape[2:])).mean(1) for x in (details.square(), means)]
+        if shared:  # one channel's details, along grey
+            blocks[0] = 3 * blocks[0]
+        seen = (blocks[0] > 0) & (blocks[1] > 0)  # what is clipped, or no part of the photograph, has no noise
+        variance, mean = (block[seen] for block in blocks)
+        if not len(mean):
+            gains.append(1 / _MOST_COUNTS)
+            continue
+        ratio = ((variance - read[i] ** 2) / mean).quantile(_LOW)
+        freedom = min(_SHOT_PX, *details.shape[2:]) ** 2 * (1 if shared else 3)
+        gain = float(ratio) / (float(chi2.ppf(_LOW, freedom)) / freedom)
+        gains.append(min(max(gain, 1 / _MOST_COUNTS), 1 / _FEWEST_COUNTS))
+    return Shot(y.new_tensor(gains), read)
 
 
 @torch.no_grad()

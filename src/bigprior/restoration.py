@@ -40,6 +40,7 @@ class Restoration:
         bound: intervals for the true values, with a guarantee; None where nothing was calibrated for how it was made.
         kinds: ``share`` of each kind of the frame's bands alone, (N,): of a colorized picture, 0 of its ``luminance``
             and 1 of its ``chrominance``.
+        through: what of ``measured`` an earlier restoration had made up, (N, 3, H, W); None where none was told of.
     """
 
     restored: Tensor
@@ -57,6 +58,7 @@ class Restoration:
     noise: Noise | None = None
     bound: Bound | None = None
     kinds: dict[str, Tensor] = field(default_factory=dict)
+    through: Tensor | None = None
 
     def __len__(self) -> int:
         """How many pictures."""
@@ -84,6 +86,7 @@ class Restoration:
             noise=None if self.noise is None else self.noise[pictures],
             bound=None if self.bound is None else self.bound[pictures],
             kinds={kind: share[pictures] for kind, share in self.kinds.items()},
+            through=None if self.through is None else self.through[pictures],
         )
 
     def __eq__(self, other: object) -> bool:

@@ -100,6 +100,7 @@ class Restorer(dinv.models.Reconstructor):  # type: ignore[misc]  # deepinv publ
         *,
         seed: int = 0,
         budget: Budget | None = None,
+        made_up: Tensor | None = None,
         progress: Progress | None = None,
     ) -> Restoration:
         """Restore a batch of measurements of one degradation.
@@ -110,15 +111,18 @@ class Restorer(dinv.models.Reconstructor):  # type: ignore[misc]  # deepinv publ
             degradation: how ``y`` came to be: ours, or any deepinv ``LinearPhysics``.
             seed: of the prior's start. The same seed gives the same result.
             budget: how much may be made up, and where.
+            made_up: what of ``y`` an earlier restoration made up, of its shape: what of that is kept stands in
+                :attr:`Restoration.through`.
             progress: called with (finished, total) units of the prior's work.
 
         Raises:
             ImageError: ``y`` is not a measurement of ``degradation``, or on a scale of 255 or 65535.
             MaskError: a mask of another size.
             SettingsError: no phi network for this task, a physics without a bijection that is known, a seed out of
-                range, a ``rho`` where phi is known, of the measurement or by the prior, or a budget that cannot be
-                kept.
+                range, a ``rho`` where phi is known, of the measurement or by the prior, a budget that cannot be kept,
+                or one beside ``made_up``.
         """
+        # Long for what a result says, each with a line of its own.
         check_seed(seed)
         physics = as_degradation(degradation)
         m, plain, found = self._measured(y, physics)
@@ -132,7 +136,13 @@ class Restorer(dinv.models.Reconstructor):  # type: ignore[misc]  # deepinv publ
         sides = Sides.of(m, plain, _grey_where_measured(plain, projection.image), projection.phi)
         sigma = projection.codes.get("sigma") if found is None else found
         fused, capped = self._fused(sides, budget)
-        record = physics.record(m.y) | self._noise(physics, sigma) | ({"capped": capped} if capped else {})
+        through = None
+        if made_up is not None:
+            if not budget.says_nothing:
+                raise SettingsError("limits are of one restoration, not of a chain: leave the budget out")
+            network = None if sides.phi is not None or physics.weighs else self._weigher(physics)
+            through = sides.through(network, self.rho, fused, made_up)
+        record = physics.record(m.y) | self._noise(m, sigma) | ({"capped": capped} if capped else {})
         bound = self._bound(sides, fused if self.rho is None and not capped else None, projection.codes)
         record |= {} if bound is None else {"bound": bound.record()}
         return Restoration(
@@ -151,6 +161,7 @@ class Restorer(dinv.models.Reconstructor):  # type: ignore[misc]  # deepinv publ
             noise=None if self.noise is None else plain.noise,
             bound=bound,
             kinds=fused.kinds,
+            through=through,
         )
 
     def _fused(self, sides: Sides, budget: Budget) -> tuple[Fusion, dict[str, Any]]:
@@ -227,12 +238,17 @@ class Restorer(dinv.models.Reconstructor):  # type: ignore[misc]  # deepinv publ
         assert isinstance(network, PhiNetwork)  # __init__ took no other
         return network
 
-    def _noise(self, physics: Degradation, found: Tensor | None) -> dict[str, Any]:
-        """The noise levels that were known, or that the prior found: in [0, 1], one a picture."""
-        known = physics.known_sigma
+    def _noise(self, m: Measurement, found: Tensor | None) -> dict[str, Any]:
+        """The noise levels that were known, or that the prior found: in [0, 1], one a picture; of shot noise, peaks."""
+        known = m.degradation.known_sigma
         said: dict[str, Any] = {} if self.strength == 1 else {"strength": self.strength}
         if self.grain is not None:
             said["grain"] = self.grain
+        if type(m.degradation).stabilised is not None and m.noise is not None and m.noise.shot is not None:
+            shot, how = m.noise.shot, "told" if m.noise.known else "found"
+            peaks = [float(f"{1 / gain:.4g}") for gain in shot.gain.tolist()]
+            read = {"read": [round(level, 6) for level in shot.read.tolist()]} if bool(shot.read.any()) else {}
+            return {"peak": peaks, **read, "noise": how} | said
         if known is not None:
             levels = [round(level, 6) for level in known.tolist()] if isinstance(known, Tensor) else [known]
             return {"sigma": levels, "noise": "told"} | said

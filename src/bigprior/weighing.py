@@ -47,26 +47,38 @@ class Sides:
         phi = None if self.phi is None else self.phi[pictures]
         return Sides(m, plain, self.shown[pictures], self.prior[pictures], phi)
 
-    def fused(self, network: PhiNetwork | None, rho: float | None) -> Fusion:
+    def fused(self, network: PhiNetwork | None, rho: float | None, instead: Tensor | None = None) -> Fusion:
         """The fusion as phi has it.
 
         Args:
             network: weighs where nobody says phi.
             rho: its weight of what is made up; by default its own.
+            instead: of the fidelity term, (N, 3, H, W), with phi as that has it.
         """
         m, flawed = self.m, self.plain is not self.m
         if m.degradation.weighs:
             return m.degradation.terms(m.y, self.prior, m.noise, rho or 0.0)
+        fidelity = m.fidelity if instead is None else instead
         if self.phi is not None:
-            return fuse_pixels(m.fidelity, self.prior, self.phi)
+            return fuse_pixels(fidelity, self.prior, self.phi)
         assert network is not None
+        if type(m.degradation).stabilised is not None and m.noise is not None:
+            network = network.told(m.noise.shot)
         fused = fuse_in_frame(
             network,
-            m.fidelity,
+            fidelity,
             self.prior,
             rho=rho,
             measured=m.degradation.measured,
             lost=m.hole if flawed else None,
-            seen=(self.plain.fidelity, self.shown) if flawed else None,
+            seen=(self.plain.fidelity, self.shown) if flawed or instead is not None else None,
         )
-        return fused if (known := wholly_known(m)) is None else kept(fused, m.fidelity, known)
+        return fused if (known := wholly_known(m)) is None else kept(fused, fidelity, known)
+
+    def through(self, network: PhiNetwork | None, rho: float | None, fused: Fusion, part: Tensor) -> Tensor:
+        """What of ``fused.measured`` comes from a part of the measurement (N, C, H, W): the fidelity term is linear."""
+        if self.m.degradation.weighs:
+            return self.m.degradation.terms(part, self.prior, self.m.noise, rho or 0.0).measured
+        whole = self.m.fidelity
+        rest = self.fused(network, rho, whole - self.m.degradation.g_inv(part))
+        return fused.measured - rest.measured

@@ -33,6 +33,7 @@ FORMULAS = {
     "inpainting": lambda x: np.concatenate([np.zeros_like(x[..., :2]), x[..., 2:]], axis=3),
     "denoising": lambda x: x,
     "jpeg-compression": jpeg_numbers,
+    "poisson": lambda x: x,
 }
 SIDES = st.integers(1, 9)
 VALUES = [0.0, -0.0, 1.0, -3.5, 1.7, 1e-45, -1e-42, 1.1754942e-38, 3.4e38, -3.4e38, 1 / 3]
@@ -166,7 +167,7 @@ def test_what_the_class_names_is_registered(name: str) -> None:
 def test_an_unknown_degradation_is_told_the_known_ones() -> None:
     for asked in (degradation, task_of):
         with pytest.raises(
-            UnknownNameError, match="colorization, deblurring, denoising, inpainting, linear, upscaling"
+            UnknownNameError, match="colorization, deblurring, denoising, inpainting, linear, poisson, upscaling"
         ):
             asked("melting")
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from bigprior.cli.chaining import denoised_first
 from bigprior.cli.options import Choices, FrameName, Photos, Rho, with_choices
 from bigprior.cli.restoring import restore_photos
 
@@ -25,9 +26,21 @@ def colorize(
     force: Annotated[
         bool, typer.Option("--force", help="Take photos that have colours already: theirs are thrown away.")
     ] = False,
+    sigma: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N|auto",
+            help="The photo has noise as well: its level on the 0..255 scale, or `auto` to have it found. It is "
+            "removed first, and what of it was made up is counted.",
+        ),
+    ] = None,
     rho: Rho = None,
     frame: FrameName = None,
 ) -> None:
     """Give photographs colours; write each with its layers, the phi map, a panel and how it was made."""
     settings: Mapping[str, Any] = ({} if hints is None else {"hints": hints}) | ({"force": True} if force else {})
+    if sigma is not None:
+        more = {"frame": frame, "rho": rho}
+        denoised_first(photos, how, sigma, "denoising", "colorization", settings=lambda _: settings, **more)
+        return
     restore_photos("colorization", photos, how, lambda _: settings, frame=frame, rho=rho)

@@ -8,6 +8,7 @@ import typer
 
 from bigprior.cli.options import Choices, FrameName, GrainName, Photos, Rho, Strength, with_choices
 from bigprior.cli.restoring import restore_photos
+from bigprior.errors import SettingsError
 
 if TYPE_CHECKING:
     from bigprior.restoration import Restoration
@@ -22,6 +23,14 @@ def denoise(
     how: Choices,
     sigma: Annotated[
         float | None, typer.Option(help="Noise level on the 0..255 scale, if known; else it is found.")
+    ] = None,
+    poisson: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PEAK|auto",
+            help="Noise that grows with light, as of few photons: the count that white stands for, or `auto` to have "
+            "it found. With --sigma, white noise of that level lies on top.",
+        ),
     ] = None,
     strength: Strength = 1.0,
     grain: GrainName = None,
@@ -40,15 +49,38 @@ def denoise(
     frame: FrameName = None,
 ) -> None:
     """Remove noise from photographs; write each with its layers, the phi map, a panel and how it was made."""
+    if poisson is not None:
+        _refuse_beside_poisson(grain=grain is not None, linear=linear is not None)
+        of_light = {"peak": _peak(poisson), "sigma": sigma}
+        counted: dict[str, Any] = {"frame": frame, "rho": rho, "strength": strength}
+        restore_photos("poisson", photos, how, lambda _: of_light, note=found, **counted)
+        return
     fused: dict[str, Any] = {"frame": frame, "rho": rho, "strength": strength, "grain": grain}
     settings = {"sigma": sigma, "impulses": impulses, "banding": banding, "linear": linear}
     restore_photos("denoising", photos, how, lambda _: settings, note=found, **fused)
 
 
+def _peak(text: str) -> float | None:
+    if text == "auto":
+        return None
+    try:
+        return float(text)
+    except ValueError:
+        raise SettingsError(f"--poisson is {text!r}: expected the count of white, such as 30, or auto") from None
+
+
+def _refuse_beside_poisson(**given: bool) -> None:
+    for name, is_given in given.items():
+        if is_given:
+            raise SettingsError(f"--{name} says nothing to noise that grows with light: leave it or --poisson out")
+
+
 def found(result: Restoration) -> str | None:
     """What was found in a photograph, in a line; None if nobody looked."""
     said, parts = result.provenance, []
-    if said.get("noise") == "found":
+    if said.get("noise") == "found" and "peak" in said:
+        parts.append(f"noise found: white stands for {said['peak'][0]:.3g} units of light")
+    elif said.get("noise") == "found":
         level = 255 * said["sigma"][0]
         hint = "" if level >= _HARDLY_ANY else ", hardly any: pass --sigma if you see more"
         parts.append(f"noise found: sigma {level:.1f} of 255{hint}")

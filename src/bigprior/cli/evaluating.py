@@ -58,6 +58,7 @@ def evaluate(
     quality: Annotated[
         str, typer.Option(help="Of jpeg and dejpeg: the quality, 1 to 100; of dejpeg several, with commas.")
     ] = "",
+    peak: Annotated[str, typer.Option(help="Of poisson: the counts of white, with commas, such as 4,30.")] = "",
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="Folder for pictures or trainings; by default beside --json.")
     ] = None,
@@ -88,6 +89,7 @@ def evaluate(
             qualities=_qualities(quality),
             factor=factor,
             kernels=tuple(kernel or ()),
+            peaks=tuple(_peak(part) for part in peak.split(",") if part),
             lines=lines or (json_file.with_suffix(".jsonl") if json_file is not None else None),
             folder=output or (json_file.with_suffix("") if json_file is not None else None),
         )
@@ -149,6 +151,13 @@ def _baselines(text: str) -> tuple[str, ...]:
         if name not in (*BASELINES, DNCNN):
             raise UnknownNameError("baseline", name, [*BASELINES, DNCNN])
     return names
+
+
+def _peak(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise SettingsError(f"--peak is {text!r}: expected counts of white with commas, such as 4,30") from None
 
 
 def _flat(results: Any, path: tuple[str, ...] = ()) -> Iterator[str]:

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from bigprior.cli.chaining import denoised_first
 from bigprior.cli.options import Choices, Photos, with_choices
 from bigprior.cli.restoring import restore_photos
 from bigprior.errors import MaskError, SettingsError
@@ -47,8 +48,17 @@ def inpaint(
     find_hole: Annotated[
         bool, typer.Option("--find-hole", help="Without a mask: black pixels are taken for the hole.")
     ] = False,
+    sigma: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N|auto",
+            help="The photo has noise as well: its level on the 0..255 scale, or `auto` to have it found. It is "
+            "removed first, and what of it was made up is counted.",
+        ),
+    ] = None,
 ) -> None:
     """Fill holes in photographs; write each with its layers, the phi map, a panel and how it was made."""
+    # Long for its options alone: they are what a person sees of the command.
     ways = {"--mask": mask is not None, "--find": find is not None, "--find-hole": find_hole}
     given = [way for way, is_given in ways.items() if is_given]
     if not given:
@@ -70,6 +80,9 @@ def inpaint(
             return {"mask": photo, "alpha": True, "page": how.page, "grow": grow}
         return {"mask": _mask_of(photo, Path(mask)), "invert": invert_mask, "grow": grow}
 
+    if sigma is not None:
+        denoised_first(photos, how, sigma, "denoising", "inpainting", settings=settings)
+        return
     restore_photos("inpainting", photos, how, settings)
 
 

@@ -12,6 +12,7 @@ from bigprior.degradations.flaws import Flaws
 from bigprior.degradations.inpainting import Inpainting
 from bigprior.degradations.jpeg import Jpeg
 from bigprior.degradations.linear import Linear
+from bigprior.degradations.poisson import Poisson
 from bigprior.degradations.protocol import Protocol
 from bigprior.degradations.upscaling import Upscaling
 from bigprior.errors import SettingsError, UnknownNameError
@@ -21,7 +22,7 @@ from bigprior.registry import Registry
 DEGRADATIONS: Registry[type[Degradation]] = Registry(
     "task",
     "bigprior.degradations",
-    {c.name: c for c in (Colorization, Inpainting, Denoising, Jpeg)},
+    {c.name: c for c in (Colorization, Inpainting, Denoising, Jpeg, Poisson)},
 )
 #: Those whose phi is known in closed form (:attr:`Degradation.weighs`), so that no network learns from them, by name.
 OPERATORS: Registry[type[Degradation]] = Registry(
@@ -62,12 +63,18 @@ def as_degradation(physics: dinv.physics.Physics) -> Degradation:
     """
     if isinstance(physics, Degradation):
         return physics
+    refused: SettingsError | None = None
     for kind in type(physics).__mro__:
         for known in DEGRADATIONS.values():
             if known.stock is kind:
-                return known.of_physics(physics)
+                try:
+                    return known.of_physics(physics)
+                except SettingsError as error:
+                    refused = refused or error
     if isinstance(physics, dinv.physics.LinearPhysics):
         return Linear(physics)
+    if refused is not None:
+        raise refused
     raise SettingsError(
         f"{type(physics).__name__} is not linear, and has no bijection of its measurement that is known here: subclass "
         "bigprior.Degradation, give it g_inv and g, and register it; or pass a deepinv LinearPhysics"
@@ -87,6 +94,7 @@ __all__ = [
     "Jpeg",
     "Linear",
     "Measurement",
+    "Poisson",
     "Protocol",
     "Upscaling",
     "as_degradation",

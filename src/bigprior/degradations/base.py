@@ -37,9 +37,8 @@ class Degradation(OfPhotographs, Weighs):
     :meth:`crop`, :meth:`pad` and :meth:`resize` say how its parts lie.
     """
 
-    #: The task, as results carry it, and as the command line's verb.
-    name: ClassVar[str]
-    verb: ClassVar[str]
+    name: ClassVar[str]  #: of the task, as results carry it
+    verb: ClassVar[str]  #: as the command line calls it
     #: Channels of a measurement.
     channels: int = 3
     #: How a prior of fixed size meets a picture of any size: in tiles, as a whole, or through squares around holes.
@@ -54,6 +53,7 @@ class Degradation(OfPhotographs, Weighs):
     identity: ClassVar[bool] = False
     #: Whether it adds noise.
     noisy: ClassVar[bool] = False
+    stabilised: ClassVar[type[Degradation] | None] = None  #: what priors are asked for once its noise was made white
     #: Whether the result of a grey picture has colours that it never had.
     colours: ClassVar[bool] = False
     #: What scores its pictures: names in :data:`bigprior.evaluation.metrics.METRICS`.

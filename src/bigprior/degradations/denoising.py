@@ -208,5 +208,8 @@ class Denoising(Degradation, dinv.physics.Denoising):  # type: ignore[misc]  # d
         """Of deepinv's ``Denoising`` with Gaussian noise, whose level is then known."""
         model: Any = physics.noise_model
         if not isinstance(model, dinv.physics.GaussianNoise):
-            raise SettingsError(f"noise is {type(model).__name__}: expected GaussianNoise, the only kind known here")
+            raise SettingsError(
+                f"noise is {type(model).__name__}: expected GaussianNoise, PoissonGaussianNoise or a PoissonNoise that "
+                "is normalised, the kinds known here"
+            )
         return cls(model.sigma)

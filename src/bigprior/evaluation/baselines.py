@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from scipy.ndimage import median_filter
 from torch import Tensor
 
 from bigprior.degradations import Degradation, task_of
@@ -30,6 +31,8 @@ from bigprior.priors.named import PRIORS
 from bigprior.registry import Registry, missing
 from bigprior.training.dncnn import load_dncnn, restore_with
 
+#: Side of the squares of the median.
+_MEDIAN_PX = 5
 #: A measurement (1, C, H, W), its degradation and the noise level, if told, to a picture (1, 3, H, W).
 _Restore = Callable[[Tensor, Degradation, float | None], Tensor]
 
@@ -98,6 +101,8 @@ def choose(
 
 def _denoiser(one: Denoise) -> _Restore:
     def restore(y: Tensor, physics: Degradation, sigma: float | None) -> Tensor:
+        if type(physics).stabilised is not None:
+            return _stabilised(one, y, physics)
         picture = y[0].permute(1, 2, 0).double().numpy()
         if sigma is None:
             from skimage.restoration import estimate_sigma  # needs PyWavelets, as its wavelet denoiser does
@@ -106,6 +111,19 @@ def _denoiser(one: Denoise) -> _Restore:
         return as_picture(np.clip(one(picture, sigma), 0, 1))
 
     return restore
+
+
+def _stabilised(one: Denoise, y: Tensor, physics: Degradation) -> Tensor:
+    """Of noise that grows with light: between Anscombe's transform and its exact unbiased inverse."""
+    noise = physics.noise_in(y)
+    assert noise is not None and noise.shot is not None
+    z, sigma = noise.shot.stabilised(y)
+    filtered = one(z[0].permute(1, 2, 0).double().numpy(), float(sigma))
+    return noise.shot.unbiased(torch.from_numpy(filtered).permute(2, 0, 1)[None].to(y)).clamp(0, 1)
+
+
+def _median(y: Tensor, physics: Degradation, sigma: float | None) -> Tensor:
+    return torch.from_numpy(median_filter(y.numpy(), (1, 1, _MEDIAN_PX, _MEDIAN_PX))).clamp(0, 1)
 
 
 def hole_of(physics: Degradation, y: Tensor) -> Tensor:
@@ -203,6 +221,10 @@ def _noisy(physics: type[Degradation]) -> bool:
     return physics.identity
 
 
+def _shot(physics: type[Degradation]) -> bool:
+    return physics.stabilised is not None
+
+
 def _holes(physics: type[Degradation]) -> bool:
     return physics.placement == "hole"
 
@@ -222,6 +244,7 @@ BASELINES: Registry[Baseline] = Registry(
     "bigprior.baselines",
     {
         "bm3d": Baseline(_noisy, "bm3d", _denoiser(packaged.bm3d), knows_sigma=True),
+        "median": Baseline(_shot, "scipy", _median, note=f"of {_MEDIAN_PX}x{_MEDIAN_PX} pixels"),
         "nlm": Baseline(_noisy, "pywt", _denoiser(packaged.nlm)),
         "tv": Baseline(
             lambda physics: _noisy(physics) or deconvolution.is_smaller(physics) or deconvolution.is_blurred(physics),

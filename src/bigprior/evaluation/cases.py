@@ -105,6 +105,24 @@ def white_noise(physics: Degradation, sigma: float, data: Path, index: tuple[int
     return Cases(f"awgn-{255 * sigma:g}", files, [file.stem for file in files], make, eight_bits=True)
 
 
+def counted(physics: Callable[[float], Degradation], peak: float, data: Path, index: tuple[int, int] | None) -> Cases:
+    """Light counted in units, so many where a picture is white; not clipped, and told to all methods.
+
+    Args:
+        physics: of the gain, one over the peak.
+        peak: the count of white.
+        data, index: the pictures.
+    """
+    files = list_pictures(data, index)
+
+    def make(file: Path, name: str) -> Case:
+        x = read_picture(file).image
+        counts = torch.poisson(peak * x, generator=rng_of(f"poisson-{peak:g}", name))
+        return Case(x, counts / peak, physics(1 / peak))
+
+    return Cases(f"poisson-{peak:g}", files, [file.stem for file in files], make, eight_bits=True)
+
+
 def real_pairs(physics: Degradation, data: Path, index: tuple[int, int] | None = None) -> Cases:
     """Pairs of files that a camera made: ``NAME_real`` with its noise, and ``NAME_mean``, the mean of many shots.
 

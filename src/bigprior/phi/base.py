@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from torch import Tensor, nn
 
 from bigprior.frames import Bands, Frame
+from bigprior.ops.shot import Shot
 
 
 class PhiNetwork(nn.Module):
@@ -29,6 +30,10 @@ class PhiNetwork(nn.Module):
         #: No ``phi`` depends on a pixel this far away, the whole picture's mean and variance apart.
         self.receptive_radius = receptive_radius
         self.settings = settings
+
+    def told(self, shot: Shot | None) -> PhiNetwork:
+        """This network as it weighs pictures whose noise grows with light so; here: as it is."""
+        return self
 
     def forward(self, fidelity: Tensor, prior: Tensor, frame: Frame, *, mean: Tensor, weight: Tensor) -> Bands:
         """Predict ``phi``.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from bigprior.io.weights import digest_of, fitting, read_tensors, read_weights, 
 from bigprior.networks.noise_estimator import NoiseEstimator
 from bigprior.noise import Grain
 from bigprior.phi import PhiNetwork, phi_network
+from bigprior.phi.shot import ShotPhi
 from bigprior.presets.calibrations import calibration_for
 from bigprior.presets.store import Parts, part_path, preset, preset_names
 from bigprior.priors.anysize import for_any_size
@@ -28,6 +29,7 @@ from bigprior.priors.kinds import KINDS, Options
 from bigprior.priors.models import as_prior, load_model
 from bigprior.priors.named import PRIORS
 from bigprior.priors.precomputed import PrecomputedPrior
+from bigprior.priors.stabilised import Stabilised
 from bigprior.restorer import Restorer
 
 
@@ -78,11 +80,13 @@ def load_prior(
         WeightsError: weights are missing or foreign.
     """
     physics, options = task_of(task), Options(steps, budget_s, paper, vgg, samples)
+    if physics.stabilised is not None:
+        loaded = load_prior(name, physics.stabilised.name, **vars(options))
+        return replace(loaded, prior=Stabilised(loaded.prior), noise=None)
     described = preset(name)
-    given = described.settings.get(physics.name, {})
-    built = KINDS[described.kind].build(name, Parts(name), given, physics, options)
-    weights = {part: described.sha256[part] for part in built.parts}
-    return LoadedPrior(built.prior, weights, built.settings, built.noise, {"preset": name})
+    built = KINDS[described.kind].build(name, Parts(name), described.settings.get(physics.name, {}), physics, options)
+    own = {part: described.sha256[part] for part in built.parts}
+    return LoadedPrior(built.prior, own, built.settings, built.noise, {"preset": name})
 
 
 def load_restorer(
@@ -132,22 +136,26 @@ def load_restorer(
     if prior is None:
         loaded = load_prior(name, task, **vars(options))
     else:
-        loaded = _model(prior, physics, options, name, trusted, strength)
+        loaded = _model(prior, physics.stabilised or physics, options, name, trusted, strength)
+        if physics.stabilised is not None and not isinstance(loaded.prior, PrecomputedPrior):
+            loaded = replace(loaded, prior=Stabilised(loaded.prior))
     if loaded.prior.knows_phi or physics.weighs:
         network, weighed_by = _none_asked("this prior" if loaded.prior.knows_phi else physics.name, phi, frame)
     elif phi is not None:
         network, weighed_by = _given(phi, frame)
+    elif prior is None and physics.stabilised is None:
+        network, weighed_by = _lent(name, physics.name, frame)
     else:
-        network, weighed_by = _lent(name, physics.name, frame) if prior is None else _closed_form(physics, frame)
+        network, weighed_by = _closed_form(physics, frame)
     _refuse_idle(physics, network, rho, strength)
     provenance = loaded.source | {"weights": loaded.weights | {"phi": weighed_by}, "settings": loaded.settings}
     if network.has_knob:
         provenance["rho"] = network.rho if rho is None else rho
-    # Where colours are made up, a person may know some of them, whatever the prior is.
     noise: dict[str, Any] = {"noise": loaded.noise, "strength": strength, "grain": grain}
+    # Where colours are made up, a person may know some of them, whatever the prior is.
     sized = Hinted(loaded.prior) if physics.colours else for_any_size(loaded.prior, physics.placement)
     restorer = Restorer(sized, network, rho=rho, provenance=provenance, **noise)
-    made = {**provenance, "task": physics.name, "strength": strength, "grain": grain}
+    made = provenance | {"task": physics.name, "strength": strength, "grain": grain}
     restorer.calibration, restorer.unbounded = calibration_for(made, calibration)
     if physics.weighs and restorer.calibration is None:
         restorer.unbounded = f"no bound: nothing calibrates {physics.name}"
@@ -252,8 +260,8 @@ def _closed_form(physics: type[Degradation], frame: str | None) -> tuple[PhiNetw
     """
     if physics.placement == "hole":
         return _lent(DEFAULT_PRESET, physics.name, frame)
-    kind = physics.phi if frame in (None, physics.frame) else Degradation.phi
-    return phi_network(kind, frame=frame or physics.frame), "closed form"
+    kind, where = physics.phi if frame in (None, physics.frame) else Degradation.phi, frame or physics.frame
+    return (phi_network(kind, frame=where) if physics.stabilised is None else ShotPhi(where)), "closed form"
 
 
 def _none_asked(who: str, phi: Path | str | None, frame: str | None) -> tuple[PhiNetwork, str]:

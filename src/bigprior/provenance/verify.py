@@ -62,6 +62,7 @@ def _files(there: Evidence) -> str:
         if sha256_of(path) != expected:
             raise ImageError(f"{name} was changed: it has another hash than the record names")
     strays = {path.name for path in there.folder.iterdir()} - set(there.record.files) - {RECORD}
+    strays -= {step.folder for step in there.record.chain}
     if there.picture is None and strays:
         raise ImageError(f"{min(strays)} is not of this restoration: the record does not name it")
     return f"{len(listed)} file{'s' * (len(listed) != 1)} with the hashes of the record"
@@ -93,7 +94,7 @@ def _sum(there: Evidence) -> str | None:
 
 
 def _fidelity(there: Evidence) -> str | None:
-    if there.layers is None or there.measurement is None:
+    if there.layers is None or there.measurement is None or there.record.chain:
         return None
     _, degradation, y = there.measured
     off = float((degradation.measure(y).fidelity - there.layers["fidelity"]).abs().max())

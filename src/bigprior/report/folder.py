@@ -225,8 +225,10 @@ def panel_figure(restoration: Restored) -> Figure:
         else:
             heat = axes.imshow(small[0, 0].numpy(), vmin=0, vmax=1, cmap="inferno", interpolation="nearest")
             figure.colorbar(heat, ax=axes, fraction=0.046 * aspect, pad=0.02)
-    equation, frame = "(1 - phi) * fidelity + phi * prior", restoration.provenance.get("frame", "frame")
-    if frame not in FRAMES and "frame" in restoration.provenance:  # a degradation's own, which weighs by itself
+    equation, frame = "(1 - phi) * fidelity + phi * prior", restoration.provenance.get("frame")
+    if frame is None:  # of several steps
+        equation = "what every step left of the measurement + what any step made up"
+    elif frame not in FRAMES:  # a degradation's own, which weighs by itself
         equation = "measured + hallucinated"
     elif len(restoration.bands) > 1:
         equation = f"W\u1d40 [(1 - phi) * W fidelity + phi * W prior],  W = {frame}"

@@ -80,6 +80,24 @@ class Credentials(_Part):
     certificate: str = _Sha256
 
 
+class ChainStep(_Part):
+    """One restoration of several, in order.
+
+    Attributes:
+        folder: of its own results, in this folder.
+        task: its degradation's name.
+        settings: of the degradation, as in ``settings_of_task``.
+        made_up: what it made up of what it was given, in [0, 1].
+        total: what of its picture is made up, with what those before it had made up and it kept.
+    """
+
+    folder: str
+    task: str
+    settings: dict[str, Any]
+    made_up: float = Field(ge=0, le=1)
+    total: float = Field(ge=0, le=1)
+
+
 class Event(_Part):
     """What happened, in the terms of PREMIS 3.0 (an event, its agent and its objects).
 
@@ -120,6 +138,7 @@ class Record(BaseModel):
         bands: shapes of ``phi``, band by band of the frame, (C, h, w).
         credentials: the file that carries content credentials, and the certificate's hash; null without.
         agreement: of the restored picture with the measurement; null where nobody can say.
+        chain: the restorations that this one is made of; empty where it is one.
         layers: the file of the layers, and how exactly it keeps them; null without such a file.
         files: each file's SHA-256, by its name.
         versions: of the program and of what it computes with.
@@ -146,6 +165,7 @@ class Record(BaseModel):
     bands: list[list[int]] = Field(default_factory=list)
     credentials: Credentials | None = None
     agreement: Agreement | None = None
+    chain: list[ChainStep] = Field(default_factory=list)
     layers: Layers | None = None
     files: dict[str, str]
     versions: dict[str, str]
@@ -213,7 +233,7 @@ def sealed(values: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         agent=f"bigprior {values['versions']['bigprior']}",
         source=source["sha256"] if source else None,
     )
-    files = {path.name: sha256_of(path) for path in sorted(folder.iterdir()) if path.name != RECORD}
+    files = {path.name: sha256_of(path) for path in sorted(folder.iterdir()) if path.is_file() and path.name != RECORD}
     said = {"schema": SCHEMA, **values, "files": files, "event": happened.model_dump()}
     said = json.loads(json.dumps(said))  # tuples are lists before they are hashed
     return {**said, "digest": digest_of(said)}

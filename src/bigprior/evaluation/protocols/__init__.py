@@ -8,7 +8,7 @@ from bigprior.evaluation.protocols.ablations import ablations
 from bigprior.evaluation.protocols.classical import classical
 from bigprior.evaluation.protocols.coverage import coverage, warning
 from bigprior.evaluation.protocols.dejpeg import dejpeg
-from bigprior.evaluation.protocols.field import awgn, colours, deblur, holes, jpeg, real, upscale
+from bigprior.evaluation.protocols.field import awgn, colours, deblur, holes, jpeg, poisson, real, upscale
 from bigprior.evaluation.protocols.frames import frames
 from bigprior.evaluation.protocols.paper import figure7, gallery, table, table2, table3, table4, table5, tasks
 from bigprior.evaluation.protocols.priors import generator, inversion, samplers
@@ -37,6 +37,7 @@ EVALUATIONS: Registry[Evaluation] = Registry(
         "real": real,
         "jpeg": jpeg,
         "dejpeg": dejpeg,
+        "poisson": poisson,
         "holes": holes,
         "colours": colours,
         "classical": classical,

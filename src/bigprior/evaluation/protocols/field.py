@@ -8,17 +8,17 @@ import math
 
 import numpy as np
 
-from bigprior.degradations import Colorization, Deblurring, Denoising, Inpainting, Upscaling
+from bigprior.degradations import Colorization, Deblurring, Denoising, Inpainting, Poisson, Upscaling
 from bigprior.degradations.kernels import motion, read_kernel
 from bigprior.errors import SettingsError
-from bigprior.evaluation.cases import blurred, greys, real_pairs, smaller, white_noise
+from bigprior.evaluation.cases import blurred, counted, greys, real_pairs, smaller, white_noise
 from bigprior.evaluation.cases import holes as hole_cases
 from bigprior.evaluation.cases import jpeg as jpeg_cases
 from bigprior.evaluation.metrics import METRICS
 from bigprior.evaluation.protocols.paper import rows_of
 from bigprior.evaluation.protocols.request import Request, Results
 from bigprior.evaluation.tables import means
-from bigprior.progress import Progress
+from bigprior.progress import Progress, part_of
 
 #: Straight motions, by pixels and degrees, where no kernel's file is given; and the noise, of 255.
 _MOTIONS, _BLURRED = ((9, 20), (15, 75), (21, 140)), 2.55
@@ -67,6 +67,27 @@ def jpeg(request: Request, progress: Progress) -> Results:
         raise SettingsError(f"qualities are {request.qualities}: jpeg needs one --quality, 1 to 100, such as 10")
     cases = jpeg_cases(Denoising(), request.qualities[0], request.data, request.index)
     return means(rows_of(Denoising.name, cases, request, progress))
+
+
+def poisson(request: Request, progress: Progress) -> Results:
+    """Shot noise of each ``--peak``, the count of white, which all methods are told; results of 8 bits.
+
+    Filters that know white noise alone, such as BM3D, work between Anscombe's transform and its exact unbiased inverse.
+
+    Returns:
+        A table by peak.
+
+    Raises:
+        SettingsError: no peak.
+    """
+    if not request.peaks:
+        raise SettingsError("poisson needs --peak, the count of white, such as 30; several with commas")
+    results: Results = {}
+    for i, peak in enumerate(request.peaks):
+        cases, part = counted(Poisson, peak, request.data, request.index), part_of(progress, i, len(request.peaks))
+        assert part is not None  # as there is a progress
+        results[f"peak-{peak:g}"] = means(rows_of(Poisson.name, cases, request, part))
+    return results
 
 
 def holes(request: Request, progress: Progress) -> Results:

@@ -40,6 +40,7 @@ class Request:
         qualities: of JPEG files.
         factor: how many times smaller pictures are made.
         kernels: files of what pictures are blurred by.
+        peaks: of shot noise: the count of white; a table each.
         folder: where files go that a measurement makes: the gallery's pictures, the ablations' trainings.
     """
 
@@ -61,6 +62,7 @@ class Request:
     qualities: tuple[int, ...] = ()
     factor: int | None = None
     kernels: tuple[Path, ...] = ()
+    peaks: tuple[float, ...] = ()
 
 
 Evaluation = Callable[[Request, Progress], Results]
