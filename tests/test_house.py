@@ -28,7 +28,7 @@ FLOORS = (
     ("budget", "weighing", "calibration", "restoration", "restorer", "report"),
     ("presets",),
     ("recipe", "chain", "jobs", "provenance", "training", "evaluation", "doctor"),
-    ("cli",),
+    ("batch", "cli"),
 )
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 #: What the public face itself holds; all else in it is imported from elsewhere.

@@ -175,6 +175,69 @@ def budget_of(job: Job) -> Budget:
         raise error if job.paint is None else SettingsError(f"{job.paint}: {error}") from error
 
 
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A job whose photo has been read and measured: what computing needs, and no file more.
+
+    Attributes:
+        job: that it is of.
+        picture: the photo.
+        degradation: how it was degraded.
+        y: the measurement, (1, C, H, W).
+        budget: how much may be made up.
+    """
+
+    job: Job
+    picture: Picture
+    degradation: Degradation
+    y: Tensor
+    budget: Budget
+
+
+def prepare(job: Job) -> Prepared:
+    """The first of the three steps of :func:`run`: read the photo and measure it.
+
+    Raises:
+        BigpriorError: as :func:`measurement_of` and :func:`budget_of`.
+    """
+    with _timed("read", job):
+        return Prepared(job, *measurement_of(job), budget_of(job))
+
+
+def compute(prepared: Prepared, restorer: Restorer, progress: Progress | None = None) -> list[Restoration]:
+    """The second step: restore, once or for each of the samples; nothing is read or written.
+
+    Raises:
+        BigpriorError: as :meth:`bigprior.Restorer.restore`, or several samples of what draws none.
+    """
+    job, degradation, y = prepared.job, prepared.degradation, prepared.y
+    where = next((tensor.device for tensor in restorer.state_dict().values()), y.device)
+    if job.samples > 1 and not restorer.draws:
+        raise SettingsError(
+            f"this restorer gives one answer to {degradation.name}, whatever the seed: leave samples out"
+        )
+    results, physics = [], degradation.to(where)
+    for i in range(job.samples):
+        with _timed("restored", job):
+            part = part_of(progress, i, job.samples)
+            results.append(
+                restorer.restore(y.to(where), physics, seed=job.seed + i, budget=prepared.budget, progress=part)
+            )
+    return results
+
+
+def save(prepared: Prepared, results: Sequence[Restoration]) -> None:
+    """The third step: write the results into the job's folder.
+
+    Raises:
+        OutputError: the folder cannot be written, or holds files.
+    """
+    job, degradation = prepared.job, prepared.degradation
+    with _timed("saved", job):
+        agrees = agreement(results[0].restored, prepared.y, degradation)
+        _save(results, job, prepared.picture, degradation, {"agreement": agrees})
+
+
 def run(job: Job, restorer: Restorer, progress: Progress | None = None) -> Restoration:
     """Read the photo, restore it, and save the result in the job's folder.
 
@@ -186,23 +249,9 @@ def run(job: Job, restorer: Restorer, progress: Progress | None = None) -> Resto
     Raises:
         BigpriorError: as :func:`check`, :func:`degradation_of` and :meth:`bigprior.Restorer.restore`.
     """
-    with _timed("read", job):
-        picture, degradation, y = measurement_of(job)
-        budget = budget_of(job)
-    where = next((tensor.device for tensor in restorer.state_dict().values()), y.device)
-    if job.samples > 1 and not restorer.draws:
-        raise SettingsError(
-            f"this restorer gives one answer to {degradation.name}, whatever the seed: leave samples out"
-        )
-    results = []
-    for i in range(job.samples):
-        with _timed("restored", job):
-            part = part_of(progress, i, job.samples)
-            results.append(
-                restorer.restore(y.to(where), degradation.to(where), seed=job.seed + i, budget=budget, progress=part)
-            )
-    with _timed("saved", job):
-        _save(results, job, picture, degradation, {"agreement": agreement(results[0].restored, y, degradation)})
+    prepared = prepare(job)
+    results = compute(prepared, restorer, progress)
+    save(prepared, results)
     return results[0]
 
 

@@ -8,7 +8,8 @@ import torch
 from PIL import Image
 
 from bigprior.errors import ImageError, SettingsError
-from bigprior.io.folders import SUFFIXES, list_pictures, load_set, load_square
+from bigprior.io.decoding import SUFFIXES
+from bigprior.io.folders import list_pictures, load_set, load_square
 
 
 @pytest.fixture

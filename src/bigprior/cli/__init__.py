@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from bigprior.cli.auditing import audit, recompose, verify
+from bigprior.cli.batch import batch
 from bigprior.cli.calibrating import calibrate
 from bigprior.cli.colorize import colorize
 from bigprior.cli.deblur import deblur
@@ -43,7 +44,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for command in (
-    *(denoise, inpaint, colorize, upscale, deblur, dejpeg, restore, verify, audit, recompose),
+    *(denoise, inpaint, colorize, upscale, deblur, dejpeg, restore, batch, verify, audit, recompose),
     *(demo, train, calibrate, evaluate, results, doctor),
 ):
     app.command()(command)

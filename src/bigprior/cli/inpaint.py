@@ -24,9 +24,10 @@ def inpaint(
     mask: Annotated[
         str | None,
         typer.Option(
-            metavar="FILE",
+            metavar="FILE|FOLDER",
             help="White = known, black and grey = hole, the photo's size. Of several photos: one for all, or a folder "
-            "with one of the same name for each. `alpha`: the photo's transparent pixels.",
+            "with one of the same name for each, in folders as the photos are. `alpha`: the photo's transparent "
+            "pixels.",
         ),
     ] = None,
     invert_mask: Annotated[
@@ -78,19 +79,9 @@ def inpaint(
             return {"find": find, "grow": grow}
         if mask == _ALPHA:
             return {"mask": photo, "alpha": True, "page": how.page, "grow": grow}
-        return {"mask": _mask_of(photo, Path(mask)), "invert": invert_mask, "grow": grow}
+        return {"mask": Path(mask), "invert": invert_mask, "grow": grow}
 
     if sigma is not None:
         denoised_first(photos, how, sigma, "denoising", "inpainting", settings=settings)
         return
     restore_photos("inpainting", photos, how, settings)
-
-
-def _mask_of(photo: Path, mask: Path) -> Path:
-    """The mask of a photo: the one that is for all, or that of its name in a folder."""
-    if not mask.is_dir():
-        return mask
-    found = sorted(path for path in mask.iterdir() if path.stem == photo.stem and path.is_file())
-    if len(found) != 1:
-        raise MaskError(f"{mask} holds {len(found)} masks called {photo.stem}: expected one for {photo.name}")
-    return found[0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from inspect import Parameter
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
@@ -14,14 +14,17 @@ import typer
 from bigprior import DEFAULT_PRESET
 from bigprior.cli.signatures import extended
 from bigprior.errors import SettingsError
-from bigprior.report.output import PARTS, Output
+from bigprior.report.output import PARTS, SAME, Output
 
 Photos = Annotated[
     list[Path],
     typer.Argument(
-        metavar="PHOTO",
+        metavar="[PHOTO|FOLDER|'GLOB']...",
         help="PNG, TIFF, JPEG, WebP or AVIF; with the extra `formats` HEIC, JPEG XL or a camera's raw file; 8 or 16 "
-        "bits; grey, RGB, with alpha. One or several.",
+        "bits; grey, RGB, with alpha. One or several; or, as a batch, folders with all that is below them, or patterns "
+        "in quotes.",
+        default_factory=list,  # where a list names them
+        show_default=False,
     ),
 ]
 Preset = Annotated[str, typer.Option(help="A prior by name; `bigprior priors list` shows them.")]
@@ -69,6 +72,9 @@ Vgg = Annotated[Path | None, typer.Option(help="VGG-16 trunk as safetensors; tor
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace results that are there already.")]
 
 
+_BATCHES = "Batches: of a folder, a pattern or a list, or if one of these is given"
+
+
 @dataclass(frozen=True)
 class Choices:
     """How photographs are restored, whatever is wrong with them: options of every command that does it."""
@@ -109,7 +115,8 @@ class Choices:
         typer.Option(
             "-o",
             "--output",
-            help="New folder for the results, by default PHOTO-TASK beside the photo; of several, one each in it.",
+            help="New folder for the results, by default PHOTO-TASK beside the photo; of several, one each in it. Of a "
+            "batch, by default FOLDER-TASK.",
         ),
     ] = None
     overwrite: Overwrite = False
@@ -117,13 +124,21 @@ class Choices:
         None
     )
     only: Annotated[
-        str, typer.Option(help="Which results, with commas, beside restoration.json, which says how they were made.")
-    ] = ",".join(PARTS)
+        str | None,
+        typer.Option(
+            help="Which results, with commas, beside restoration.json, which says how they were made; by default "
+            f"{', '.join(PARTS)}; of a batch, restored."
+        ),
+    ] = None
     tratteggio: Annotated[
         bool, typer.Option("--tratteggio", help="Also tratteggio.png: what is made up drawn as fine lines.")
     ] = False
     format: Annotated[
-        str | None, typer.Option(help="Of the pictures: png, tiff, jpg or webp; by default the photo's, if lossless.")
+        str | None,
+        typer.Option(
+            help="Of the pictures: png, tiff, jpg or webp; same, the photo's, as a batch has it; by default the "
+            "photo's, if lossless."
+        ),
     ] = None
     layers: Annotated[
         str,
@@ -142,24 +157,82 @@ class Choices:
         ),
     ] = None
 
-    def written(self) -> Output:
+    from_file: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LIST|-",
+            help="Also what stands in a file or on standard input, one a line, or between zero bytes.",
+            rich_help_panel=_BATCHES,
+        ),
+    ] = None
+    keep_going: Annotated[
+        bool,
+        typer.Option("--keep-going", help="Go on after a picture that fails.", rich_help_panel=_BATCHES),
+    ] = False
+    resume: Annotated[
+        bool,
+        typer.Option("--resume", help="Leave out what the folder's manifest lists as done.", rich_help_panel=_BATCHES),
+    ] = False
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            help="Do one of several shares: 3/16, the third of sixteen; slurm: that of an array job's task.",
+            rich_help_panel=_BATCHES,
+        ),
+    ] = None
+    folders: Annotated[
+        bool,
+        typer.Option(
+            "--folders",
+            help="Results of each picture in a folder of its own, in place of files with the pictures' own names.",
+            rich_help_panel=_BATCHES,
+        ),
+    ] = False
+
+    @property
+    def asks_for_a_batch(self) -> bool:
+        """Whether an option that only a batch has was given."""
+        listed = self.from_file is not None or self.shard is not None
+        return listed or self.keep_going or self.resume or self.folders
+
+    def to(self, place: Path) -> Choices:
+        """The same, with another place for the results.
+
+        Raises:
+            SettingsError: there is one already.
+        """
+        if self.output is not None:
+            raise SettingsError("--output and --shards both say where results go: leave one of them out")
+        return replace(self, output=place)
+
+    def written(self, *, batch: bool = False) -> Output:
         """What of a restoration is written.
+
+        Args:
+            batch: it is one of many.
 
         Raises:
             SettingsError: a name that says nothing.
         """
-        parts = tuple(part.strip() for part in self.only.split(",") if part.strip())
+        only = self.only if self.only is not None else "restored" if batch else ",".join(PARTS)
+        parts = tuple(part.strip() for part in only.split(",") if part.strip())
         if self.tratteggio and "tratteggio" not in parts:
             parts += ("tratteggio",)
-        return Output(parts, self.format, self.layers, self.layers_as, self.overwrite, self.sign)
+        form = SAME if batch and self.format is None else self.format
+        return Output(parts, form, self.layers, self.layers_as, self.overwrite, self.sign)
 
 
 def with_choices(command: Callable[..., None]) -> Callable[..., None]:
-    """A command whose argument ``how`` is :class:`Choices`, with an option for each of them."""
+    """A command whose argument ``how`` is :class:`Choices`, with an option for each of them.
+
+    Its argument ``photos`` may be empty where a list names them.
+    """
     kinds = get_type_hints(Choices, include_extras=True)
 
     def choosing(*args: Any, **options: Any) -> None:
         chosen = {name: options.pop(name) for name in kinds}
+        if not options["photos"] and chosen["from_file"] is None:
+            raise SettingsError("no pictures: name some, or pass --from-file with a list (see --help)")
         command(*args, how=Choices(**chosen), **options)
 
     more = [

@@ -1,14 +1,17 @@
-"""How every command that restores does it: all photos are looked at first, then the networks are loaded."""
+"""How every command that restores does it: all photos are looked at first, then the networks are loaded.
+
+Of a batch, see :mod:`bigprior.cli.batches`, each is looked at when it is its turn.
+"""
 
 from __future__ import annotations
 
-import glob
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bigprior.cli.batches import Cluster, is_batch, restore_batch
 from bigprior.cli.options import Choices
 from bigprior.cli.terminal import OUT, progress_of, working
 from bigprior.errors import OutputError, SettingsError
@@ -30,46 +33,52 @@ def restore_photos(
     strength: float = 1.0,
     grain: str | None = None,
     note: Callable[[Restoration], str | None] = lambda result: None,
+    cluster: Cluster | None = None,
 ) -> None:
-    """Restore photos of one task, each into a folder of its own, and say how it went.
+    """Restore photos of one task, each into a folder of its own or as a batch, and say how it went.
 
     Args:
         task: what is wrong with them: a degradation's name, or its verb.
-        photos: their files.
+        photos: their files; of a batch folders, patterns and URLs too.
         how: what all tasks can be told.
         settings_of: the degradation's settings for a photo.
         frame: what to fuse; by default what the preset has.
         rho: weight of what is made up; by default the phi network's own.
         phi: a phi network's file, in place of the preset's.
         strength, grain: of the noise, see :class:`bigprior.Restorer`.
-        note: a line about a result, if there is something to say.
+        note: a line about a result, if there is something to say; of a batch nothing is said.
+        cluster: it is a batch, done there.
     """
+    # Long for its options, and for the order in which things are refused.
+    from bigprior.io.namesakes import OneEach, is_folder
     from bigprior.jobs import Job, budget_of, check, measurement_of, run
 
-    budget_s, output = None if how.budget is None else seconds(how.budget), how.written()
-    placed = folders(photos, how.output, task)
-    asked: dict[str, Any] = {"output": output, "page": how.page, "samples": how.samples, "seed": how.seed or 0}
+    fused: dict[str, Any] = {"frame": frame, "rho": rho, "phi": phi, "strength": strength, "grain": grain}
+    fused["budget_s"] = None if how.budget is None else seconds(how.budget)
+    load = partial(load_asked, task, how, fused)
+    asked: dict[str, Any] = {"page": how.page, "samples": how.samples, "seed": how.seed or 0}
     asked |= {"max_share": how.max_hallucination, "keep": how.keep, "paint": how.paint}
-    jobs = [Job(photo, task, settings_of(photo), folder, **asked) for photo, folder in placed]
+    if cluster is not None or is_batch(photos, how):
+        restore_batch(task, photos, how, settings_of, asked, fused, load, cluster or Cluster())
+        return
+    output, one_each = how.written(), OneEach()
+    placed = folders(photos, how.output, task)
+    asked["output"] = output
+
+    def own(values: Mapping[str, Any], photo: Path) -> dict[str, Any]:
+        return {name: one_each.own(name, value, photo) for name, value in values.items()}
+
+    jobs = [Job(photo, task, own(settings_of(photo), photo), folder, **own(asked, photo)) for photo, folder in placed]
     with working("reading"):
         bits = [check(job).bits for job in jobs]  # nothing is written if one of them cannot be read
     with working("loading"):
-        from bigprior.ops.devices import device_of
-        from bigprior.presets.loading import load_restorer
-
         for job in jobs:
             measurement_of(job)  # nothing is written if one of them is not what it is taken for
             budget_of(job)
-        prior: dict[str, Any] = {"steps": how.steps, "budget_s": budget_s, "paper": how.paper, "vgg": how.vgg}
-        fused: dict[str, Any] = {"frame": frame, "rho": rho, "phi": phi, "strength": strength, "grain": grain}
-        fused |= {"samples": how.samples, "calibration": how.calibration, "device": device_of(how.device)}
-        load = partial(load_restorer, how.preset, task, **prior, **fused)
-        restorers = [load(prior=one, trusted=how.trust_prior) for one in priors_of(how.prior, photos)]
-        if not restorers[0].draws and (how.seed is not None or how.samples > 1):
-            option, who = "seed" if how.samples == 1 else "samples", how.prior or f"preset {how.preset}"
-            raise SettingsError(f"{who} draws nothing for {task}, so --{option} says nothing: leave it out")
-    own = restorers if len(restorers) == len(jobs) else restorers * len(jobs)
-    for job, depth, restorer in zip(jobs, bits, own, strict=True):
+        priors = photos if is_folder(how.prior) else photos[:1]
+        restorers = [load(one_each.own("prior", how.prior, photo)) for photo in priors]
+    own_restorers = restorers if len(restorers) == len(jobs) else restorers * len(jobs)
+    for job, depth, restorer in zip(jobs, bits, own_restorers, strict=True):
         with progress_of(task if len(jobs) == 1 else job.photo.name) as progress:
             result = run(job, restorer, progress)
         OUT.print(f"{job.photo}: {result.task}, {result.mean_share:.0%} made up -> {job.folder}", soft_wrap=True)
@@ -77,6 +86,25 @@ def restore_photos(
         for said in (note(result), *_verdict(result, restorer), _depth(depth, kept)):
             if said:
                 OUT.print(said, soft_wrap=True)
+
+
+def load_asked(task: str, how: Choices, fused: Mapping[str, Any], prior: Path | None) -> Restorer:
+    """The restorer that was asked for, in this process or in another.
+
+    Raises:
+        SettingsError: it draws nothing, and was told a seed or to draw samples.
+        BigpriorError: as :func:`bigprior.load_restorer`.
+    """
+    from bigprior.ops.devices import device_of
+    from bigprior.presets.loading import load_restorer
+
+    inverted: dict[str, Any] = {"steps": how.steps, "paper": how.paper, "vgg": how.vgg}
+    known: dict[str, Any] = {"samples": how.samples, "calibration": how.calibration, "device": device_of(how.device)}
+    restorer = load_restorer(how.preset, task, prior=prior, trusted=how.trust_prior, **inverted, **fused, **known)
+    if not restorer.draws and (how.seed is not None or how.samples > 1):
+        option, who = "seed" if how.samples == 1 else "samples", how.prior or f"preset {how.preset}"
+        raise SettingsError(f"{who} draws nothing for {task}, so --{option} says nothing: leave it out")
+    return restorer
 
 
 def _depth(bits: int, kept: int) -> str | None:
@@ -97,25 +125,6 @@ def _verdict(result: Restoration, restorer: Restorer) -> Iterator[str | None]:
         yield "no bound: the pictures that calibrated had no impulses, bands or linear values"
     else:
         yield restorer.unbounded
-
-
-def priors_of(prior: Path | None, photos: Sequence[Path]) -> list[Path | None]:
-    """The prior that was asked for; of a folder of pictures, the one of each photo's name.
-
-    Raises:
-        SettingsError: the folder has none, or several, of a photo's name.
-    """
-    from bigprior.io.folders import SUFFIXES
-
-    if prior is None or not prior.is_dir():
-        return [prior]
-    found: list[Path | None] = []
-    for photo in photos:
-        same = [file for file in sorted(prior.glob(f"{glob.escape(photo.stem)}.*")) if file.suffix.lower() in SUFFIXES]
-        if len(same) != 1:
-            raise SettingsError(f"{prior} holds {len(same)} pictures called {photo.stem}: expected one, the prior's")
-        found.append(same[0])
-    return found
 
 
 def folders(photos: Sequence[Path], output: Path | None, task: str) -> list[tuple[Path, Path]]:

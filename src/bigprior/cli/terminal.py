@@ -33,6 +33,8 @@ Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Print errors only.")
 Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Also print timings, and where an error came from.")]
 
 _LOG = logging.getLogger("bigprior")
+#: Where no bar is seen, so many seconds lie between two lines that say how far a batch is.
+_A_LINE_S = 60.0
 
 
 class _Aloud(logging.Handler):
@@ -166,6 +168,30 @@ def progress_of(what: str) -> Iterator[Callable[[int, int], None]]:
     with _timed(what), shown as bar:
         task = bar.add_task(what, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+@contextmanager
+def counted(what: str) -> Iterator[Callable[[Any, int, int], None]]:
+    """How far a batch is and how long it still takes: a bar, or, where nobody sits, a line a minute.
+
+    Yields:
+        What takes a picture's row, how many are done, and of how many in all.
+    """
+    began = said = time.monotonic()
+    failed = 0
+    with progress_of(what) as bar:
+
+        def heard(row: Any, done: int, total: int) -> None:
+            nonlocal said, failed
+            bar(done, total)
+            failed += row.error is not None
+            if ERR.is_terminal or ERR.quiet or (now := time.monotonic()) - said < _A_LINE_S:
+                return
+            said, rate = now, done / (now - began)
+            left = f"{(total - done) / rate / 60:.0f} min left"
+            print(f"bigprior: {done} of {total}, {failed} failed, {rate:.2g} a second, {left}", file=ERR.file)
+
+        yield heard
 
 
 @contextmanager

@@ -79,6 +79,42 @@ def appearing(folder: Path | str, *, replace: bool = False) -> Iterator[Path]:
             os.rename(temporary, place)
 
 
+@contextmanager
+def scratch(folder: Path | str) -> Iterator[Path]:
+    """Yield a new folder inside ``folder``, for what is to be moved to its place there once it is finished.
+
+    It is gone after the block; if the process is killed, when the next one writes there.
+
+    Raises:
+        OutputError: it cannot be made.
+    """
+    with _beside(Path(folder) / "scratch", _new_folder) as temporary:
+        yield temporary
+
+
+@contextmanager
+def alone(path: Path | str) -> Iterator[None]:
+    """While the block lasts, no other process is in one for the same ``path``, as far as the system has locks.
+
+    Raises:
+        OutputError: another one is, or the place cannot be written.
+    """
+    path = Path(path)
+    lock = path.with_name(f".{path.name}.lock")
+    with _said(path):
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        lock.touch()
+    handle = _lock(lock)
+    if fcntl is not None and handle is None:
+        raise OutputError(f"another process is writing {path}: wait for it, or stop it")
+    try:
+        yield
+    finally:
+        lock.unlink(missing_ok=True)
+        if handle is not None:
+            os.close(handle)
+
+
 def check_place(folder: Path) -> None:
     """That a folder can appear at this place, found out by making another one beside it.
 

@@ -22,11 +22,15 @@ from PIL.WebPImagePlugin import WebPImageFile
 from bigprior.errors import ImageError
 from bigprior.io import metadata
 from bigprior.io.files import reading
-from bigprior.io.formats import decode_raw, decoder_of
+from bigprior.io.formats import RAW_SUFFIXES, decode_raw, decoder_of
+from bigprior.io.formats import SUFFIXES as MORE_SUFFIXES
 from bigprior.io.png import decode_deep
 from bigprior.io.samples import Decoded, check_size, chosen_page, plain_mode, scaled, upright
 from bigprior.io.tiff import check_page, is_tiff, picture_of
 
+#: The files of a folder that are taken for pictures; what is in them is told by their contents.
+USUAL_SUFFIXES = (".avif", ".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+SUFFIXES = (*USUAL_SUFFIXES, *MORE_SUFFIXES, *RAW_SUFFIXES)
 #: Bits of a TIFF page's NewSubfileType: a smaller version of another page, and a mask of one.
 _NO_PAGE = 1 | 4
 _DNG_VERSION = 50706

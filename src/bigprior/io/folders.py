@@ -11,13 +11,10 @@ from PIL import Image
 from torch import Tensor
 
 from bigprior.errors import ImageError, SettingsError
-from bigprior.io import formats
 from bigprior.io.arrays import to_pil
+from bigprior.io.decoding import SUFFIXES, USUAL_SUFFIXES
 from bigprior.io.pictures import read_picture
 from bigprior.progress import Progress
-
-_USUAL = (".avif", ".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
-SUFFIXES = (*_USUAL, *formats.SUFFIXES, *formats.RAW_SUFFIXES)
 
 
 @dataclass(frozen=True)
@@ -49,7 +46,7 @@ def list_pictures(folder: Path | str, index: tuple[int, int] | None = None) -> l
     paths = sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES)
     if not paths:
         raise ImageError(
-            f"no pictures in {folder}: expected files ending in {', '.join(_USUAL)}, or HEIC, JPEG XL or raw"
+            f"no pictures in {folder}: expected files ending in {', '.join(USUAL_SUFFIXES)}, or HEIC, JPEG XL or raw"
         )
     if index is None:
         return paths

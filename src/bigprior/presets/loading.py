@@ -13,7 +13,7 @@ from torch import nn
 from bigprior import DEFAULT_PRESET, DEFAULT_TASK
 from bigprior.degradations import Degradation, task_of
 from bigprior.errors import SettingsError, WeightsError
-from bigprior.io.folders import SUFFIXES
+from bigprior.io.decoding import SUFFIXES
 from bigprior.io.pictures import read_picture
 from bigprior.io.weights import digest_of, fitting, read_tensors, read_weights, refuse_what_does_not_fit, sha256
 from bigprior.networks.noise_estimator import NoiseEstimator

@@ -17,10 +17,12 @@ PICTURES = ("restored", "fidelity", "prior")
 PARTS = (*PICTURES, "phi", "heatmap", "panel", "report")
 #: The formats that can be asked for, with the suffix of their files.
 FORMATS = {"png": ".png", "tiff": ".tif", "tif": ".tif", "jpg": ".jpg", "jpeg": ".jpg", "webp": ".webp"}
+#: The format that is the photo's own, of those that can be written; ``png`` of a photo in another.
+SAME = "same"
 #: Those of formats that keep every bit of a photo of 8 or 16 bits a channel.
 _EXACT = (".png", ".tif", ".tiff")
 #: Of the others: the longest side in pixels, and whether there can be alpha.
-_LIMITS = {".jpg": (65500, False), ".webp": (16383, True)}
+_LIMITS = {".jpg": (65500, False), ".jpeg": (65500, False), ".webp": (16383, True)}
 #: What is written only where it is asked for.
 EXTRA = ("tratteggio",)
 #: How exactly the layers are kept.
@@ -44,8 +46,8 @@ class Output:
     Attributes:
         only: which of :data:`PARTS`; or ``tratteggio`` too: what was made up as fine lines, as PNG, see
             :mod:`bigprior.report.tratteggio`.
-        format: of the pictures among them: one of :data:`FORMATS`; by default the photo's own if it keeps every bit,
-            else PNG.
+        format: of the pictures among them: one of :data:`FORMATS`, or :data:`SAME`, the photo's own; by default that
+            if it keeps every bit, else PNG.
         layers: ``layers.tif`` in ``float`` (32 bits: ``measured + hallucinated`` is ``restored`` bit for bit), in
             ``half`` (16 bits: to 2**-11 of a value), or ``none``.
         layers_as: the file of the layers, which others open: one of :data:`CONTAINERS_OF_LAYERS`.
@@ -70,7 +72,7 @@ class Output:
             raise SettingsError(f"nothing to write: expected some of {', '.join(PARTS)}")
         for what, name, known in (
             *(("only", part, (*PARTS, *EXTRA)) for part in self.only),
-            ("format", "png" if self.format is None else self.format, FORMATS),
+            ("format", "png" if self.format is None else self.format, (*FORMATS, SAME)),
             ("layers", self.layers, LAYERS),
             ("layers_as", self.layers_as, CONTAINERS_OF_LAYERS),
         ):
@@ -85,10 +87,10 @@ class Output:
 
     def suffix(self, photos: str) -> str:
         """The suffix of the pictures that are made of a photo with this one."""
-        if self.format is not None:
+        if self.format in FORMATS:
             return FORMATS[self.format]
-        own = photos.lower()
-        return own if own in _EXACT else _EXACT[0]
+        own, kept = photos.lower(), (*_EXACT, *_LIMITS) if self.format == SAME else _EXACT
+        return own if own in kept else _EXACT[0]
 
     def bits(self, photos: str, bits: int) -> int:
         """Bits a channel of the pictures that are made of a photo with so many, and this suffix."""
@@ -100,13 +102,12 @@ class Output:
         Raises:
             SettingsError: it cannot.
         """
-        most, alpha = _LIMITS.get(self.suffix(photo.suffix), (max(size), True))
+        suffix = self.suffix(photo.suffix)
+        most, alpha = _LIMITS.get(suffix, (max(size), True))
         if max(size) > most:
-            raise SettingsError(
-                f"{photo} is larger than {self.format} can be, {most} pixels a side: choose png or tiff"
-            )
+            raise SettingsError(f"{photo} is larger than {suffix[1:]} can be, {most} pixels a side: choose png or tiff")
         if has_alpha and not alpha and "restored" in self.only:
-            raise SettingsError(f"{photo} has alpha, which {self.format} does not hold: choose png, tiff or webp")
+            raise SettingsError(f"{photo} has alpha, which {suffix[1:]} does not hold: choose png, tiff or webp")
 
 
 def check_folder(folder: Path, *, overwrite: bool = False, reads: Iterable[Path] = ()) -> None:
