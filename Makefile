@@ -9,7 +9,7 @@ TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 # Threads that wait sleep, so that a busy machine is no slower than it has to be; see bigprior/threads.py.
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: schema demo test test-slow check docs sdist-test dist format results results-slow results-field dncnn generators table2-authors-priors clean
+.PHONY: schema demo chromium test test-slow check docs sdist-test dist format results results-slow results-field dncnn generators table2-authors-priors clean
 
 demo: $(VENV)/installed
 	$(BIN)/bigprior demo --overwrite
@@ -29,6 +29,10 @@ check: $(VENV)/installed
 # The documentation, strictly: a page, link or name that is not there fails. It opens from build/site/index.html.
 docs: $(VENV)/installed
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+
+# What tests open pages in, from Debian's package or Ubuntu's; without it they skip.
+chromium:
+	apt-get update -q && apt-get install -y -q --no-install-recommends chromium
 
 # The source distribution, unpacked and installed beside what .venv has already, passes its own tests.
 UNPACKED := build/sdist

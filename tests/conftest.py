@@ -1,8 +1,9 @@
 """Tiny networks, pictures and weights that the tests share. Everything is seeded and fits in a blink."""
 
+import importlib.util
 import pickle
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -76,6 +77,18 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip("no ../shared beside the repository: the paper's own files are only on the developers' machines")
     return folder
+
+
+@pytest.fixture
+def browser(tmp_path: Path) -> Iterator[Any]:
+    """A page in headless Chromium; see ``tests/browser.py``."""
+    spec = importlib.util.spec_from_file_location("browser", Path(__file__).with_name("browser.py"))
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    opened = module.Browser(tmp_path / "profile")
+    yield opened
+    opened.close()
 
 
 @pytest.fixture(autouse=True)

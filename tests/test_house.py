@@ -25,10 +25,10 @@ FLOORS = (
     ("errors", "settings", "progress", "registry", "threads", "ops", "io"),
     ("degradations", "noise", "frames", "filters", "networks"),
     ("priors", "phi", "fusion"),
-    ("budget", "weighing", "calibration", "restoration", "restorer", "report"),
+    ("budget", "weighing", "calibration", "painting", "restoration", "restorer", "report"),
     ("presets",),
     ("recipe", "chain", "jobs", "provenance", "training", "evaluation", "doctor"),
-    ("batch", "cli"),
+    ("app", "batch", "cli"),
 )
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 #: What the public face itself holds; all else in it is imported from elsewhere.
@@ -37,6 +37,7 @@ FACE = {"bigprior.DEFAULT_PRESET", "bigprior.DEFAULT_TASK", "bigprior.__version_
 #: Where concrete degradations and tasks are named.
 TASKS_ARE_NAMED_IN = (
     "__init__.py",
+    "app/choices.py",
     "cli/colorize.py",
     "cli/deblur.py",
     "cli/dejpeg.py",

@@ -194,6 +194,30 @@ class Prepared:
     budget: Budget
 
 
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """A job that is done, and of which nothing is written yet.
+
+    Attributes:
+        prepared: what was restored.
+        results: the result, and others beside it if several were asked for.
+    """
+
+    prepared: Prepared
+    results: tuple[Restoration, ...]
+
+    def save(self) -> dict[str, Path]:
+        """The third step: write the results to the job's folder, as the photo was; gives the files by what they hold.
+
+        Raises:
+            OutputError, SettingsError: as :meth:`bigprior.Restoration.save`.
+        """
+        job, degradation = self.prepared.job, self.prepared.degradation
+        with _timed("saved", job):
+            agrees = agreement(self.results[0].restored, self.prepared.y, degradation)
+            return _save(self.results, job, self.prepared.picture, degradation, {"agreement": agrees})
+
+
 def prepare(job: Job) -> Prepared:
     """The first of the three steps of :func:`run`: read the photo and measure it.
 
@@ -204,7 +228,7 @@ def prepare(job: Job) -> Prepared:
         return Prepared(job, *measurement_of(job), budget_of(job))
 
 
-def compute(prepared: Prepared, restorer: Restorer, progress: Progress | None = None) -> list[Restoration]:
+def compute(prepared: Prepared, restorer: Restorer, progress: Progress | None = None) -> Outcome:
     """The second step: restore, once or for each of the samples; nothing is read or written.
 
     Raises:
@@ -223,19 +247,7 @@ def compute(prepared: Prepared, restorer: Restorer, progress: Progress | None = 
             results.append(
                 restorer.restore(y.to(where), physics, seed=job.seed + i, budget=prepared.budget, progress=part)
             )
-    return results
-
-
-def save(prepared: Prepared, results: Sequence[Restoration]) -> None:
-    """The third step: write the results into the job's folder.
-
-    Raises:
-        OutputError: the folder cannot be written, or holds files.
-    """
-    job, degradation = prepared.job, prepared.degradation
-    with _timed("saved", job):
-        agrees = agreement(results[0].restored, prepared.y, degradation)
-        _save(results, job, prepared.picture, degradation, {"agreement": agrees})
+    return Outcome(prepared, tuple(results))
 
 
 def run(job: Job, restorer: Restorer, progress: Progress | None = None) -> Restoration:
@@ -249,10 +261,9 @@ def run(job: Job, restorer: Restorer, progress: Progress | None = None) -> Resto
     Raises:
         BigpriorError: as :func:`check`, :func:`degradation_of` and :meth:`bigprior.Restorer.restore`.
     """
-    prepared = prepare(job)
-    results = compute(prepared, restorer, progress)
-    save(prepared, results)
-    return results[0]
+    outcome = compute(prepare(job), restorer, progress)
+    outcome.save()
+    return outcome.results[0]
 
 
 def agreement(restored: Tensor, y: Tensor, degradation: Degradation) -> dict[str, float] | None:
@@ -273,7 +284,7 @@ def agreement(restored: Tensor, y: Tensor, degradation: Degradation) -> dict[str
 
 def _save(
     results: Sequence[Restoration], job: Job, picture: Picture, degradation: Degradation, said: dict[str, Any]
-) -> None:
+) -> dict[str, Path]:
     """Write the result, and others beside it, as the photo was: its bits, alpha, profile, and grey if it stayed so."""
     from bigprior.ops.resampling import resized
     from bigprior.report.record import settings_said, source_of
@@ -287,7 +298,7 @@ def _save(
     said["input"] = source_of(job.photo, job.page).model_dump()
     said["settings_of_task"] = settings_said(job.settings)
     output = {field.name: getattr(job.output, field.name) for field in fields(job.output)}
-    result.save(
+    return result.save(
         job.folder,
         bits=job.output.bits(job.photo.suffix, picture.bits),
         alpha=alpha,

@@ -1,10 +1,8 @@
 """The report: what it says, that it asks nobody for anything, and that its slider works by mouse and keyboard."""
 
 import base64
-import importlib.util
 import json
 import re
-from pathlib import Path
 
 import pytest
 import torch
@@ -22,16 +20,6 @@ from bigprior.restorer import Restorer
 def result():
     y = torch.rand(1, 3, 200, 300)
     return Restorer(PrecomputedPrior(torch.rand_like(y)), ConstantPhi(0.25)).restore(y, Denoising(0.1), seed=3)
-
-
-@pytest.fixture
-def browser(tmp_path):
-    spec = importlib.util.spec_from_file_location("browser", Path(__file__).with_name("browser.py"))
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    opened = module.Browser(tmp_path / "profile")
-    yield opened
-    opened.close()
 
 
 def test_it_is_one_file_that_names_no_other_place(result, tmp_path):

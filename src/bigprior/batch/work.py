@@ -22,11 +22,10 @@ from bigprior.errors import BigpriorError
 from bigprior.io.atomic import scratch
 from bigprior.io.namesakes import OneEach, is_folder
 from bigprior.io.remote import fetch, url_of
-from bigprior.jobs import Job, Prepared, check, compute, prepare, save
+from bigprior.jobs import Job, Outcome, Prepared, check, compute, prepare
 from bigprior.report.record import read_values, sha256_of
 
 if TYPE_CHECKING:
-    from bigprior.restoration import Restoration
     from bigprior.restorer import Restorer
 
 #: Above so many values in the measurement, pictures are not read ahead, nor computed while one is written.
@@ -77,7 +76,7 @@ class _Piece:
     row: dict[str, Any] = field(default_factory=dict)
     spent: float = 0.0
     prepared: Prepared | None = None
-    results: Sequence[Restoration] | None = None
+    outcome: Outcome | None = None
     restorer: Restorer | None = None
 
     def is_large(self) -> bool:
@@ -154,14 +153,14 @@ class Worker:
     def _compute(self, piece: _Piece) -> _Piece:
         with _said(piece):
             if piece.prepared is not None and (restorer := piece.restorer or self._restorer) is not None:
-                piece.results = compute(piece.prepared, restorer)
+                piece.outcome = compute(piece.prepared, restorer)
         return piece
 
     def _written(self, piece: _Piece, place: Place) -> Row:
         with _said(piece):
-            if piece.prepared is not None and piece.results is not None:
-                save(piece.prepared, piece.results)
-                result, files = piece.results[0], piece.prepared.job.folder
+            if piece.outcome is not None:
+                piece.outcome.save()
+                result, files = piece.outcome.results[0], piece.outcome.prepared.job.folder
                 hashes = read_values(files)["files"]
                 bound = result.bound
                 said = {
@@ -206,6 +205,6 @@ def _said(piece: _Piece) -> Iterator[None]:
         if piece.photo is not None:  # which may be a copy
             said = said.replace(str(piece.photo), piece.item.source)
         piece.row["error"] = " ".join(said.split())
-        piece.prepared = piece.results = None
+        piece.prepared = piece.outcome = None
     finally:
         piece.spent += time.perf_counter() - began

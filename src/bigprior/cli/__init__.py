@@ -21,6 +21,7 @@ from bigprior.cli.exporting import export
 from bigprior.cli.inpaint import inpaint
 from bigprior.cli.presets import priors
 from bigprior.cli.restore import restore
+from bigprior.cli.serving import serve
 from bigprior.cli.terminal import (
     OUT,
     Interrupted,
@@ -48,6 +49,7 @@ for command in (
     *(demo, train, calibrate, evaluate, results, doctor),
 ):
     app.command()(command)
+app.command("app")(serve)
 app.add_typer(priors, name="priors")
 app.add_typer(export, name="export")
 listening(app)

@@ -51,6 +51,7 @@ class Colorization(Degradation, dinv.physics.Decolorize):  # type: ignore[misc] 
     protocols = {"colorization": Protocol(_grey_files)}  # noqa: RUF012 (a ClassVar of the base)
     paper = {"codes": 20, "layer": 6, "steps": 1500, "perceptual": 1e-3}  # noqa: RUF012
     stock = dinv.physics.Decolorize
+    pictures = ("hints",)
     #: The colours of the hints, (1, 3, H, W), as they were painted; and whether colours of photographs are to be lost.
     painted: Tensor | None = None
     force: bool = False

@@ -60,6 +60,7 @@ class Inpainting(Degradation, dinv.physics.Inpainting):  # type: ignore[misc]  #
     learning = ("inpainting-boxes", "inpainting-centre")
     paper = {"codes": 30, "layer": 4, "steps": 3000, "perceptual": 1e-4}  # noqa: RUF012
     stock = dinv.physics.Inpainting
+    pictures = ("mask",)
     #: What a photograph is searched for, where that makes the mask.
     finder: Finder | None = None
 

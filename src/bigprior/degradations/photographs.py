@@ -21,6 +21,8 @@ class OfPhotographs(dinv.physics.Physics):  # type: ignore[misc]  # deepinv publ
     channels: int
     #: Whether a result is as transparent as its photograph.
     keeps_alpha: bool = True
+    #: Settings that are files of pictures; whoever restores for strangers takes none of these as a name.
+    pictures: ClassVar[tuple[str, ...]] = ()
 
     def seen_in(self, picture: Picture) -> Self:
         """This degradation as a photograph shows it, where only that can say; here: as it is."""

@@ -70,6 +70,25 @@ def decode(path: Path | str, page: int | None = None) -> Decoded:
         return _decode_tiff(file, page) if is_tiff(file) else _decode_other(file, page)
 
 
+def declared_size(path: Path | str) -> tuple[int, int]:
+    """Height and width in pixels of the largest page or frame, as a file's header says; no pixel is decoded.
+
+    But for what the extra ``formats`` reads, whose headers say no such thing in one place.
+
+    Raises:
+        ImageError: no such file, not readable, not a picture, or damaged.
+    """
+    with reading(path) as file:
+        if (decoder := decoder_of(file)) is not None:
+            return decoder(file, None).size
+        if is_tiff(file):
+            with tifffile.TiffFile(file) as tiff:
+                sizes = [(page.aspage().imagelength, page.aspage().imagewidth) for page in tiff.pages]
+            return max(sizes, key=lambda size: size[0] * size[1])
+        width, height = _reader_of(file)(file).size
+        return height, width
+
+
 def _decode_tiff(file: BinaryIO, number: int | None) -> Decoded:
     with tifffile.TiffFile(file) as tiff:
         if _DNG_VERSION in tiff.pages.first.tags:
@@ -88,7 +107,8 @@ def _decode_tiff(file: BinaryIO, number: int | None) -> Decoded:
         return replace(picture, metadata=metadata.of_tiff(file))
 
 
-def _decode_other(file: BinaryIO, page: int | None) -> Decoded:
+def _reader_of(file: BinaryIO) -> _Reader:
+    """What decodes a file that is no TIFF."""
     head = file.read(32)
     file.seek(0)
     reader = next((r for magic, r in _PILLOW.items() if head.startswith(magic)), None)
@@ -96,8 +116,14 @@ def _decode_other(file: BinaryIO, page: int | None) -> Decoded:
         reader = AvifImageFile
     if reader is None or (reader is WebPImageFile and head[8:12] != b"WEBP"):
         raise ImageError(f"{file.name} is not a picture: expected a PNG, TIFF, JPEG, WebP, AVIF, BMP or GIF file")
-    if reader is not PngImageFile:
+    return reader
+
+
+def _decode_other(file: BinaryIO, page: int | None) -> Decoded:
+    if (reader := _reader_of(file)) is not PngImageFile:
         return _decode_pillow(file, reader, page)
+    head = file.read(32)
+    file.seek(0)
     width, height, bits = struct.unpack_from(">IIB", head, 16)
     check_size(file.name, width, height)
     return _decode_pillow(file, reader, page, deep=bits == 16)

@@ -34,7 +34,9 @@ def verdict(restoration: Restored, values: Mapping[str, Any]) -> list[str]:
         said.append(f"Degraded again, it is off the measurement by {255 * agreement['rms']:.2f} of 255 (rms).")
     if values.get("audited"):
         said.append(f"The result is another program's: {values['audited']['name']}.")
-    if values.get("bound") is None:
+    if (bound := getattr(restoration, "bound", None)) is not None and hasattr(bound, "verdict"):
+        said.append(f"{bound.verdict()}.")
+    elif values.get("bound") is None:
         said.append("Nothing is certified about its error.")
     else:
         said.append("Certified: " + ", ".join(f"{name} {value}" for name, value in values["bound"].items()) + ".")

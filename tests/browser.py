@@ -1,5 +1,6 @@
 """A browser without a window, asked through a pipe by its own protocol (Chrome DevTools)."""
 
+import base64
 import contextlib
 import json
 import os
@@ -26,7 +27,7 @@ class Browser:
     def __init__(self, folder):
         program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
         if program is None:
-            pytest.skip("no Chromium here: the report is not opened in a browser")
+            pytest.skip("no Chromium here: no page is opened in a browser (`make chromium` installs it)")
         there, back = os.pipe(), os.pipe()
         flags = "--headless --no-sandbox --disable-gpu --disable-dev-shm-usage --remote-debugging-pipe --no-first-run"
         flags += f" --user-data-dir={folder} --window-size=1000,900 about:blank"
@@ -58,12 +59,36 @@ class Browser:
                 return answer["result"]
             self.events.append(answer)
 
-    def open(self, path):
-        self.ask("Page.navigate", url=path.as_uri())
-        for _ in range(100):
-            if self.value("document.readyState") == "complete" and self.value("location.protocol") == "file:":
-                return
+    def open(self, place):
+        """A file's path, or an address."""
+        url = place if isinstance(place, str) else place.as_uri()
+        self.ask("Page.navigate", url=url)
+        self.until(f"document.readyState === 'complete' && location.protocol === {url.partition('//')[0]!r}")
+
+    def until(self, expression, seconds=5):
+        """Wait for something to be true; gives its value."""
+        for _ in range(round(20 * seconds)):
+            if found := self.value(expression):
+                return found
             time.sleep(0.05)
+        pytest.fail(f"never came true: {expression}; the page says: {self.value('document.body.innerText')}")
+
+    def choose_file(self, selector, *paths):
+        """As a person chooses files, or drops them."""
+        root = self.ask("DOM.getDocument")["root"]["nodeId"]
+        node = self.ask("DOM.querySelector", nodeId=root, selector=selector)["nodeId"]
+        self.ask("DOM.setFileInputFiles", nodeId=node, files=[str(path) for path in paths])
+
+    def resize(self, width, height):
+        self.ask("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
+
+    def picture(self, path):
+        path.write_bytes(base64.b64decode(self.ask("Page.captureScreenshot")["data"]))
+
+    def asked_for(self):
+        """Every address that was asked for, but for what the page itself holds."""
+        sent = (e["params"]["request"]["url"] for e in self.events if e["method"] == "Network.requestWillBeSent")
+        return {url for url in sent if not url.startswith(("data:", "blob:"))}
 
     def value(self, expression):
         return self.ask("Runtime.evaluate", expression=expression, returnByValue=True)["result"].get("value")
