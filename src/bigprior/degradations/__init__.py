@@ -22,11 +22,11 @@ from bigprior.registry import Registry
 DEGRADATIONS: Registry[type[Degradation]] = Registry(
     "task",
     "bigprior.degradations",
-    {c.name: c for c in (Colorization, Inpainting, Denoising, Jpeg, Poisson)},
+    {c.name: c for c in (Colorization, Inpainting, Denoising, Poisson)},
 )
 #: Those whose phi is known in closed form (:attr:`Degradation.weighs`), so that no network learns from them, by name.
 OPERATORS: Registry[type[Degradation]] = Registry(
-    "task", "bigprior.operators", {c.name: c for c in (Upscaling, Deblurring, Linear)}
+    "task", "bigprior.operators", {c.name: c for c in (Upscaling, Deblurring, Jpeg, Linear)}
 )
 
 
@@ -71,10 +71,10 @@ def as_degradation(physics: dinv.physics.Physics) -> Degradation:
                     return known.of_physics(physics)
                 except SettingsError as error:
                     refused = refused or error
-    if isinstance(physics, dinv.physics.LinearPhysics):
-        return Linear(physics)
     if refused is not None:
         raise refused
+    if isinstance(physics, dinv.physics.LinearPhysics):
+        return Linear(physics)
     raise SettingsError(
         f"{type(physics).__name__} is not linear, and has no bijection of its measurement that is known here: subclass "
         "bigprior.Degradation, give it g_inv and g, and register it; or pass a deepinv LinearPhysics"

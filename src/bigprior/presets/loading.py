@@ -151,12 +151,11 @@ def load_restorer(
     provenance = loaded.source | {"weights": loaded.weights | {"phi": weighed_by}, "settings": loaded.settings}
     if network.has_knob:
         provenance["rho"] = network.rho if rho is None else rho
-    noise: dict[str, Any] = {"noise": loaded.noise, "strength": strength, "grain": grain}
     # Where colours are made up, a person may know some of them, whatever the prior is.
     sized = Hinted(loaded.prior) if physics.colours else for_any_size(loaded.prior, physics.placement)
-    restorer = Restorer(sized, network, rho=rho, provenance=provenance, **noise)
-    made = provenance | {"task": physics.name, "strength": strength, "grain": grain}
-    restorer.calibration, restorer.unbounded = calibration_for(made, calibration)
+    how: dict[str, Any] = {"strength": strength, "grain": grain}
+    restorer = Restorer(sized, network, rho=rho, provenance=provenance, noise=loaded.noise, **how)
+    restorer.calibration, restorer.unbounded = calibration_for(provenance | how | {"task": physics.name}, calibration)
     if physics.weighs and restorer.calibration is None:
         restorer.unbounded = f"no bound: nothing calibrates {physics.name}"
     restorer.to(device)
@@ -261,7 +260,7 @@ def _closed_form(physics: type[Degradation], frame: str | None) -> tuple[PhiNetw
     if physics.placement == "hole":
         return _lent(DEFAULT_PRESET, physics.name, frame)
     kind, where = physics.phi if frame in (None, physics.frame) else Degradation.phi, frame or physics.frame
-    return (phi_network(kind, frame=where) if physics.stabilised is None else ShotPhi(where)), "closed form"
+    return ShotPhi(where) if physics.stabilised is not None else phi_network(kind, frame=where), "closed form"
 
 
 def _none_asked(who: str, phi: Path | str | None, frame: str | None) -> tuple[PhiNetwork, str]:
