@@ -168,9 +168,8 @@ def budget_of(job: Job) -> Budget:
     if painted is not None and bool((painted.image != painted.image[:, :1]).any()):
         raise ImageError(f"{job.paint} has colours: expected a grey picture, white = made up, black = measured")
     keep = None if job.keep is None else read_mask(job.keep, invert=False)
-    phi = None if painted is None else painted.image[:, :1]
     try:
-        return Budget(job.max_share, keep, phi)
+        return Budget(job.max_share, keep, None if painted is None else painted.image[:, :1])
     except SettingsError as error:
         raise error if job.paint is None else SettingsError(f"{job.paint}: {error}") from error
 

@@ -518,8 +518,8 @@ def test_the_degradation_of_another_package_has_a_command(run, home, photo, tmp_
 def test_a_command_without_torch_says_its_name_and_its_own_options(run):
     for task, own, others in (
         ("denoise", {"--sigma", "--rho", "--frame"}, {"--mask", "--find-hole", "--set"}),
-        ("inpaint", {"--mask", "--find-hole", "--find", "--grow"}, {"--sigma", "--rho", "--frame", "--set"}),
-        ("colorize", {"--rho", "--frame", "--hints", "--force"}, {"--sigma", "--mask", "--find-hole", "--set"}),
+        ("inpaint", {"--mask", "--find-hole", "--find", "--grow", "--sigma"}, {"--rho", "--frame", "--set"}),
+        ("colorize", {"--rho", "--frame", "--hints", "--force", "--sigma"}, {"--mask", "--find-hole", "--set"}),
         ("restore", {"--degradation", "--set"}, {"--sigma", "--mask", "--find-hole"}),
     ):
         code, out, _ = run(task, "--help")

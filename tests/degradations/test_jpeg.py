@@ -9,7 +9,8 @@ from PIL import Image
 from skimage import data
 from torch import Tensor
 
-from bigprior import DEGRADATIONS, ImageError, Jpeg, Restorer, SettingsError, read_picture
+from bigprior import ImageError, Jpeg, Restorer, SettingsError, read_picture
+from bigprior.degradations import OPERATORS
 from bigprior.io.arrays import as_picture, to_pil
 from bigprior.phi import phi_network
 from bigprior.priors.precomputed import PrecomputedPrior
@@ -170,4 +171,4 @@ def test_other_tables_and_numbers_are_refused() -> None:
     with pytest.raises(ImageError, match="the picture is 40x40"):
         Jpeg(size=(40, 40)).check(torch.zeros(1, 192, 1, 1))
     with pytest.raises(SettingsError, match="no setting"):
-        DEGRADATIONS["jpeg-compression"].from_settings({"quality": 10})
+        OPERATORS["jpeg-compression"].from_settings({"quality": 10})

@@ -45,8 +45,11 @@ def pair(physics: Degradation, height: int, width: int) -> tuple[Tensor, Tensor]
 
 
 def test_every_operator_is_here() -> None:
-    assert set(MADE) | {"linear", "jpeg-compression"} == set(OPERATORS)  # which have tests of their own
-    assert all(task_of(kind.verb) is task_of(name) is kind and kind.weighs for name, kind in OPERATORS.items())
+    assert set(MADE) | {"linear", "jpeg-compression", "poisson"} == set(OPERATORS)  # which have tests of their own
+    assert all(
+        task_of(kind.verb) is task_of(name) is kind and (kind.weighs or kind.stabilised)
+        for name, kind in OPERATORS.items()
+    )
 
 
 @every

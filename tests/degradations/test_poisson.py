@@ -1,11 +1,15 @@
 """Shot noise: what its degradation knows of it, and what is found of it in a picture."""
 
+import deepinv as dinv
 import pytest
 import torch
 from torch import Tensor
 
-from bigprior.degradations import Poisson
+from bigprior.degradations import Poisson, as_degradation
 from bigprior.errors import SettingsError
+from bigprior.phi.shot import ShotPhi
+from bigprior.priors.precomputed import PrecomputedPrior
+from bigprior.restorer import Restorer
 
 
 def scene(height: int = 96, width: int = 96) -> Tensor:
@@ -69,3 +73,18 @@ def test_settings_are_as_a_person_writes_them() -> None:
     physics = Poisson.from_settings({"peak": 30, "sigma": 25.5})
     assert physics.gain == pytest.approx(1 / 30) and physics.sigma == pytest.approx(0.1)
     assert Poisson.from_settings({}).gain is None
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 9), (3, 2), (9, 11)])
+def test_the_measurement_comes_back_bit_for_bit_and_the_layers_sum(size: tuple[int, int]) -> None:
+    x, physics = torch.rand(2, 3, *size), Poisson(1 / 30, 0.02)
+    y = counted(x, 30, 0.02)
+    assert torch.equal(physics.g(physics.g_inv(y)), y) and torch.equal(physics.f(x), x)
+    result = Restorer(PrecomputedPrior(x[:1]), ShotPhi(physics.frame)).restore(y[:1], physics)
+    assert torch.equal(result.restored, result.measured + result.hallucinated)
+    assert result.phi.min() >= 0 and result.phi.max() <= 1 and result.restored.shape == x[:1].shape
+
+
+def test_deepinv_s_own_shot_noise_is_taken_for_it() -> None:
+    ours = as_degradation(dinv.physics.Denoising(dinv.physics.PoissonNoise(0.1)))
+    assert type(ours) is Poisson and ours.gain == pytest.approx(0.1)

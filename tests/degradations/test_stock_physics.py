@@ -20,7 +20,6 @@ STOCK = {
     "colorization": lambda: dinv.physics.Decolorize(),
     "inpainting": lambda: dinv.physics.Inpainting((3, 6, 7), mask=MASK),
     "denoising": lambda: dinv.physics.Denoising(dinv.physics.GaussianNoise(0.2)),
-    "poisson": lambda: dinv.physics.Denoising(dinv.physics.PoissonNoise(0.1)),
 }
 #: deepinv writes the weights of grey in other digits.
 ROUNDING = {"colorization": 2e-4}

@@ -22,11 +22,11 @@ from bigprior.registry import Registry
 DEGRADATIONS: Registry[type[Degradation]] = Registry(
     "task",
     "bigprior.degradations",
-    {c.name: c for c in (Colorization, Inpainting, Denoising, Poisson)},
+    {c.name: c for c in (Colorization, Inpainting, Denoising)},
 )
-#: Those whose phi is known in closed form (:attr:`Degradation.weighs`), so that no network learns from them, by name.
+#: Those whose phi is known in closed form, so that no network learns from them, by name.
 OPERATORS: Registry[type[Degradation]] = Registry(
-    "task", "bigprior.operators", {c.name: c for c in (Upscaling, Deblurring, Jpeg, Linear)}
+    "task", "bigprior.operators", {c.name: c for c in (Poisson, Upscaling, Deblurring, Jpeg, Linear)}
 )
 
 
@@ -65,7 +65,7 @@ def as_degradation(physics: dinv.physics.Physics) -> Degradation:
         return physics
     refused: SettingsError | None = None
     for kind in type(physics).__mro__:
-        for known in DEGRADATIONS.values():
+        for known in (*DEGRADATIONS.values(), *OPERATORS.values()):
             if known.stock is kind:
                 try:
                     return known.of_physics(physics)

@@ -63,6 +63,7 @@ class Jpeg(Degradation):
     placement = "tiles"
     grid = 4 * SIDE
     weighs = True
+    turns = "consistent"
 
     def __init__(
         self,

@@ -54,8 +54,10 @@ class Fusion:
 class Weighs(dinv.physics.Physics):  # type: ignore[misc]  # deepinv publishes no types
     """The part of every degradation that says whether it weighs by itself: see :class:`bigprior.Degradation`."""
 
-    #: Whether ``phi`` is known in closed form, so that no network weighs; then it has both methods that are here.
+    #: Whether ``phi`` is known in closed form, so that no network weighs; then it has :meth:`terms`.
     weighs: ClassVar[bool] = False
+    #: What a prior that takes turns with it asks it for: :meth:`proximal`, or :meth:`bigprior.Degradation.consistent`.
+    turns: ClassVar[Literal["proximal", "consistent"]] = "proximal"
     #: What it makes of a picture, for methods that mend one such thing alone; None of anything else.
     does: ClassVar[Literal["smaller", "blurred"] | None] = None
 

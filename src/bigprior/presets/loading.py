@@ -156,7 +156,7 @@ def load_restorer(
     how: dict[str, Any] = {"strength": strength, "grain": grain}
     restorer = Restorer(sized, network, rho=rho, provenance=provenance, noise=loaded.noise, **how)
     restorer.calibration, restorer.unbounded = calibration_for(provenance | how | {"task": physics.name}, calibration)
-    if physics.weighs and restorer.calibration is None:
+    if not physics.protocols and restorer.calibration is None:
         restorer.unbounded = f"no bound: nothing calibrates {physics.name}"
     restorer.to(device)
     return restorer

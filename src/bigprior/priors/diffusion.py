@@ -34,8 +34,7 @@ class DiffusionSettings(Settings):
         sampler: ``mean``, the posterior mean in one evaluation: of a noisy picture with any denoiser, else the one-step
             estimate of one that can be conditioned; ``drawn``, a one-step sample of one that was trained to make them
             from noise; ``posterior``, deepinv's ``PosteriorDiffusion`` around a conditioned denoiser; or one that needs
-            a plain denoiser only: deepinv's ``ddrm``, ``diffpir`` or ``dps``. ``alternating`` is no sampler, but
-            :class:`bigprior.priors.alternating.AlternatingPrior` around the denoiser.
+            a plain denoiser only: deepinv's ``ddrm``, ``diffpir`` or ``dps``.
         steps: evaluations a sample; ``mean`` and ``drawn`` need one.
         samples: how many are drawn; their mean is the prior's picture, and their spread is kept.
         views: of ``mean``: the answers for so many mirrored and turned copies of the picture are averaged, see
@@ -43,7 +42,7 @@ class DiffusionSettings(Settings):
         precision: of the passes of an embedded denoiser, for ``mean``.
     """
 
-    sampler: Literal["mean", "drawn", "posterior", "ddrm", "diffpir", "dps", "alternating"] = "mean"
+    sampler: Literal["mean", "drawn", "posterior", "ddrm", "diffpir", "dps"] = "mean"
     steps: PositiveInt = 20
     samples: PositiveInt = 1
     views: Views = 1

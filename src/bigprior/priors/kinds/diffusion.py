@@ -107,12 +107,6 @@ class DiffusionKind(Kind):
             if how.sampler in ("mean", "drawn"):
                 raise SettingsError(f"preset {preset} answers {physics.name} in one step: leave --steps out")
             how = how.model_copy(update={"steps": options.steps})
-        if how.sampler == "alternating":
-            return Built(
-                AlternatingPrior(parts["denoiser"], how.steps, how.precision),
-                ("denoiser",),
-                how.model_dump(mode="json"),
-            )
         plain = DiffusionSettings(**how.model_dump(include=set(DiffusionSettings.model_fields)))
         prior: Prior = DiffusionPrior(parts["denoiser"], plain)
         denoiser = prior
@@ -150,4 +144,7 @@ class DiffusionKind(Kind):
             raise SettingsError(f"preset {preset} gives one answer to {physics.name}: leave --samples out")
         own = {name: value for name, value in settings.items() if name in PlugAndPlaySettings.model_fields}
         how = PlugAndPlaySettings(**own | ({} if options.steps is None else {"steps": options.steps}))
+        if physics.turns == "consistent":
+            said = how.model_dump(mode="json", include={"steps", "precision"})
+            return Built(AlternatingPrior(parts["denoiser"], how.steps, how.precision), ("denoiser",), said)
         return Built(PlugAndPlay(parts["denoiser"], how), ("denoiser",), how.model_dump(mode="json"))
