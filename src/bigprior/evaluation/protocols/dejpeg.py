@@ -70,7 +70,8 @@ def _scored(
         stored, again = Path(folder) / "stored.jpg", Path(folder) / "again.jpg"
         picture = to_pil(x).convert("L" if bool(is_grey(x)) else "RGB")
         picture.save(stored, "JPEG", quality=quality)
-        with JpegImageFile(stored) as opened:
+        opened = JpegImageFile(stored)
+        with opened:
             decoded, tables = as_picture(opened.convert("RGB")), opened.quantization
         y, physics = Jpeg().of_file(stored, read_picture(stored))
         began = time.perf_counter()
