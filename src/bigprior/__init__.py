@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         Jpeg,
         Linear,
         Measurement,
+        Poisson,
         Protocol,
         Upscaling,
         as_degradation,
@@ -91,9 +92,8 @@ _HOMES = {
     "budget": "Budget",
     "calibration": "Bound Calibration Parts calibrated",
     "degradations": "DEGRADATIONS Colorization Deblurring Degradation Denoising Inpainting Jpeg Linear Measurement "
-    "Protocol Upscaling as_degradation",
+    "Poisson Protocol Upscaling as_degradation",
     "degradations.flaws": "Flaws",
-    "degradations.poisson": "Poisson",
     "errors": "BigpriorError ImageError MaskError OutputError SettingsError UnknownNameError WeightsError",
     "evaluation.baselines": "BASELINES Baseline",
     "evaluation.metrics": "METRICS",
