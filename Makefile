@@ -109,6 +109,12 @@ results-field: $(VENV)/installed
 	$(BIN)/bigprior evaluate real --set CC15 --data $(FIELD)/CC15 --json results/real-CC15.json
 	$(BIN)/bigprior evaluate holes --set holes256 --data $(FIELD)/holes256 --json results/holes-holes256.json
 	$(BIN)/bigprior evaluate colours --set Kodak24 --data $(FIELD)/Kodak24 --json results/colours-Kodak24.json
+	set -e; for factor in 2 4; do \
+		$(BIN)/bigprior evaluate upscale --set Set5 --factor $$factor --data $(FIELD)/Set5 --json results/upscale$$factor-Set5.json; \
+	done
+	$(BIN)/bigprior evaluate deblur --set Set3c --kernel $(FIELD)/levin/1.npy --kernel $(FIELD)/levin/4.npy \
+		--data $(FIELD)/Set3c --json results/deblur-Set3c.json
+	$(BIN)/bigprior evaluate dejpeg --set LIVE1 --quality 10,20,40 --data $(FIELD)/LIVE1 --json results/dejpeg-LIVE1.json
 	$(BIN)/bigprior results results -o docs/results.md
 
 # The tables' supervised competitor: trained where it is not there yet.

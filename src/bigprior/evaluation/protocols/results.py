@@ -31,6 +31,18 @@ _FIELD = {
     ),
     "real": ("Cameras' own noise, blind", "The truth is the mean of many shots."),
     "jpeg": ("JPEG of quality {}, blind", "Decoded, and denoised without being told what happened."),
+    "dejpeg": (
+        "JPEG files",
+        "4:2:0 and Pillow's tables. `input` is as libjpeg decodes the file; unchanged are the numbers in it that are "
+        "the same when the result is stored with the file's tables again.",
+    ),
+    "poisson": ("Shot noise", "The peak is the count of white, which all are told."),
+    "upscale": (
+        "Pictures {} times smaller",
+        "Made smaller by MATLAB's bicubic kernel. PSNR of Y is that of the luma, without as many pixels at the border "
+        "as the factor.",
+    ),
+    "deblur": ("Known blur, white noise of sigma 2.55", "Blurred by Levin's first and fourth kernels, circularly."),
     "holes": (
         "Free-form holes",
         "Columns of the hole are of its pixels alone; what is around them is known, and all rows have it as it is.",
@@ -43,6 +55,8 @@ _FIELD = {
 }
 #: Such a file's name: NAME-SET, or with a level, NAME25-SET.
 _FIELD_FILE = re.compile(rf"({'|'.join(_FIELD)})(\d*)-(.+)")
+#: What names a table in a file that holds several, one a level.
+_LEVELS = ("quality-", "peak-")
 #: Files of other measurements.
 _OTHERS = ("figure7-*.json", "frames-*.json", "ablations.json")
 #: What a table's file says beside its rows.
@@ -50,6 +64,7 @@ _ASIDE = ("pictures", "missing", "notes")
 #: Column heading and format of each figure, in the order of the columns.
 _COLUMNS = {
     "auc": ("AuC %", "{:.2f}"),
+    "psnr_y": ("PSNR dB, Y", "{:.2f}"),
     "psnr": ("PSNR dB", "{:.2f}"),
     "ssim": ("SSIM", "{:.4f}"),
     "lpips": ("LPIPS", "{:.4f}"),
@@ -61,6 +76,7 @@ _COLUMNS = {
     "hue_unity": ("hue unity", "{:.3f}"),
     "mean_phi": ("mean phi", "{:.3f}"),
     "share": ("made up", "{:.1%}"),
+    "unchanged": ("unchanged", "{:.2%}"),
     "phi_outside": ("phi outside [0, 1]", "{:.1%}"),
     "inconsistency": ("inconsistency", "{:.1e}"),
     "phi_sigma_r": ("r(phi, sigma)", "{:.3f}"),
@@ -164,7 +180,10 @@ def _field_parts(named: re.Match[str], results: dict[str, Any]) -> list[str]:
     heading = ["", f"## {title.format(named[2])}: {named[3]}", "", said]
     if "pictures" in results:
         heading += ["", f"Means of {results['pictures']} pictures, of results rounded to 8 bits."]
-    return [*heading, "", *_rows(results, PUBLISHED.get((named[1] + named[2], named[3]), {}))]
+    levels = {level: rows for level, rows in results.items() if level.startswith(_LEVELS)}
+    for level, rows in levels.items():
+        heading += ["", f"### {level.replace('-', ' ').capitalize()}", "", *_rows(rows, {})]
+    return heading if levels else [*heading, "", *_rows(results, PUBLISHED.get((named[1] + named[2], named[3]), {}))]
 
 
 def _correlation_parts(found: dict[str, Any], page: Path) -> list[str]:
