@@ -91,7 +91,7 @@ def follow(
                 y, physics, seed=seed, made_up=before, progress=part_of(progress, i, len(recipe.step))
             )
         except BigpriorError as error:
-            raise type(error)(f"step {i + 1}, {step.task}: {error}") from error
+            raise error.of(f"step {i + 1}, {step.task}") from error
         share = _share(done, phi, share)
         own = done.phi.mean(dim=1, keepdim=True)
         phi = own if phi is None else 1 - (1 - own) * (1 - _as_large(phi, own))
@@ -151,7 +151,7 @@ def check_chain(photo: Path, recipe: Recipe, folder: Path, output: Output, page:
     """Refuse what cannot be restored before any network is loaded; nothing is written.
 
     Raises:
-        BigpriorError: as :func:`bigprior.jobs.check`, an unknown task, or settings that it does not take.
+        BigpriorError: a step cannot be made, and is named, or the chain cannot be signed.
     """
     if output.sign is not None:
         raise SettingsError("a chain of restorations cannot be signed yet: leave --sign out")
@@ -160,7 +160,7 @@ def check_chain(photo: Path, recipe: Recipe, folder: Path, output: Output, page:
             task_of(step.task).from_settings(step.settings)
             check(Job(photo, step.task, step.settings, folder, output=output, page=page))
         except BigpriorError as error:
-            raise type(error)(f"step {i}, {step.task}: {error}") from error
+            raise error.of(f"step {i}, {step.task}") from error
 
 
 def run_chain(

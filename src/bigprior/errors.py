@@ -11,9 +11,17 @@
     └── OutputError               a place that cannot be written
 """
 
+from typing import Self
+
 
 class BigpriorError(Exception):
     """Root of the tree: says what came, what was expected and what to do."""
+
+    def of(self, part: str) -> Self:
+        """The same error, said of a part that is named: a file, or a step."""
+        error = type(self).__new__(type(self))
+        error.args = (f"{part}: {self}",)
+        return error
 
 
 class ImageError(BigpriorError):

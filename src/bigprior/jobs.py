@@ -140,7 +140,7 @@ def measurement_of(job: Job) -> tuple[Picture, Degradation, Tensor]:
     except (ImageError, MaskError) as error:  # of what is in the photo, whose name the degradation may not know
         if str(error).startswith(str(job.photo)):
             raise
-        raise type(error)(f"{job.photo}: {error}") from error
+        raise error.of(str(job.photo)) from error
     except BigpriorError:
         raise
     except Exception as error:  # of settings that the degradation took, but cannot use

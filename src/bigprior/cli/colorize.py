@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from bigprior.cli.chaining import denoised_first
-from bigprior.cli.options import Choices, FrameName, Photos, Rho, with_choices
+from bigprior.cli.options import Choices, FrameName, Photos, Rho, SigmaToo, with_choices
 from bigprior.cli.restoring import restore_photos
 
 
@@ -26,14 +26,7 @@ def colorize(
     force: Annotated[
         bool, typer.Option("--force", help="Take photos that have colours already: theirs are thrown away.")
     ] = False,
-    sigma: Annotated[
-        str | None,
-        typer.Option(
-            metavar="N|auto",
-            help="The photo has noise as well: its level on the 0..255 scale, or `auto` to have it found. It is "
-            "removed first, and what of it was made up is counted.",
-        ),
-    ] = None,
+    sigma: SigmaToo = None,
     rho: Rho = None,
     frame: FrameName = None,
 ) -> None:

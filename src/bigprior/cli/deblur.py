@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from bigprior.cli.options import Choices, Photos, Rho, Strength, with_choices
+from bigprior.cli.options import Choices, Photos, Rho, Sigma, Strength, with_choices
 from bigprior.cli.restoring import restore_photos
 from bigprior.errors import SettingsError
 
@@ -26,9 +26,7 @@ def deblur(
         str | None,
         typer.Option(metavar="L,A", help="The camera moved: L pixels, straight on, A degrees from the right: 15,30."),
     ] = None,
-    sigma: Annotated[
-        float | None, typer.Option(help="Noise level on the 0..255 scale, if known; else it is found.")
-    ] = None,
+    sigma: Sigma = None,
     strength: Strength = 1.0,
     rho: Rho = None,
 ) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bigprior.cli.options import Choices, FrameName, GrainName, Photos, Rho, Strength, with_choices
+from bigprior.cli.options import Choices, FrameName, GrainName, Photos, Rho, Sigma, Strength, with_choices
 from bigprior.cli.restoring import restore_photos
 from bigprior.errors import SettingsError
 
@@ -21,9 +21,7 @@ _HARDLY_ANY = 2.0
 def denoise(
     photos: Photos,
     how: Choices,
-    sigma: Annotated[
-        float | None, typer.Option(help="Noise level on the 0..255 scale, if known; else it is found.")
-    ] = None,
+    sigma: Sigma = None,
     poisson: Annotated[
         str | None,
         typer.Option(

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from bigprior.cli.chaining import denoised_first
-from bigprior.cli.options import Choices, Photos, with_choices
+from bigprior.cli.options import Choices, Photos, SigmaToo, with_choices
 from bigprior.cli.restoring import restore_photos
 from bigprior.errors import MaskError, SettingsError
 
@@ -49,14 +49,7 @@ def inpaint(
     find_hole: Annotated[
         bool, typer.Option("--find-hole", help="Without a mask: black pixels are taken for the hole.")
     ] = False,
-    sigma: Annotated[
-        str | None,
-        typer.Option(
-            metavar="N|auto",
-            help="The photo has noise as well: its level on the 0..255 scale, or `auto` to have it found. It is "
-            "removed first, and what of it was made up is counted.",
-        ),
-    ] = None,
+    sigma: SigmaToo = None,
 ) -> None:
     """Fill holes in photographs; write each with its layers, the phi map, a panel and how it was made."""
     # Long for its options alone: they are what a person sees of the command.

@@ -61,6 +61,17 @@ Rho = Annotated[
     float | None,
     typer.Option(help="Weight of what is made up: 0 is the most accurate picture, 1e-2 holds on to the measurement."),
 ]
+Sigma = Annotated[float | None, typer.Option(help="Noise level on the 0..255 scale, if known; else it is found.")]
+#: Of a task that is not noise's own.
+SigmaToo = Annotated[
+    str | None,
+    typer.Option(
+        "--sigma",
+        metavar="N|auto",
+        help="The photo has noise as well: its level on the 0..255 scale, or `auto` to have it found. It is removed "
+        "first, and what of it was made up is counted.",
+    ),
+]
 Strength = Annotated[
     float, typer.Option(help="Take noise for so many times as much as it was told or found to be: 0 to 2.")
 ]

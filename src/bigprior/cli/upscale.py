@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from bigprior.cli.options import Choices, Photos, Rho, Strength, with_choices
+from bigprior.cli.options import Choices, Photos, Rho, Sigma, Strength, with_choices
 from bigprior.cli.restoring import restore_photos
 
 
@@ -23,9 +23,7 @@ def upscale(
             "kernel's file, .npy or a picture, in pixels of the large picture.",
         ),
     ] = "bicubic",
-    sigma: Annotated[
-        float | None, typer.Option(help="Noise level on the 0..255 scale, if known; else it is found.")
-    ] = None,
+    sigma: Sigma = None,
     strength: Strength = 1.0,
     rho: Rho = None,
 ) -> None:
