@@ -192,7 +192,7 @@ def test_a_denoiser_is_trained_and_becomes_a_preset(run, tmp_path, monkeypatch):
     described = json.loads((tmp_path / "home" / "mine" / "preset.json").read_text())
     assert {"denoiser", "colorizer", "refiner"} == described["sha256"].keys()
     assert described["kind"] == "diffusion" and described["settings"]["inpainting"]["steps"] == 7
-    for wrong in ("inpaint=0", "inpaint", "deblur=3"):
+    for wrong in ("inpaint=0", "inpaint", "melt=3"):
         code, _, err = run(*imported, "--steps", wrong)
         assert code == 2 and err.count("\n") == 1
     code, _, err = run("train", "denoiser", *common, "--set", "precision=fp8")

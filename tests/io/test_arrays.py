@@ -57,6 +57,10 @@ def test_pillow_images_are_read_as_their_files_are(tmp_path, pixels, mode):
     image = Image.fromarray(pixels(9, 6, bits=16) if deep else pixels(9, 6, 3)).convert(mode)
     assert image.mode == mode
     image.save(tmp_path / "a.tif")
+    try:
+        Image.open(tmp_path / "a.tif").load()
+    except OSError:
+        pytest.skip("this Pillow cannot read the file that it has written")
     held = as_picture(image)
     assert torch.equal(held.expand(-1, 3, -1, -1), read_picture(tmp_path / "a.tif").image)
     assert held.shape[1] == (1 if mode in ("1", "L", "I;16") else 3)

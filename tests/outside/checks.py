@@ -133,7 +133,7 @@ PRIORS = {
         (PHI_NETWORKS, {"shares"}),
         (FRAMES, {"cosine", "cosine-2"}),
         (METRICS, {"mae"}),
-        (BASELINES, {"bicubic"}),
+        (BASELINES, {"enlarged"}),
     ],
     ids=str,
 )
@@ -273,15 +273,15 @@ def test_it_is_evaluated_with_its_own_metric_and_baseline(
 ) -> None:
     import_preset("plain", architecture="smooth", phi={"doubling": shares})
     rows = evaluation("doubling")(Request(pictures, preset="plain"), lambda done, total: None)
-    assert {"input", "prior", "ours", "bicubic"} <= set(rows) and rows["pictures"] == 2
+    assert {"input", "prior", "ours", "enlarged"} <= set(rows) and rows["pictures"] == 2
     assert set(rows["input"]) == {"psnr", "mae"}
-    assert rows["ours"]["mae"] < rows["input"]["mae"] and rows["bicubic"]["psnr"] > rows["input"]["psnr"]
+    assert rows["ours"]["mae"] < rows["input"]["mae"] and rows["enlarged"]["psnr"] > rows["input"]["psnr"]
     results = tmp_path / "results"
     results.mkdir()
     (results / "doubling-own.json").write_text(json.dumps(rows))
     assert write_results(results, tmp_path / "results.md") == ["doubling-own.json"]
     page = (tmp_path / "results.md").read_text()
-    assert "doubling: own" in page and "| mae |" in page and "| bicubic |" in page
+    assert "doubling: own" in page and "| mae |" in page and "| enlarged |" in page
 
 
 # The command line
@@ -301,9 +301,9 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
 
 def test_it_is_evaluated_by_the_command_line(run, home: Path, shares: Path, pictures: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
-    options = ["--preset", "rooms", "--steps", "2", "--phi", shares, "--baselines", "bicubic"]
+    options = ["--preset", "rooms", "--steps", "2", "--phi", shares, "--baselines", "enlarged"]
     run("evaluate", "doubling", "--data", pictures, *options, "--json", tmp_path / "doubling.json")
-    assert {"input", "prior", "ours", "bicubic"} <= set(json.loads((tmp_path / "doubling.json").read_text()))
+    assert {"input", "prior", "ours", "enlarged"} <= set(json.loads((tmp_path / "doubling.json").read_text()))
 
 
 def test_a_network_is_trained_a_preset_made_and_a_photo_restored_by_the_command_line(  # type: ignore[no-untyped-def]

@@ -1,8 +1,8 @@
 """The same things as in ``pyproject.toml``, added by registration: for what is not installed, as in a notebook."""
 
-from bigprior_outside.bicubic import bicubic
 from bigprior_outside.cosine import CosineFrame, SmallCosineFrame
 from bigprior_outside.doubling import Doubling
+from bigprior_outside.enlarged import enlarged
 from bigprior_outside.mae import mae
 from bigprior_outside.modulated import Modulated
 from bigprior_outside.shares import SharesPhi
@@ -20,7 +20,7 @@ def register() -> None:
     FRAMES.register("cosine")(CosineFrame)
     FRAMES.register("cosine-2")(SmallCosineFrame)
     METRICS.register("mae")(mae)
-    BASELINES.register("bicubic")(bicubic)
+    BASELINES.register("enlarged")(enlarged)
 
 
 def pytest_configure() -> None:

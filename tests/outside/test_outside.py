@@ -77,7 +77,7 @@ def test_it_is_known_by_its_entry_points_and_meets_our_own_tests(installed: Path
     said = pytest_says("-vv", "-k", " or ".join(["checks", *NAMES]), *files, path=installed)
     passed = [line for line in said.splitlines() if "PASSED" in line]
     assert any("checks.py" in line for line in passed)
-    for name in NAMES - {"smooth", "bicubic"}:  # of which kinds we have no tests over the registry
+    for name in NAMES - {"smooth", "enlarged"}:  # of which kinds we have no tests over the registry
         assert any(f"[{name}" in line or f"-{name}" in line for line in passed if "checks.py" not in line), name
 
 
@@ -100,7 +100,7 @@ def test_it_is_evaluated_by_the_command_line(installed: Path, tmp_path: Path) ->
     command = "from bigprior.cli import main; main()"
     said = python("-c", command, "evaluate", "doubling", "--data", str(pictures), *options, path=installed)
     rows = json.loads(out.read_text())
-    assert {"input", "prior", "ours", "bicubic"} <= set(rows) and set(rows["input"]) == {"psnr", "mae"}
+    assert {"input", "prior", "ours", "enlarged"} <= set(rows) and set(rows["input"]) == {"psnr", "mae"}
     assert "ours.mae" in said
 
 

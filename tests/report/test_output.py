@@ -34,7 +34,7 @@ def test_what_a_format_does_not_hold():
     for format, size, has_alpha, said in (
         ("webp", (20000, 5), False, "larger than webp can be, 16383 pixels"),
         ("jpg", (5, 70000), False, "larger than jpg can be"),
-        ("jpeg", (5, 5), True, "has alpha, which jpeg does not hold"),
+        ("jpeg", (5, 5), True, "has alpha, which jpg does not hold"),
     ):
         with pytest.raises(SettingsError, match=said):
             Output(format=format).check(photo, size, has_alpha)

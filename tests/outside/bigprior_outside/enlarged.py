@@ -12,4 +12,4 @@ def _larger(y: Tensor, physics: Degradation, sigma: float | None) -> Tensor:
     return F.interpolate(y, size=physics.picture_size(y), mode="bicubic", align_corners=False).clamp(0, 1)
 
 
-bicubic = Baseline(treats=lambda physics: physics.name == "doubling", package="torch", restore=_larger)
+enlarged = Baseline(treats=lambda physics: physics.name == "doubling", package="torch", restore=_larger)
