@@ -58,7 +58,8 @@ def test_pillow_images_are_read_as_their_files_are(tmp_path, pixels, mode):
     assert image.mode == mode
     image.save(tmp_path / "a.tif")
     try:
-        Image.open(tmp_path / "a.tif").load()
+        with Image.open(tmp_path / "a.tif") as again:
+            again.load()
     except OSError:
         pytest.skip("this Pillow cannot read the file that it has written")
     held = as_picture(image)
