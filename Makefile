@@ -4,7 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 DATA ?= ../shared
 # Where there is no NVIDIA driver, torch comes without the gigabytes of CUDA, if its own index can be reached; else
-# pip finds it wherever it usually does. `make TORCH_INDEX= ...` leaves that out; see docs/install.md.
+# pip finds it wherever it usually does. `make TORCH_INDEX= ...` leaves that out; see docs/install.md. Types are checked
+# by those of 2.14.
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 # Threads that wait sleep, so that a busy machine is no slower than it has to be; see bigprior/threads.py.
 export OMP_WAIT_POLICY ?= PASSIVE
@@ -146,7 +147,7 @@ $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	if [ "$$(uname)" = Linux ] && [ -n "$(TORCH_INDEX)" ] && ! command -v nvidia-smi >/dev/null \
 		&& ! $(BIN)/python -c 'import torch' 2>/dev/null; then \
-		$(BIN)/pip install --quiet --retries 0 --timeout 5 --index-url $(TORCH_INDEX) torch torchvision >/dev/null 2>&1 \
+		$(BIN)/pip install --quiet --retries 0 --timeout 5 --index-url $(TORCH_INDEX) 'torch>=2.14' 'torchvision>=0.29' >/dev/null 2>&1 \
 			|| echo "torch without CUDA is not to be had at $(TORCH_INDEX): pip takes its usual one"; \
 	fi
 	$(BIN)/pip install --quiet --editable '.[dev,docs]'
