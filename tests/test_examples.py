@@ -40,6 +40,7 @@ def test_free_pictures(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_weighted_registration() -> None:
     """What was made up has no say, so that pictures are aligned more precisely."""
     command = [sys.executable, str(EXAMPLES / "weighted_registration.py"), "--pairs", "1"]
@@ -81,6 +82,7 @@ def test_matconvnet_weights(tmp_path: Path) -> None:
     assert torch.equal(read(x, sigma), network(x, sigma))
 
 
+@pytest.mark.slow
 def test_special_cases() -> None:
     command = [sys.executable, str(EXAMPLES / "special_cases.py"), "--side", "24"]
     done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=300)

@@ -35,6 +35,7 @@ def test_the_program_says_so_before_torch_is_loaded() -> None:
     assert all(line.endswith("PASSIVE 0") for line in said)
 
 
+@pytest.mark.slow
 def test_the_users_word_counts() -> None:
     assert "torch ACTIVE None" in loaded(OMP_WAIT_POLICY="ACTIVE")
 

@@ -218,6 +218,7 @@ def test_bad_options_of_batches_are_one_line(run, photos, quick, tmp_path):
     assert not (tmp_path / "out").exists() and files(tmp_path) == files(tmp_path)
 
 
+@pytest.mark.slow
 def test_killed_three_times_and_resumed_each_picture_is_there_once(home, run, quick, tmp_path):
     for i in range(24):
         write_picture(tmp_path / "photos" / f"{i % 3}" / f"{i:02d}.png", torch.rand(1, 3, 20, 24))

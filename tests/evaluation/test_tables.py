@@ -100,6 +100,7 @@ def test_fillers_keep_what_is_known(pictures: Path) -> None:
 
 
 @pytest.mark.parametrize("task", ["denoising", "inpainting", "colorization"])
+@pytest.mark.slow
 def test_slow_methods_run_when_they_are_named_alone(task: str, monkeypatch: pytest.MonkeyPatch, measure) -> None:
     every = {name for name, baseline in BASELINES.items() if baseline.slow}
     assert not every & set(choose(task)[0])

@@ -81,6 +81,7 @@ def test_it_is_known_by_its_entry_points_and_meets_our_own_tests(installed: Path
         assert any(f"[{name}" in line or f"-{name}" in line for line in passed if "checks.py" not in line), name
 
 
+@pytest.mark.slow
 def test_it_is_known_by_registration() -> None:
     pytest_says("-p", "registered", "-k", "not every_prior", str(HERE / "checks.py"))
 
@@ -91,6 +92,7 @@ def test_without_either_nothing_is_known_of_it() -> None:
     assert all(NAMES.isdisjoint(registry) for registry in registries)
 
 
+@pytest.mark.slow
 def test_it_is_evaluated_by_the_command_line(installed: Path, tmp_path: Path) -> None:
     pictures, phi, out = tmp_path / "pictures", tmp_path / "phi.safetensors", tmp_path / "doubling.json"
     pictures.mkdir()

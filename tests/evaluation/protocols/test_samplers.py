@@ -25,6 +25,7 @@ def tiny(tmp_path: Path, home: Path) -> str:
     return "tiny"
 
 
+@pytest.mark.slow
 def test_every_sampler_is_scored_on_every_task_that_it_can_do(tiny: str, tmp_path: Path) -> None:
     write_picture(tmp_path / "data" / "0.png", torch.rand(1, 3, 40, 40, generator=torch.Generator().manual_seed(0)))
     seen: list[tuple[int, int]] = []
