@@ -52,6 +52,7 @@ def test_what_comes_out_is_what_a_preset_takes(photos: Path, estimator: Path, tm
     assert list((tmp_path / "run").glob("samples-*.png"))
 
 
+@pytest.mark.slow
 def test_a_killed_run_ends_like_one_that_was_not(
     photos: Path, estimator: Path, tmp_path: Path, assert_equal_states, run_until_killed
 ) -> None:

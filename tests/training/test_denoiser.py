@@ -191,6 +191,7 @@ open(f"{sys.argv[2]}/{rank}.json", "w").write(json.dumps(lines))
     assert (unbroken / "denoiser.safetensors").read_bytes() != (tmp_path / "run" / "denoiser.safetensors").read_bytes()
 
 
+@pytest.mark.slow
 def test_processes_that_work_alone_meet(pictures: Path, tmp_path: Path, in_two_processes: Callable[..., None]) -> None:
     script = """
 import shutil

@@ -40,6 +40,7 @@ def encoder_of(path: Path) -> CodeEncoder:
     return CodeEncoder.from_state_dict(tensors, header["network"])
 
 
+@pytest.mark.slow
 def test_a_killed_run_ends_like_one_that_was_not(
     smooth_pictures: Path, tmp_path: Path, run_until_killed, assert_equal_states
 ) -> None:
