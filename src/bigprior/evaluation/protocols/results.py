@@ -182,7 +182,9 @@ def _field_parts(named: re.Match[str], results: dict[str, Any]) -> list[str]:
         heading += ["", f"Means of {results['pictures']} pictures, of results rounded to 8 bits."]
     levels = {level: rows for level, rows in results.items() if level.startswith(_LEVELS)}
     for level, rows in levels.items():
-        heading += ["", f"### {level.replace('-', ' ').capitalize()}", "", *_rows(rows, {})]
+        heading += ["", f"### {level.replace('-', ' ').capitalize()}", ""]
+        heading += [f"Means of {rows['pictures']} pictures.", ""] if "pictures" in rows else []
+        heading += _rows(rows, {})
     return heading if levels else [*heading, "", *_rows(results, PUBLISHED.get((named[1] + named[2], named[3]), {}))]
 
 
