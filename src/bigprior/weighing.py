@@ -14,6 +14,11 @@ from bigprior.phi import PhiNetwork
 from bigprior.priors.hints import wholly_known
 
 
+def told(network: PhiNetwork, m: Measurement) -> PhiNetwork:
+    """The network as it weighs a measurement, of which some have to know how noise grows with light."""
+    return network if m.degradation.stabilised is None or m.noise is None else network.told(m.noise.shot)
+
+
 @dataclass(frozen=True, eq=False)
 class Sides:
     """What is weighed.
@@ -62,10 +67,8 @@ class Sides:
         if self.phi is not None:
             return fuse_pixels(fidelity, self.prior, self.phi)
         assert network is not None
-        if type(m.degradation).stabilised is not None and m.noise is not None:
-            network = network.told(m.noise.shot)
         fused = fuse_in_frame(
-            network,
+            told(network, m),
             fidelity,
             self.prior,
             rho=rho,

@@ -42,3 +42,11 @@ def test_a_recipe_that_is_none_is_one_line(run, photo, tmp_path, text, said):
     code, _, err = run("restore", photo, "--recipe", tmp_path / "recipe.toml", "-o", tmp_path / "out")
     assert code == 2 and said in err and len(err.strip().splitlines()) == 1
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("extra", [["--from-file", "photo"], ["--resume"], ["--shard", "1/2"]])
+def test_a_chain_is_of_photographs_one_by_one(run, photo, mask, tmp_path, extra):
+    given = [photo if word == "photo" else word for word in extra]
+    code, _, err = run("inpaint", photo, "--mask", mask, "--sigma", "auto", *given, "-o", tmp_path / "out")
+    assert code == 2 and "a chain is of photographs that are named one by one" in err
+    assert not (tmp_path / "out").exists()

@@ -7,12 +7,16 @@ import torch
 from skimage.data import coffee
 from skimage.restoration import denoise_tv_chambolle
 
-from bigprior.degradations import DEGRADATIONS, Denoising
+from bigprior.degradations import DEGRADATIONS, Deblurring, Denoising, Jpeg, Poisson, Upscaling
 from bigprior.errors import ImageError
 from bigprior.io.pictures import read_picture, write_picture
+from bigprior.phi import ConstantPhi
+from bigprior.phi.shot import ShotPhi
 from bigprior.presets.loading import load_restorer, load_weigher
+from bigprior.priors.precomputed import PrecomputedPrior
 from bigprior.provenance.audit import audit
 from bigprior.provenance.loading import load
+from bigprior.restorer import Restorer
 
 EIGHT_BITS = 255
 
@@ -44,6 +48,28 @@ def test_where_nothing_was_done_nothing_was_added(measured):
     y, degradation, network = measured
     found = audit(y, degradation.g_inv(y), degradation, network)
     assert found.mean_share == 0 and float(found.phi.max()) == 0 and float(found.hallucinated.abs().max()) == 0
+
+
+@pytest.mark.parametrize("task", ["upscaling", "deblurring", "jpeg-compression", "poisson"])
+def test_where_phi_is_known_in_closed_form_ours_has_its_share_and_what_contradicts_has_more(photo, task):
+    degradation = {
+        "upscaling": lambda: Upscaling(2, sigma=1 / 255),
+        "deblurring": lambda: Deblurring(sigma=2 / 255, border="smooth"),
+        "jpeg-compression": lambda: Jpeg(torch.full((3, 8, 8), 24.0)),
+        "poisson": lambda: Poisson(1 / 30, 0.0),
+    }[task]()
+    y = degradation.f(photo)
+    if task == "poisson":
+        y = torch.poisson(30 * y, generator=torch.Generator().manual_seed(4)) / 30
+    network = ShotPhi() if task == "poisson" else ConstantPhi()
+    ours = Restorer(PrecomputedPrior(photo), network).restore(y, degradation)
+    found = audit(y, ours.restored, degradation, network)
+    assert found.mean_share == pytest.approx(ours.mean_share, abs=0.03)
+    torch.testing.assert_close(found.measured + found.hallucinated, ours.restored, atol=1e-5, rtol=0)
+    if not degradation.weighs:
+        return  # of noise, nothing is certain enough to be contradicted
+    other = audit(y, photo.mean(dim=(2, 3), keepdim=True) + (photo - 0.5).flip(1) * 0.8, degradation, network)
+    assert other.mean_share > found.mean_share + 0.05
 
 
 def test_ours_has_the_share_of_its_own_record(measured):

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bigprior.cli.batches import is_batch
 from bigprior.cli.options import Choices
 from bigprior.cli.restoring import folders
 from bigprior.cli.terminal import OUT, progress_of, working
@@ -62,6 +63,8 @@ def follow_recipe(
     Raises:
         SettingsError: an option that says nothing to a chain.
     """
+    if is_batch(photos, how):
+        raise SettingsError("a chain is of photographs that are named one by one: leave folders and batch options out")
     plain = Choices()
     for option in ("steps", "budget", "paper", "vgg", "samples", "max_hallucination", "keep", "paint", "calibration"):
         if getattr(how, option) != getattr(plain, option):

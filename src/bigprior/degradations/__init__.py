@@ -42,7 +42,7 @@ def task_of(text: str) -> type[Degradation]:
         for known in registry.values():
             if known.verb == text:
                 return known
-    raise UnknownNameError("task", text, [*sorted(DEGRADATIONS), *OPERATORS])
+    raise UnknownNameError("task", text, [*DEGRADATIONS, *OPERATORS])
 
 
 def degradation(name: str, **settings: object) -> Degradation:

@@ -13,11 +13,11 @@ from torch import Tensor
 
 from bigprior.degradations.base import Degradation
 from bigprior.degradations.kernels import gauss, motion, normalised, read_kernel
+from bigprior.degradations.levels import Level, OfLevel, checked, joined, told
 from bigprior.degradations.singular import proximal_in, split_in
 from bigprior.degradations.terms import Fusion, levels_of
 from bigprior.errors import SettingsError
-from bigprior.noise import Noise, noise_of
-from bigprior.ops.blank import blank
+from bigprior.noise import Noise
 from bigprior.ops.resampling import padded, resized
 
 #: Without a kernel: a Gaussian of so many pixels.
@@ -26,7 +26,7 @@ _USUAL_PX = 1.6
 Border = Literal["circular", "smooth"]
 
 
-class Deblurring(Degradation, dinv.physics.LinearPhysics):  # type: ignore[misc]  # deepinv publishes no types
+class Deblurring(OfLevel, Degradation, dinv.physics.LinearPhysics):  # type: ignore[misc]  # deepinv publishes no types
     """Every channel is blurred by a kernel, and has white noise: ``f`` is a convolution; ``g_inv`` is the identity.
 
     ``phi`` is known frequency by frequency (Eq. 8): what the kernel left far above the noise is measured, all else is
@@ -49,17 +49,13 @@ class Deblurring(Degradation, dinv.physics.LinearPhysics):  # type: ignore[misc]
     weighs = True
     does = "blurred"
 
-    def __init__(
-        self, kernel: Tensor | None = None, sigma: float | Tensor | None = None, border: Border = "circular"
-    ) -> None:
+    def __init__(self, kernel: Tensor | None = None, sigma: Level = None, border: Border = "circular") -> None:
         super().__init__()
-        if sigma is not None and not bool(((torch.as_tensor(sigma) >= 0) & (torch.as_tensor(sigma) <= 1)).all()):
-            raise SettingsError(f"sigma is {sigma}: expected a noise level in [0, 1] (25 of 255 is {25 / 255:.3f})")
         if border not in ("circular", "smooth"):
             raise SettingsError(f"border is {border!r}: expected circular or smooth")
         self.kernel: Tensor
         self.register_buffer("kernel", gauss(_USUAL_PX) if kernel is None else normalised(kernel, "kernel"))
-        self.sigma, self.border = sigma, border
+        self.sigma, self.border = checked(sigma), border
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any]) -> Self:
@@ -74,11 +70,9 @@ class Deblurring(Degradation, dinv.physics.LinearPhysics):  # type: ignore[misc]
             raise SettingsError(
                 f"deblurring needs to know the blur, by one of kernel, gauss and motion: {', '.join(given) or 'none'}"
             )
-        (name, value), sigma = *given.items(), settings.get("sigma")
-        if sigma is not None and (not isinstance(sigma, int | float) or not 0 <= sigma <= 255):
-            raise SettingsError(f"sigma is {sigma}: expected a noise level of 0 to 255")
+        ((name, value),) = given.items()
         kernel = {"kernel": read_kernel, "gauss": _gauss, "motion": _motion}[name](value)
-        return cls(kernel, None if sigma is None else sigma / 255, "smooth")
+        return cls(kernel, told(settings), "smooth")
 
     def A(self, x: Tensor, **kwargs: Any) -> Tensor:  # noqa: D102, N802 (deepinv's name)
         if self.border == "circular":
@@ -103,15 +97,6 @@ class Deblurring(Degradation, dinv.physics.LinearPhysics):  # type: ignore[misc]
     def proximal(self, z: Tensor, y: Tensor, sigma: Tensor, tau: float) -> Tensor:
         """In frequencies, where it is a division."""
         return proximal_in(self._frequencies(y), z, y, sigma, tau)
-
-    def noise_in(self, y: Tensor) -> Noise:
-        """Known, or found in ``y``."""
-        return noise_of(y, self.sigma, blank(y) if self.sigma is None else None)
-
-    @property
-    def known_sigma(self) -> float | Tensor | None:
-        """The noise level that was given."""
-        return self.sigma
 
     def with_sigma(self, sigma: float) -> Self:
         """The same blur, with noise of a level that is known."""
@@ -148,13 +133,9 @@ class Deblurring(Degradation, dinv.physics.LinearPhysics):  # type: ignore[misc]
     @classmethod
     def join(cls, parts: Sequence[Self]) -> Self:
         """With the noise level of each part, where they differ; of one kernel."""
-        levels = [part.sigma for part in parts]
-        if any(level is None for level in levels) or all(level == levels[0] for level in levels):
-            return parts[0]
-        sigma = torch.cat([torch.as_tensor(level).float().reshape(-1) for level in levels])
-        return parts[0]._as(parts[0].kernel, sigma)
+        return parts[0]._as(parts[0].kernel, joined(parts))
 
-    def _as(self, kernel: Tensor, sigma: float | Tensor | None) -> Self:
+    def _as(self, kernel: Tensor, sigma: Level) -> Self:
         return type(self)(kernel, sigma, self.border)
 
     def _edged(self, x: Tensor) -> Tensor:

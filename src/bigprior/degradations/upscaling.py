@@ -13,11 +13,11 @@ from torch import Tensor
 
 from bigprior.degradations.base import Degradation
 from bigprior.degradations.kernels import gauss, read_kernel
+from bigprior.degradations.levels import Level, OfLevel, checked, joined, told
 from bigprior.degradations.singular import proximal_in, split_in
 from bigprior.degradations.terms import Fusion, levels_of
 from bigprior.errors import SettingsError
-from bigprior.noise import Noise, noise_of
-from bigprior.ops.blank import blank
+from bigprior.noise import Noise
 from bigprior.ops.resampling import padded, resized
 
 #: Kernels that have a name; of ``gauss``, the standard deviation in pixels of the large picture for each factor.
@@ -26,7 +26,7 @@ KERNELS, _GAUSS_PX = ("bicubic", "box", "gauss"), 0.8
 _SEPARABLE = 1e-3
 
 
-class Upscaling(Degradation, dinv.physics.LinearPhysics):  # type: ignore[misc]  # deepinv publishes no types
+class Upscaling(OfLevel, Degradation, dinv.physics.LinearPhysics):  # type: ignore[misc]  # deepinv publishes no types
     """Every side so many times smaller: ``f`` is a kernel's mean at every place; ``g_inv`` repeats each pixel.
 
     ``f`` acts on rows and columns alike, beyond the edges as on a mirror image; so its singular vectors are those of
@@ -50,15 +50,13 @@ class Upscaling(Degradation, dinv.physics.LinearPhysics):  # type: ignore[misc] 
     weighs = True
     does = "smaller"
 
-    def __init__(self, factor: int = 2, kernel: str | Tensor = "bicubic", sigma: float | Tensor | None = None) -> None:
+    def __init__(self, factor: int = 2, kernel: str | Tensor = "bicubic", sigma: Level = None) -> None:
         super().__init__()
         if not isinstance(factor, int) or not 2 <= factor <= 16:
             raise SettingsError(f"factor is {factor}: expected a whole number of 2 to 16, such as 2")
         if isinstance(kernel, str) and kernel not in KERNELS:
             raise SettingsError(f"kernel is {kernel!r}: expected {', '.join(KERNELS)}, or a file")
-        if sigma is not None and not bool(((torch.as_tensor(sigma) >= 0) & (torch.as_tensor(sigma) <= 1)).all()):
-            raise SettingsError(f"sigma is {sigma}: expected a noise level in [0, 1] (25 of 255 is {25 / 255:.3f})")
-        self.factor, self.kernel, self.sigma = factor, kernel, sigma
+        self.factor, self.kernel, self.sigma = factor, kernel, checked(sigma)
         self.grid = factor  # type: ignore[misc]  # of this picture's windows
 
     @classmethod
@@ -69,12 +67,10 @@ class Upscaling(Degradation, dinv.physics.LinearPhysics):  # type: ignore[misc] 
             SettingsError: another setting, or one out of range; or a kernel that is no product of two sides.
         """
         cls.refuse_others(settings, ("factor", "kernel", "sigma"))
-        kernel, sigma = settings.get("kernel", "bicubic"), settings.get("sigma")
-        if sigma is not None and (not isinstance(sigma, int | float) or not 0 <= sigma <= 255):
-            raise SettingsError(f"sigma is {sigma}: expected a noise level of 0 to 255")
+        kernel = settings.get("kernel", "bicubic")
         if kernel not in KERNELS and Path(str(kernel)).suffix:
             kernel = _side_of(read_kernel(kernel), str(kernel))
-        return cls(settings.get("factor", 2), kernel, None if sigma is None else sigma / 255)
+        return cls(settings.get("factor", 2), kernel, told(settings))
 
     def A(self, x: Tensor, **kwargs: Any) -> Tensor:  # noqa: D102, N802 (deepinv's name)
         down, across = self._sides(x.shape[2] // self.factor, x.shape[3] // self.factor, x)
@@ -99,15 +95,6 @@ class Upscaling(Degradation, dinv.physics.LinearPhysics):  # type: ignore[misc] 
     def proximal(self, z: Tensor, y: Tensor, sigma: Tensor, tau: float) -> Tensor:
         """In singular vectors of rows and columns."""
         return proximal_in(self._frame(y), z, y, sigma, tau)
-
-    def noise_in(self, y: Tensor) -> Noise:
-        """Known, or found in ``y``."""
-        return noise_of(y, self.sigma, blank(y) if self.sigma is None else None)
-
-    @property
-    def known_sigma(self) -> float | Tensor | None:
-        """The noise level that was given."""
-        return self.sigma
 
     def with_sigma(self, sigma: float) -> Self:
         """The same with noise of a level that is known."""
@@ -146,12 +133,9 @@ class Upscaling(Degradation, dinv.physics.LinearPhysics):  # type: ignore[misc] 
     @classmethod
     def join(cls, parts: Sequence[Self]) -> Self:
         """With the noise level of each part, where they differ; of one factor and kernel."""
-        levels = [part.sigma for part in parts]
-        if any(level is None for level in levels) or all(level == levels[0] for level in levels):
-            return parts[0]
-        return parts[0]._as(torch.cat([torch.as_tensor(level).float().reshape(-1) for level in levels]))
+        return parts[0]._as(joined(parts))
 
-    def _as(self, sigma: float | Tensor | None) -> Self:
+    def _as(self, sigma: Level) -> Self:
         return type(self)(self.factor, self.kernel, sigma)
 
     def _whole(self, start: int, length: int, what: str) -> tuple[int, int]:

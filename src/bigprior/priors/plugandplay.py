@@ -71,7 +71,7 @@ class PlugAndPlay(Prior):
         Raises:
             SettingsError: a degradation that does not weigh by itself.
         """
-        if not m.degradation.weighs:
+        if not m.degradation.weighs or m.degradation.turns != "proximal":
             raise SettingsError(f"{m.degradation.name} has no proximal operator: give it one, or use another prior")
         images = []
         for i in range(len(m)):

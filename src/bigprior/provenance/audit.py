@@ -8,7 +8,7 @@ result is the measurement, and all was where it differs from what was measured e
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import torch
@@ -18,7 +18,7 @@ from torch import Tensor
 from bigprior.degradations import Degradation, Measurement
 from bigprior.errors import ImageError
 from bigprior.frames import Bands, Frame
-from bigprior.fusion import Fusion, fuse_in_frame, fuse_pixels, terms_of_result
+from bigprior.fusion import Fusion, centre, fuse_in_frame, fuse_pixels, terms_of_result
 from bigprior.io.pictures import read_picture
 from bigprior.jobs import Job, measurement_of
 from bigprior.ops.resampling import resized
@@ -26,6 +26,7 @@ from bigprior.phi import PhiNetwork
 from bigprior.priors.base import Projection
 from bigprior.report.record import settings_said, source_of
 from bigprior.restoration import Restoration
+from bigprior.weighing import told
 
 #: Differences up to this are the rounding of 8 bits, of both pictures and of three channels.
 _ROUNDING = 1.5 / 255
@@ -135,8 +136,17 @@ def _split(m: Measurement, result: Tensor, network: PhiNetwork, rho: float | Non
     if (hole := m.known_phi) is not None:
         added = torch.where(hole > 0, hole * (off > 0), (off > _ROUNDING).to(off))
         return fuse_pixels(m.fidelity, result, added, terms_of_result)
-    weigher = Departure(network, m.degradation.measured)
+    if m.degradation.weighs:
+        return _contradicted(m.degradation.terms(m.y, result, m.noise, rho or 0.0), result)
+    weigher = Departure(told(network, m), m.degradation.measured)
     return fuse_in_frame(weigher, m.fidelity, result, rho=rho, split=terms_of_result)
+
+
+def _contradicted(fused: Fusion, result: Tensor) -> Fusion:
+    """Where a degradation weighs by itself: with what the measurement contradicts, which was added as well."""
+    beyond, whole = result - fused.measured - fused.hallucinated, centre(result)
+    energy = beyond.square().sum(dim=(1, 2, 3)) / whole.square().sum(dim=(1, 2, 3)).clamp_min(1e-12)
+    return replace(fused, hallucinated=result - fused.measured, share=(fused.share + energy).clamp_max(1))
 
 
 def _of_size(restored: Tensor, m: Measurement) -> tuple[Tensor, dict[str, list[int]]]:
