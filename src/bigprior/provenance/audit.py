@@ -18,7 +18,7 @@ from torch import Tensor
 from bigprior.degradations import Degradation, Measurement
 from bigprior.errors import ImageError
 from bigprior.frames import Bands, Frame
-from bigprior.fusion import Fusion, centre, fuse_in_frame, fuse_pixels, terms_of_result
+from bigprior.fusion import Fusion, fuse_in_frame, fuse_pixels, terms_of_result, variance
 from bigprior.io.pictures import read_picture
 from bigprior.jobs import Job, measurement_of
 from bigprior.ops.resampling import resized
@@ -144,8 +144,8 @@ def _split(m: Measurement, result: Tensor, network: PhiNetwork, rho: float | Non
 
 def _contradicted(fused: Fusion, result: Tensor) -> Fusion:
     """Where a degradation weighs by itself: with what the measurement contradicts, which was added as well."""
-    beyond, whole = result - fused.measured - fused.hallucinated, centre(result)
-    energy = beyond.square().sum(dim=(1, 2, 3)) / whole.square().sum(dim=(1, 2, 3)).clamp_min(1e-12)
+    beyond = result - fused.measured - fused.hallucinated
+    energy = beyond.square().mean(dim=(1, 2, 3)) / variance(result)
     return replace(fused, hallucinated=result - fused.measured, share=(fused.share + energy).clamp_max(1))
 
 
