@@ -13,6 +13,8 @@ from PIL import Image
 from torch import Tensor
 
 from bigprior.calibration.bound import Bound
+from bigprior.degradations import Measurement
+from bigprior.fusion import Fusion
 from bigprior.io.arrays import to_numpy, to_pil
 from bigprior.io.samples import Array
 from bigprior.noise import Noise
@@ -59,6 +61,39 @@ class Restoration:
     bound: Bound | None = None
     kinds: dict[str, Tensor] = field(default_factory=dict)
     through: Tensor | None = None
+
+    @classmethod
+    def of(
+        cls,
+        fused: Fusion,
+        m: Measurement,
+        prior: Tensor,
+        projection: Projection,
+        provenance: dict[str, Any],
+        *,
+        noise: Noise | None = None,
+        bound: Bound | None = None,
+        through: Tensor | None = None,
+    ) -> Restoration:
+        """What a fusion of a measurement and a prior's picture gives; the rest as the attributes have it."""
+        return cls(
+            restored=fused.measured + fused.hallucinated,
+            fidelity=m.fidelity,
+            prior=prior,
+            measured=fused.measured,
+            hallucinated=fused.hallucinated,
+            phi=fused.phi,
+            bands=fused.bands,
+            share=fused.share,
+            measurement=m.y,
+            projection=projection,
+            task=m.degradation.name,
+            provenance={**provenance, "frame": fused.frame},
+            noise=noise,
+            bound=bound,
+            kinds=fused.kinds,
+            through=through,
+        )
 
     def __len__(self) -> int:
         """How many pictures."""

@@ -145,24 +145,9 @@ class Restorer(dinv.models.Reconstructor):  # type: ignore[misc]  # deepinv publ
         record = physics.record(m.y) | self._noise(m, sigma) | ({"capped": capped} if capped else {})
         bound = self._bound(sides, fused if self.rho is None and not capped else None, projection.codes)
         record |= {} if bound is None else {"bound": bound.record()}
-        return Restoration(
-            restored=fused.measured + fused.hallucinated,
-            fidelity=m.fidelity,
-            prior=sides.prior,
-            measured=fused.measured,
-            hallucinated=fused.hallucinated,
-            phi=fused.phi,
-            bands=fused.bands,
-            share=fused.share,
-            measurement=m.y,
-            projection=projection,
-            task=physics.name,
-            provenance={**self.provenance, "task": physics.name, "seed": seed, "frame": fused.frame, **record},
-            noise=None if self.noise is None else plain.noise,
-            bound=bound,
-            kinds=fused.kinds,
-            through=through,
-        )
+        said = {**self.provenance, "task": physics.name, "seed": seed, **record}
+        shown = None if self.noise is None else plain.noise
+        return Restoration.of(fused, m, sides.prior, projection, said, noise=shown, bound=bound, through=through)
 
     def _fused(self, sides: Sides, budget: Budget) -> tuple[Fusion, dict[str, Any]]:
         """The fusion within a budget, and what that kept from being made up; nothing where it asked for nothing."""

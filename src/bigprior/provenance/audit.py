@@ -84,23 +84,9 @@ def audit(
     m = degradation.measure(y)
     result, said = _of_size(restored, m)
     m, result, shift = _in_place(m, result)
-    fidelity = m.fidelity
     fused = _split(m, result, network, rho)
-    return Restoration(
-        restored=fused.measured + fused.hallucinated,
-        fidelity=fidelity,
-        prior=result,
-        measured=fused.measured,
-        hallucinated=fused.hallucinated,
-        phi=fused.phi,
-        bands=fused.bands,
-        share=fused.share,
-        measurement=m.y,
-        projection=Projection(result, {}),
-        task=degradation.name,
-        provenance={"frame": fused.frame, "shift_px": list(shift), **said, **degradation.record(m.y)},
-        kinds=fused.kinds,
-    )
+    provenance = {"shift_px": list(shift), **said, **degradation.record(m.y)}
+    return Restoration.of(fused, m, result, Projection(result, {}), provenance)
 
 
 def audit_file(job: Job, restored: Path, network: PhiNetwork, weights: str, *, rho: float | None = None) -> Restoration:
