@@ -1,6 +1,7 @@
 """The doctor says what is wrong, in a line each, and never falls over it."""
 
 import json
+import subprocess
 import sys
 from importlib import metadata
 
@@ -68,6 +69,39 @@ def test_the_command_prints_lines_or_json_and_its_code(program, monkeypatch):
     monkeypatch.setattr(embedded, "PACKAGES", ("bigprior.cli",))
     code, out, err = program("doctor", "--no-speed")
     assert code == 1 and "pip install bigprior-weights" in out and "Traceback" not in out + err
+    assert err == "bigprior: broken: preset photographs\n"
+    assert program("doctor", "--no-speed", "-q") == (1, "", err)  # no exit code of 1 without a word
+
+
+def ending(code):
+    raise SystemExit(code)
+
+
+def test_a_library_that_ends_the_program_ends_one_check_and_is_named(program, monkeypatch):
+    monkeypatch.setattr(doctor, "_devices", lambda: ending(1))
+    code, out, err = program("doctor", "--no-speed")
+    assert code == 1 and "SystemExit: 1" in out and "preset   photographs" in out
+    assert err == "bigprior: broken: device device\n"
+
+
+@pytest.mark.parametrize("code", [1, "it fell over", 3])
+def test_no_command_ends_without_a_word(program, monkeypatch, code):
+    monkeypatch.setattr("bigprior.cli.doctoring.fail", lambda *said, **options: ending(code))
+    monkeypatch.setattr(doctor, "_devices", lambda: ending(1))
+    ended, _, err = program("doctor", "--no-speed")
+    assert ended == (code if isinstance(code, int) else 1) and err.count("\n") == 1
+    assert err.startswith("bigprior: " + (code if isinstance(code, str) else "a library ended the program"))
+
+
+@pytest.mark.parametrize("command", ["--version", "--help"])
+def test_a_reader_that_leaves_is_said(command):
+    """As ``| head`` does; typer and rich would end the program with 1, as if something were broken."""
+    words = [sys.executable, "-m", "bigprior", *command.split()]
+    there = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    there.stdout.close()
+    said = there.stderr.read()
+    there.stderr.close()
+    assert there.wait() == 141 and said == "bigprior: what reads the output has ended: not all of it was written\n"
 
 
 def test_speed_is_measured_by_the_default_preset(monkeypatch):

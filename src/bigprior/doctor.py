@@ -63,12 +63,12 @@ def examine(*, speed: bool = True) -> Iterator[Finding]:
     for part, check in checks.items():
         try:
             yield from check()
-        except Exception as error:  # whatever is wrong with an installation is what is looked for
+        except (Exception, SystemExit) as error:  # whatever is wrong with an installation is what is looked for
             said = " ".join(f"{type(error).__name__}: {error}".split())
             yield Finding(part, part, "broken", said, _mend(error))
 
 
-def _mend(error: Exception) -> str:
+def _mend(error: BaseException) -> str:
     if isinstance(error, ImportError):
         return "pip install --force-reinstall " + (error.name or "bigprior").split(".")[0]
     return "see the message; `bigprior -v doctor` says more of warnings"

@@ -39,7 +39,7 @@ class Job:
         photo: the picture's file.
         task: what is wrong with it: a degradation's name, or its verb.
         settings: of the degradation, as a person writes them: a noise level on the scale of 0..255, a mask's file. A
-            ``Path`` among them is a picture that belongs to the photo pixel by pixel.
+            ``Path`` among them is a picture that belongs to the photo pixel by pixel, but for those in ``apart``.
         folder: where the results go; it appears when all of them are written.
         seed: of the prior's start.
         output: which results are written, and how.
@@ -49,6 +49,10 @@ class Job:
         max_share: of the result's variance, at most so much may be made up, in [0, 1].
         keep: a mask's file: where it is white, nothing is made up.
         paint: a grey picture's file, ``phi`` by hand: white = made up.
+        apart: names of settings that are files of another kind or size, such as a kernel.
+
+    Raises:
+        SettingsError: a seed, samples or share out of range.
     """
 
     photo: Path
@@ -62,15 +66,19 @@ class Job:
     max_share: float | None = None
     keep: Path | None = None
     paint: Path | None = None
+    apart: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Names of files may come as text; settings are a copy, which nobody else changes."""
-        for name, value in (
-            ("photo", Path(self.photo)),
-            ("folder", Path(self.folder)),
-            ("settings", {**self.settings}),
-        ):
-            object.__setattr__(self, name, value)
+        for name, kind in {"photo": Path, "folder": Path, "settings": dict}.items():
+            object.__setattr__(self, name, kind(getattr(self, name)))
+        check_seed(self.seed)
+        if self.samples < 1:
+            raise SettingsError(f"samples is {self.samples}: expected at least 1")
+        if self.max_share is not None and not 0 <= self.max_share <= 1:
+            raise SettingsError(
+                f"the share that may be made up is {self.max_share}: expected 0 to 1, such as 0.2 for a fifth"
+            )
 
 
 def check(job: Job) -> Decoded:
@@ -83,18 +91,12 @@ def check(job: Job) -> Decoded:
         ImageError: the photo, or a picture among the settings, cannot be read.
         MaskError: a picture among the settings is not of the photo's size.
         OutputError: the folder cannot be written, or holds something that would be lost.
-        SettingsError: the format that was chosen does not hold what the photo has, or a seed or samples out of range.
+        SettingsError: the format that was chosen does not hold what the photo has.
     """
-    check_seed(job.seed)
-    if job.samples < 1:
-        raise SettingsError(f"samples is {job.samples}: expected at least 1")
-    if job.max_share is not None and not 0 <= job.max_share <= 1:
-        raise SettingsError(
-            f"the share that may be made up is {job.max_share}: expected 0 to 1, such as 0.2 for a fifth"
-        )
     files = {"keep": job.keep, "paint": job.paint, **job.settings}
-    pictures = {name: value for name, value in files.items() if isinstance(value, Path)}
-    check_folder(job.folder, overwrite=job.output.overwrite, reads=[job.photo, *pictures.values()])
+    read = {name: value for name, value in files.items() if isinstance(value, Path)}
+    check_folder(job.folder, overwrite=job.output.overwrite, reads=[job.photo, *read.values()])
+    pictures = {name: value for name, value in read.items() if name not in job.apart}
     photo = decode(job.photo, job.page)
     if job.output.sign is not None:
         from bigprior.report.credentials import check_pair  # which asks the degradations, and so loads torch

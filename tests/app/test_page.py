@@ -14,7 +14,7 @@ import pytest
 import torch
 from PIL import Image
 
-from bigprior.errors import MaskError
+from bigprior.errors import ImageError, MaskError
 from bigprior.io.pictures import read_picture, write_picture
 
 
@@ -70,6 +70,47 @@ def test_what_is_painted_is_followed_downloaded_and_undone(session):
     assert torch.equal(one.paint(drawn((20, 30))).restored, free)
 
 
+@pytest.mark.parametrize("words", ["photons", "missing", "too small", "focus", "moved", "kernel", "JPEG"])
+def test_what_can_be_wrong_is_restored_painted_and_downloaded(desk, words):
+    """By what the page asks then: numbers, a kernel's file, the very bytes of a JPEG."""
+    from bigprior.app.asked import Asked
+    from bigprior.app.choices import CHOICES, QUESTIONS
+    from bigprior.app.session import Session
+
+    (choice,) = [choice for choice in CHOICES if words in choice.said]
+    jpeg = choice.task == "jpeg-compression"
+    if jpeg:
+        pytest.importorskip("jpeglib", reason="no jpeglib here: pip install 'bigprior[jpeg]'")
+    one = Session(desk.place())
+    photo = one.folder / ("photo.jpg" if jpeg else "photo.png")
+    write_picture(photo, torch.rand(1, 3, 30, 40, generator=torch.Generator().manual_seed(3)))
+    one.begin(photo, (30, 40))
+    one.hole = drawn((30, 40), (0, 10, 14))  # which says nothing where nobody asked for it
+    if choice.kernel:
+        with pytest.raises(ImageError, match="no kernel yet"):
+            one.files(holes=False, kernel=True)
+        one.kernel = one.folder / "kernel.npy"
+        np.save(one.kernel, np.ones((3, 3)))
+    told = choice.settings({name: question.usual for name, question in QUESTIONS.items()})
+    files = one.files(holes=choice.holes, kernel=choice.kernel)
+    one.done(desk.submit(Asked(task=choice.task, of_task=told), files, one.folder / "results").result())
+    factor = told.get("factor", 1)
+    size = one.result.restored.shape[2:]
+    assert size == (30 * factor, 40 * factor)
+    result = one.paint(drawn((15, 20), (0, 0, 5), (1, 10, 15)))
+    top, low = size[0] // 3, 2 * size[0] // 3
+    hole = one._hole(result)
+    assert torch.equal(result.restored[:, :, low:], result.prior[:, :, low:])
+    kept = result.restored[:, :, :top] == result.fidelity[:, :, :top]
+    assert bool((kept if hole is None else kept | (hole[:, :, :top] > 0)).all())
+    folder = one.saved("everything")
+    record = json.loads((folder / "restoration.json").read_text())
+    assert record["task"] == one.result.task and str(desk.folder) not in json.dumps(record)
+    if choice.kernel:
+        assert record["settings_of_task"]["kernel"]["file"]["name"] == "kernel.npy"
+    assert {"restored.png", "layers.tif", "report.html"} <= {path.name for path in folder.iterdir()}
+
+
 def test_a_hole_has_nothing_to_keep(session):
     one = session(40, 60, hole=drawn((40, 60), (0, 10, 20)))
     result = one.paint(drawn((40, 60), (0, 0, 40)))
@@ -78,15 +119,15 @@ def test_a_hole_has_nothing_to_keep(session):
 
 def test_a_megapixel_follows_a_brush(session):
     """All that lies between what the page sends and what it is sent back, in time of the processor."""
-    from bigprior.app.page import _paper, _seen
+    from bigprior.app.answer import paper, seen
 
     one, painted = session(1000, 1000), drawn((1000, 1000), (0, 100, 300), (1, 500, 600))
     took = []
     for _ in range(5):
         began = time.process_time()
         one.paint(painted)
-        _seen(one, "")
-        _paper(one)
+        seen(one, "")
+        paper(one)
         took.append(time.process_time() - began)
     assert min(took) < 0.3, took
 
@@ -116,6 +157,13 @@ def stroke(browser, name):
     for part in (0.4, 0.5, 0.6):
         browser.mouse("mouseMoved", left + part * width, top + 0.5 * height)
     browser.mouse("mouseReleased", left + 0.6 * width, top + 0.5 * height)
+
+
+def choose(browser, wrong):
+    """Say what is wrong with the picture."""
+    label = f"[...document.querySelectorAll('#wrong label')].find(l => l.innerText.includes({wrong!r}))"
+    browser.until(f"!!{label}")
+    browser.value(f"{label}.querySelector('input').click()")
 
 
 #: What the page says of how much is made up.
@@ -166,6 +214,19 @@ def test_in_a_browser(desk, browser, tmp_path):
         (tmp_path / "restored.png").write_bytes(urllib.request.urlopen(links[0]).read())
         back, photo = (read_picture(tmp_path / f"{name}.png").image for name in ("restored", "photo"))
         assert torch.equal(back[:, :, :20], photo[:, :, :20]) and not torch.equal(back, photo)
+
+        np.save(tmp_path / "kernel.npy", np.ones((3, 5)))
+        for wrong, shows, width in (("too small", "#factor", 240), ("have the kernel", "#kernel", 120)):
+            choose(browser, wrong)
+            browser.until(f"!!document.querySelector({shows!r})?.offsetParent", 60)
+            assert not browser.value("document.querySelector('#hole canvas')?.offsetParent")
+            if shows == "#kernel":
+                browser.choose_file("#kernel input[type=file]", tmp_path / "kernel.npy")
+                browser.until("document.querySelector('#kernel').innerText.includes('kernel')", 60)
+            shown = browser.value("document.querySelector('#compare .after').src")
+            browser.value("document.querySelector('#go').click()")
+            browser.until(f"document.querySelector('#compare .after').src !== {shown!r}", 60)
+            browser.until(f"document.querySelector('#compare .after').naturalWidth === {width}", 60)
 
         assert all(asked.startswith(url) for asked in browser.asked_for())
         unnamed = "[...document.querySelectorAll('button, input, canvas, a')].filter(e => e.offsetParent && !"

@@ -76,6 +76,40 @@ def test_known_pixels_come_back(client, photo, mask, tmp_path):
     assert torch.equal(back[known], was[known]) and not torch.equal(back, was)
 
 
+def test_a_kernel_is_a_file_and_motion_two_numbers(client, photo, tmp_path):
+    import numpy as np
+
+    np.save(tmp_path / "k.npy", np.ones((3, 5)))
+    body = post(client, photo, "auto", answer="json", kernel=tmp_path / "k.npy").json()
+    record = json.loads(base64.b64decode(body["files"]["restoration.json"]))
+    assert body["task"] == "deblurring" and record["kernel"]["size"] == [3, 5]
+    assert record["settings_of_task"]["kernel"]["file"]["name"] == "k.npy"
+    assert post(client, photo, "deblur", {"motion": "5,30"}).status_code == 200
+    assert post(client, photo, "upscale", {"kernel": "box", "factor": 3}).status_code == 200
+    assert post(client, photo, "denoise-poisson", {"peak": 30}).status_code == 200
+    huge, lines = tmp_path / "huge.npy", tmp_path / "lines.npy"
+    np.save(huge, np.ones((300, 2)))
+    np.save(lines, np.array([["a" * 99]]))
+    assert refused(post(client, photo, "deblur", kernel=huge), "huge.npy", "at most 255") == 413
+    for bad in (lines, photo):
+        refused(
+            post(client, photo, "deblur", kernel=bad) if bad == lines else post(client, photo, kernel=bad), "kernel"
+        )
+
+
+def test_a_result_is_no_larger_than_what_is_taken(client, tmp_path):
+    write_picture(tmp_path / "wide.png", torch.rand(1, 3, 400, 500))
+    assert refused(post(client, tmp_path / "wide.png", "upscale", {"factor": 4}), "2000x1600", "at most 1.5") == 413
+
+
+def test_a_jpeg_is_restored_by_its_own_bytes(client, photo, tmp_path):
+    pytest.importorskip("jpeglib", reason="no jpeglib here: pip install 'bigprior[jpeg]'")
+    write_picture(tmp_path / "photo.jpg", read_picture(photo).image)
+    body = post(client, tmp_path / "photo.jpg", "dejpeg", answer="json", name="photo.jpg").json()
+    assert body["task"] == "jpeg-compression" and "restored.png" in body["files"]
+    refused(post(client, photo, "dejpeg"), "photo.png", "JPEG")
+
+
 def test_what_cannot_be_restored_gets_a_sentence(client, photo, mask):
     assert refused(post(client, header_of(20000, 10000)), "20000x10000", "200 megapixels", "at most 1.5") == 413
     assert refused(post(client, b"\0" * 6_100_000), "at most 6") == 413
@@ -108,6 +142,8 @@ def test_no_setting_names_a_file(client, photo, mask, tmp_path, monkeypatch):
     for place in (str(mask), "mask.png", "word", "../word"):
         refused(post(client, photo, "inpaint", {"mask": place}), "mask", "file")
         refused(post(client, photo, "colorize", {"hints": place}), "hints", "file")
+        for task in ("deblur", "upscale"):
+            refused(post(client, photo, task, {"kernel": place}), "kernel", "file")
         for name in ("prior", "preset"):
             answer = post(client, photo, settings={name: place})
             assert answer.status_code == 422 and f"unknown {name}" in answer.json()["error"]

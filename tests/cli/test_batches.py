@@ -218,6 +218,29 @@ def test_bad_options_of_batches_are_one_line(run, photos, quick, tmp_path):
     assert not (tmp_path / "out").exists() and files(tmp_path) == files(tmp_path)
 
 
+def test_an_option_that_is_wrong_for_all_is_said_once(run, photos, quick, tmp_path):
+    """Before the first picture; not of each, as what is wrong with one is."""
+    (tmp_path / "text.png").write_text("no picture")
+    (tmp_path / "masks").mkdir()
+    write_picture(tmp_path / "masks" / "d.png", torch.ones(1, 1, 20, 24))
+    out = [photos, "-o", tmp_path / "out", "--keep-going"]
+    for words, said in (
+        (["denoise", *out, *quick, "--sigma", 300], "sigma is 300"),
+        (["denoise", *out, *quick, "--max-hallucination", 2], "share that may be made up is 2"),
+        (["denoise", *out, *quick, "--keep", tmp_path / "text.png"], "text.png"),
+        (["denoise", *out, *quick, "--keep", tmp_path / "nowhere.png"], "nowhere.png"),
+        (["inpaint", *out, *quick[-2:], "--mask", tmp_path / "text.png"], "text.png"),
+        (["inpaint", *out, *quick[-2:], "--mask", tmp_path / "masks", "--grow", -1], "grow is -1"),
+        (["deblur", *out, "--gauss", 0], "gauss is 0"),
+        (["deblur", *out, "--kernel", tmp_path / "nowhere.npy"], "nowhere.npy"),
+        (["upscale", *out, "--factor", 1], "factor is 1"),
+        (["batch", "denoise", *out, "--set", "sgima=3"], "sgima"),
+    ):
+        code, _, err = run(*words)
+        assert code == 2 and said in err and err.count("\n") == 1, (words, err)
+        assert not (tmp_path / "out").exists(), words
+
+
 @pytest.mark.slow
 def test_killed_three_times_and_resumed_each_picture_is_there_once(home, run, quick, tmp_path):
     for i in range(24):

@@ -19,8 +19,8 @@ from bigprior.settings import Settings
 if TYPE_CHECKING:
     from bigprior.degradations import Degradation
 
-#: What a text among a degradation's settings may be: a word, which no file that matters is called.
-_WORD = re.compile(r"[a-z][a-z0-9-]{0,39}")
+#: What a text among a degradation's settings may be: a word, which no file that matters is called, or numbers.
+_WORD = re.compile(r"[a-z][a-z0-9-]{0,39}|-?\d{1,6}(\.\d{1,6})?(,-?\d{1,6}(\.\d{1,6})?){0,3}")
 #: The task that is to be found.
 FIND = "auto"
 #: Pictures that every task takes beside the photo.
@@ -98,16 +98,19 @@ class Asked(Settings):
         self.check()
         task = self._task(files)
         beside = {name: path for name, path in files.items() if name not in ("photo", *OF_EVERY_TASK)}
-        for name in beside.keys() - set(task.pictures):
+        for name in beside.keys() - {*task.pictures, *task.files}:
             raise SettingsError(f"{name} says nothing to {task.name}: leave it out, or choose another task")
         for name, value in self.of_task.items():
-            if name in task.pictures:
-                raise SettingsError(f"{name} is a picture: send it as a file of that name, not among the settings")
+            if name in task.pictures or value not in task.files.get(name, (value,)):
+                words = ", or one of " + ", ".join(task.files[name]) if task.files.get(name) else ""
+                said = f"send it as a file of that name, not among the settings{words}"
+                raise SettingsError(f"{name} is {'a picture' if name in task.pictures else 'a file'}: {said}")
             if isinstance(value, str) and not _WORD.fullmatch(value):
-                raise SettingsError(f"{name} is {value!r}: expected a number, true, false or a word")
+                raise SettingsError(f"{name} is {value!r}: expected a number, numbers, true, false or a word")
         output = Output(self.only, self.format, self.layers, self.layers_as)
         asked: dict[str, Any] = {"seed": self.seed, "samples": self.samples, "max_share": self.max_share}
         asked |= {"page": self.page, "output": output, **{name: files.get(name) for name in OF_EVERY_TASK}}
+        asked["apart"] = tuple(task.files)
         return Job(files["photo"], task.name, self.of_task | beside, folder, **asked)
 
     def _task(self, files: Mapping[str, Path]) -> type[Degradation]:
@@ -120,7 +123,7 @@ class Asked(Settings):
             return task_of(self.task)
         beside = set(files) - {"photo", *OF_EVERY_TASK} | set(self.of_task)
         for known in DEGRADATIONS.values():
-            if beside & set(known.pictures):
+            if beside & {*known.pictures, *(name for name, words in known.files.items() if not words)}:
                 return known
         if not has_colours(read_picture(files["photo"], self.page).image):
             return next((known for known in DEGRADATIONS.values() if known.colours), task_of(DEFAULT_TASK))

@@ -15,10 +15,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+import torch
+
 from bigprior.app.asked import Asked
 from bigprior.app.limits import Limits
 from bigprior.errors import BigpriorError
-from bigprior.jobs import Job, Outcome, check, compute, prepare
+from bigprior.io.decoding import declared_size
+from bigprior.jobs import Job, Outcome, check, compute, degradation_of, prepare
 from bigprior.progress import Progress
 
 if TYPE_CHECKING:
@@ -98,13 +101,21 @@ class Desk:
             self.waiting -= 1
 
     def _done(self, asked: Asked, files: dict[str, Path], folder: Path, progress: Progress | None) -> Outcome:
-        for path in files.values():
-            self.limits.check(path)
+        for name, path in files.items():
+            (self.limits.check_kernel if name == "kernel" else self.limits.check)(path)
         if self.preset is not None and "preset" not in asked.model_fields_set:
             asked = asked.model_copy(update={"preset": self.preset})
         job = asked.job(folder, files)
+        self._refuse_large(job)
         check(job)
         return compute(prepare(job), self._restorer(asked, job), progress)
+
+    def _refuse_large(self, job: Job) -> None:
+        """Of a result that is larger than its photo, the limits hold too; nothing is computed for that."""
+        degradation = degradation_of(job)
+        if degradation.channels in (1, 3):  # a measurement is a picture
+            like = torch.empty(1, degradation.channels, *declared_size(job.photo), device="meta")
+            self.limits.check_result(job.photo.name, degradation.picture_size(like))
 
     def _restorer(self, asked: Asked, job: Job) -> Restorer:
         """For what was asked; the last few are kept."""

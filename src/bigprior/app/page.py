@@ -5,42 +5,32 @@ from __future__ import annotations
 import html
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from PIL.Image import Image
 
-from bigprior.app import shown
+from bigprior.app import answer, shown
+from bigprior.app.answer import VIEWS
 from bigprior.app.asked import Asked
-from bigprior.app.choices import CHOICES
+from bigprior.app.choices import CHOICES, QUESTIONS, Choice
 from bigprior.app.desk import Desk
 from bigprior.app.limits import safe_name
 from bigprior.app.painter import painter
-from bigprior.app.session import DOWNLOADS, Session, Sessions
+from bigprior.app.session import Sessions
 from bigprior.errors import BigpriorError, ImageError, MaskError
 from bigprior.io.arrays import to_pil
 from bigprior.io.decoding import declared_size
 from bigprior.io.pictures import read_picture
-from bigprior.report.folder import description
 from bigprior.report.shown import shrunk
-from bigprior.report.verdict import verdict
-from bigprior.restoration import Restoration
 
-#: What can be shown to the right of the slider.
-_VIEWS: dict[str, Callable[[Restoration], Image | None]] = {
-    "The restored picture": shown.after,
-    "What was made up (orange)": shown.made_up,
-    "Where noise was found (violet)": shown.noise,
-}
 _WELCOME = (
     "<p><strong>Three steps.</strong> Drop a picture. Say what is wrong with it, or let that be found. Restore it.</p>"
     "<p>Then compare before and after, see which part is measured and which is made up, and change that with a "
     "brush.</p>"
 )
-_DOWNLOADS = {"picture": "Picture", "layers": "Layers", "report": "Report", "everything": "Everything (zip)"}
 #: On a narrow screen the result is below what it was asked with.
 _TO_RESULT = "() => { if (innerWidth < 768) document.getElementById('answer').scrollIntoView() }"
 #: How often a page that waits hears how far it is, in seconds.
@@ -87,6 +77,17 @@ class Page:
                         label="What is wrong with it?",
                         elem_id="wrong",
                     )
+                    kernel = gr.File(
+                        label="The blur of one point: .npy or a picture",
+                        type="filepath",
+                        elem_id="kernel",
+                        height=120,
+                        visible=False,
+                    )
+                    numbers = [
+                        gr.Slider(q.least, q.most, q.usual, step=q.step, label=q.said, elem_id=name, visible=False)
+                        for name, q in QUESTIONS.items()
+                    ]
                     with gr.Accordion("More", open=False):
                         strength = gr.Slider(0, 2, 1, step=0.1, label="How much noise to remove", elem_id="strength")
                         budget = gr.Slider(0, 100, 100, step=1, label="At most so much made up, %", elem_id="budget")
@@ -98,7 +99,7 @@ class Page:
                     with gr.Column(visible=False, elem_id="result") as result:
                         share = gr.HTML(elem_id="share")
                         compare = _compare()
-                        view = gr.Radio(list(_VIEWS), value=next(iter(_VIEWS)), label="Show", elem_id="view")
+                        view = gr.Radio(list(VIEWS), value=next(iter(VIEWS)), label="Show", elem_id="view")
                         said = gr.HTML(elem_id="verdict")
                         which = gr.Radio([], label="Alternative", visible=False, elem_id="which")
                         downloads = gr.HTML(elem_id="downloads")
@@ -108,11 +109,14 @@ class Page:
             seen = [share, compare, said]
             own: dict[str, Any] = {"api_visibility": "private"}
             fast: dict[str, Any] = own | {"queue": False, "show_progress": "hidden"}
-            photo.upload(self.dropped, photo, [alert, hole, spoilt, result, welcome, status], **own)
+            photo.upload(self.dropped, [photo, wrong], [alert, hole, spoilt, result, welcome, status], **own)
+            kernel.upload(self.kernel_dropped, kernel, [alert], **own)
+            kernel.clear(self.kernel_dropped, kernel, [alert], **own)
+            wrong.change(self.said_wrong, wrong, [spoilt, strength, kernel, *numbers], **fast)
             hole.input(self.marked, None, [alert], **fast)
-            asked = [wrong, strength, budget, several]
-            answer = [alert, status, welcome, result, *seen, phi, view, which, downloads, go]
-            go.click(self.restored, asked, answer, **own, show_progress="hidden", concurrency_limit=None).then(
+            asked = [wrong, strength, budget, several, *numbers]
+            told = [alert, status, welcome, result, *seen, phi, view, which, downloads, go]
+            go.click(self.restored, asked, told, **own, show_progress="hidden", concurrency_limit=None).then(
                 None, js=_TO_RESULT, **own
             )
             view.change(self.viewed, view, seen, **fast)
@@ -121,17 +125,15 @@ class Page:
             blocks.unload(self.left)
         return blocks
 
-    def dropped(self, path: str | None, request: gr.Request) -> tuple[Any, ...]:
-        """A picture came: it is looked at, and moved to the page's own folder."""
+    def dropped(self, path: str | None, wrong: str, request: gr.Request) -> tuple[Any, ...]:
+        """A picture came: it is looked at, and moved to the page's own folder, byte by byte as it is."""
         session, empty = self.sessions.of(request.session_hash), {"url": "", "round": 0}
         hidden = gr.update(visible=False), gr.update(visible=True), ""
         if path is None:
             return "", empty, gr.update(visible=False), *hidden
         photo = session.folder / safe_name(Path(path).name, "photo")
         try:
-            if not Path(path).resolve().is_relative_to(self.desk.folder):
-                raise ImageError("this file was not sent from the page: drop it there")
-            shutil.move(path, photo)
+            self._take(path, photo)
             self.desk.limits.check(photo)
             declared_size(photo)
             picture = read_picture(photo)
@@ -141,7 +143,31 @@ class Page:
         size = (picture.image.shape[2], picture.image.shape[3])
         session.begin(photo, size)
         small = shown.url(to_pil(shrunk(picture.image, shown.SIDE_PX)))
-        return "", {"url": small, "round": session.rounds}, gr.update(visible=True), *hidden
+        return "", {"url": small, "round": session.rounds}, gr.update(visible=_choice(wrong).holes), *hidden
+
+    def kernel_dropped(self, path: str | None, request: gr.Request) -> str:
+        """A kernel came, or was taken away."""
+        session = self.sessions.of(request.session_hash)
+        session.kernel = None
+        if path is None:
+            return ""
+        place = session.folder / "kernel"
+        place.mkdir(exist_ok=True)
+        kernel = place / safe_name(Path(path).name, "kernel")
+        try:
+            self._take(path, kernel)
+            self.desk.limits.check_kernel(kernel)
+        except BigpriorError as error:
+            kernel.unlink(missing_ok=True)
+            return self._alert(error)
+        session.kernel = kernel
+        return ""
+
+    def said_wrong(self, wrong: str, request: gr.Request) -> list[Any]:
+        """What is asked depends on what is wrong."""
+        choice, has_photo = _choice(wrong), self.sessions.of(request.session_hash).photo is not None
+        seen = [choice.holes and has_photo, choice.is_noisy(), choice.kernel, *(q in choice.asked() for q in QUESTIONS)]
+        return [gr.update(visible=one) for one in seen]
 
     def marked(self, request: gr.Request, event: gr.EventData) -> str:
         """What is missing was painted."""
@@ -149,19 +175,23 @@ class Page:
         return ""
 
     def restored(
-        self, wrong: str, strength: float, budget: float, several: float, request: gr.Request
+        self, request: gr.Request, wrong: str, strength: float, budget: float, several: float, *numbers: float
     ) -> Iterator[dict[str, Any] | tuple[Any, ...]]:
         """Restore it; says meanwhile how far that is."""
         session = self.sessions.of(request.session_hash)
         same = [gr.skip()] * 9
         try:
-            choice = next(choice for choice in CHOICES if choice.said == wrong)
-            sent = session.files()
+            choice = _choice(wrong)
+            sent = session.files(holes=choice.holes, kernel=choice.kernel)
             if choice.paints and "mask" not in sent:
                 raise MaskError("nothing is painted yet: paint over what is missing, then restore")
             share = None if budget >= 100 else budget / 100
             asked = Asked(
-                task=choice.task, strength=strength, max_share=share, samples=int(several), of_task={**choice.of_task}
+                task=choice.task,
+                strength=strength if choice.is_noisy() else 1,
+                max_share=share,
+                samples=int(several),
+                of_task={**choice.settings(dict(zip(QUESTIONS, numbers, strict=True)))},
             )
             at = [0, 0]
             before = self.desk.waiting
@@ -169,37 +199,37 @@ class Page:
                 asked, sent, session.folder / "results", lambda *now: at.__setitem__(slice(2), now)
             )
             while not future.done():
-                yield "", _status(at, before, future.running()), *same, gr.update(interactive=False)
+                yield "", answer.status(at, before, future.running()), *same, gr.update(interactive=False)
                 time.sleep(_TELL_S)
             session.done(future.result())
         except BigpriorError as error:
-            yield self._alert(error), _status(), *same, gr.update(interactive=True)
+            yield self._alert(error), answer.status(), *same, gr.update(interactive=True)
             return
         count = len(session.outcome.results) if session.outcome else 1
         names = [(str(number), number - 1) for number in range(1, count + 1)]
         yield (
             "",
-            _status(said="Done."),
+            answer.status(said="Done."),
             gr.update(visible=False),
             gr.update(visible=True),
-            *_seen(session, next(iter(_VIEWS))),
-            _paper(session),
-            _views(session),
+            *answer.seen(session, next(iter(VIEWS))),
+            answer.paper(session),
+            answer.views(session),
             gr.update(choices=names, value=0, visible=count > 1),
-            _links(session),
+            answer.links(session),
             gr.update(interactive=True),
         )
 
     def viewed(self, view: str, request: gr.Request) -> tuple[Any, ...]:
         """Something else is to be shown."""
-        return _seen(self.sessions.of(request.session_hash), view)
+        return answer.seen(self.sessions.of(request.session_hash), view)
 
     def chosen(self, number: int, view: str, request: gr.Request) -> tuple[Any, ...]:
         """Another alternative is to be shown."""
         session = self.sessions.of(request.session_hash)
         if session.outcome is not None:
             session.choose(int(number))
-        return *_seen(session, view), _paper(session)
+        return *answer.seen(session, view), answer.paper(session)
 
     def painted(self, view: str, request: gr.Request, event: gr.EventData) -> tuple[Any, ...]:
         """Phi was painted: the picture follows."""
@@ -208,14 +238,24 @@ class Page:
             session.paint(event.painted)
         except BigpriorError as error:
             return self._alert(error), *[gr.skip()] * 4
-        return "", *_seen(session, view), _paper(session)
+        return "", *answer.seen(session, view), answer.paper(session)
 
     def left(self, request: gr.Request) -> None:
         """The page was closed: what it had is removed."""
         self.sessions.forget(request.session_hash)
 
+    def _take(self, path: str, place: Path) -> None:
+        """Move a file that was sent from the page."""
+        if not Path(path).resolve().is_relative_to(self.desk.folder):
+            raise ImageError("this file was not sent from the page: drop it there")
+        shutil.move(path, place)
+
     def _alert(self, error: BigpriorError) -> str:
         return f"<p role=alert>{html.escape(self.desk.said(error))}</p>"
+
+
+def _choice(said: str) -> Choice:
+    return next(choice for choice in CHOICES if choice.said == said)
 
 
 def _compare() -> gr.HTML:
@@ -230,46 +270,3 @@ def _compare() -> gr.HTML:
         js_on_load=parts["js"],
         elem_id="compare",
     )
-
-
-def _status(at: list[int] | None = None, before: int = 0, running: bool = True, said: str = "") -> str:
-    """How far it is, in words."""
-    if at is not None:
-        said = (
-            f"Waiting: {before} before you."
-            if not running
-            else "Restoring" + (f": {at[0]} of {at[1]}" if at[1] else "")
-        )
-    return f"<p role=status aria-live=polite>{said}</p>"
-
-
-def _seen(session: Session, view: str) -> tuple[Any, ...]:
-    """How much was made up; both pictures; and the verdict."""
-    if (result := session.result) is None:
-        return gr.skip(), gr.skip(), gr.skip()
-    picture = _VIEWS.get(view, shown.after)(result) or shown.after(result)
-    said = f"{view}, of which {result.mean_share:.0%} is made up."
-    pictures = {"before": session.before, "after": shown.url(picture), "said": said}
-    lines = verdict(result, description(result))
-    listed = "".join(f"<li>{html.escape(line)}</li>" for line in lines)
-    share = f"<p aria-live=polite><strong>{result.mean_share:.0%}</strong> made up, the rest was measured</p>"
-    return share, pictures, f"<ul>{listed}</ul>"
-
-
-def _views(session: Session) -> Any:
-    """What there is to show of it."""
-    assert session.result is not None
-    names = [name for name, view in _VIEWS.items() if view(session.result) is not None]
-    return gr.update(choices=names, value=names[0])
-
-
-def _paper(session: Session) -> dict[str, Any]:
-    """The result, to paint on."""
-    assert session.result is not None
-    return {"url": shown.url(shown.after(session.result)), "round": session.rounds}
-
-
-def _links(session: Session) -> str:
-    """Where the result can be had; it is written when somebody asks for it."""
-    links = (f'<a href="/download/{session.token}/{what}" download>{_DOWNLOADS[what]}</a>' for what in DOWNLOADS)
-    return f'<div class="links">{"".join(links)}</div>'

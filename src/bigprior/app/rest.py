@@ -47,12 +47,13 @@ def endpoint(desk: Desk, version: str) -> FastAPI:
         hints: Annotated[UploadFile | None, File(description="Colours that are known, else transparent.")] = None,
         keep: Annotated[UploadFile | None, File(description="White: nothing is made up there.")] = None,
         paint: Annotated[UploadFile | None, File(description="phi by hand: white = made up.")] = None,
+        kernel: Annotated[UploadFile | None, File(description="The blur of one point: .npy or a picture.")] = None,
         task: Annotated[str, Form(description=f"A task's name or verb, or {FIND}.")] = FIND,
         settings: Annotated[str, Form(description=_SETTINGS)] = "{}",
         answer: Annotated[str, Form(description="zip, or json with the files in base64.")] = "zip",
     ) -> Response:
         """Restore one photograph; requests wait for each other."""
-        sent = {"photo": photo, "mask": mask, "hints": hints, "keep": keep, "paint": paint}
+        sent = {"photo": photo, "mask": mask, "hints": hints, "keep": keep, "paint": paint, "kernel": kernel}
         with passing(desk.place()) as place:
             files = {name: await _kept(file, place / name, name) for name, file in sent.items() if file is not None}
             asked = Asked.of(task, settings)

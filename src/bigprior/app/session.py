@@ -42,6 +42,7 @@ class Session:
         photo: the file that was dropped on it.
         size: its height and width.
         hole: what was painted as missing, as a data URL; None of nothing.
+        kernel: the file of a blur; it stays when another photo comes.
         outcome: what was restored last.
         chosen: which of the alternatives is looked at.
         result: that one, with what was painted on it.
@@ -54,6 +55,7 @@ class Session:
     photo: Path | None = None
     size: tuple[int, int] = (0, 0)
     hole: str | None = None
+    kernel: Path | None = None
     outcome: Outcome | None = None
     chosen: int = 0
     result: Restoration | None = None
@@ -66,17 +68,25 @@ class Session:
         self.photo, self.size, self.hole, self.outcome, self.result = photo, size, None, None, None
         self.rounds += 1
 
-    def files(self) -> dict[str, Path]:
+    def files(self, *, holes: bool = True, kernel: bool = False) -> dict[str, Path]:
         """What there is to restore.
 
+        Args:
+            holes: what was painted as missing, as a mask.
+            kernel: the kernel that was dropped.
+
         Raises:
-            ImageError: nothing yet.
+            ImageError: nothing yet, or no kernel.
             MaskError: what was painted cannot be read.
         """
         if self.photo is None:
             raise ImageError("there is no picture yet: drop one first")
         files = {"photo": self.photo}
-        if self.hole is not None and (hole := np.logical_or.reduce(strokes(self.hole, self.size))).any():
+        if kernel:
+            if self.kernel is None:
+                raise ImageError("there is no kernel yet: drop its file, .npy or a picture")
+            files["kernel"] = self.kernel
+        if holes and self.hole is not None and (hole := np.logical_or.reduce(strokes(self.hole, self.size))).any():
             files["mask"] = self.folder / "mask.png"
             write_picture(files["mask"], 1 - torch.from_numpy(hole).float()[None, None])
         return files

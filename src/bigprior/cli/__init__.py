@@ -54,6 +54,8 @@ app.add_typer(priors, name="priors")
 app.add_typer(export, name="export")
 listening(app)
 
+#: As shells say it of SIGPIPE.
+_CLOSED_PIPE = 141
 #: The parser's own errors, of which typer only names this child.
 _UsageError: Any = typer.BadParameter.__mro__[1]
 
@@ -100,12 +102,30 @@ def _called(stopped: Callable[[], Interrupted | None]) -> int:
         code = fail(f"{said} (see --help)", 2, traced=False) if said else 2
     except (KeyboardInterrupt, typer.Abort):
         code = fail("interrupted", 130, traced=False)
+    except SystemExit as end:
+        code = _ended(end)
     except Exception as error:
         if (told := stopped()) is not None:  # which a library made an error of its own of
             return fail("interrupted", told.code, traced=False)
         # Not foreseen: still one line, and --verbose for whoever mends it.
         code = fail(f"{type(error).__name__}: {error} (not foreseen; --verbose shows where)", 1)
     return code
+
+
+def _ended(end: SystemExit) -> int:
+    """The exit code where the program was ended from within, which is said: by a library, or since a pipe was closed.
+
+    Typer and rich end it with 1, and without a word, where who reads the output (such as `head`) is gone.
+    """
+    cause: BaseException | None = end
+    while cause is not None:
+        if isinstance(cause, BrokenPipeError):
+            return fail("what reads the output has ended: not all of it was written", _CLOSED_PIPE, traced=False)
+        cause = cause.__context__
+    if end.code in (None, 0):
+        return 0
+    said, code = (end.code, 1) if isinstance(end.code, str) else ("a library ended the program", int(end.code or 1))
+    return fail(f"{said} (not foreseen; --verbose shows where)", code)
 
 
 __all__ = ["app", "main"]

@@ -107,14 +107,13 @@ def restore_batch(
     with working("looking for pictures"):
         items = found(places, leave_out=folder if isinstance(folder, Path) else None)
     with working("loading"):
+        from bigprior.batch.options import check_options
         from bigprior.batch.running import run_batch
         from bigprior.batch.work import Plan
         from bigprior.io.namesakes import is_folder
 
         # Refused before anything is written; a cluster's processes load their own.
         first = None if is_folder(how.prior) else load(how.prior)
-        if isinstance(folder, Path):
-            folder.mkdir(parents=True, exist_ok=True)
     plan = Plan(
         task=task,
         settings_of=settings_of,
@@ -126,6 +125,9 @@ def restore_batch(
         shard_size=cluster.shard_size,
         how=_digest(task, how, settings_of, fused, items if cluster.shard_size is not None else ()),
     )
+    check_options(items, plan)
+    if isinstance(folder, Path):
+        folder.mkdir(parents=True, exist_ok=True)
     keeping = {"resume": how.resume, "overwrite": how.overwrite, "keep_going": how.keep_going}
     with counted(task) as heard:
         outcome = run_batch(items, plan, engine, shard=shard, heard=heard, **keeping)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from bigprior.cli.terminal import OUT, working
+from bigprior.cli.terminal import OUT, fail, working
 
 
 def doctor(
@@ -25,5 +25,6 @@ def doctor(
         for one in found:
             advice = "" if one.advice is None else f" ({one.advice})"
             OUT.print(f"{one.state:<8}{one.part:<8} {one.name}: {one.said}{advice}", soft_wrap=True, highlight=False)
-    if any(one.state == "broken" for one in found):
-        raise typer.Exit(1)
+    if broken := [f"{one.part} {one.name}" for one in found if one.state == "broken"]:
+        # On standard error too, and even if --quiet: an exit code of 1 never comes without a word.
+        raise typer.Exit(fail(f"broken: {', '.join(broken)}", 1, traced=False))

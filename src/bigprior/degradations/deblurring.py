@@ -48,6 +48,7 @@ class Deblurring(OfLevel, Degradation, dinv.physics.LinearPhysics):  # type: ign
     noisy = True
     weighs = True
     does = "blurred"
+    files = {"kernel": ()}  # noqa: RUF012
 
     def __init__(self, kernel: Tensor | None = None, sigma: Level = None, border: Border = "circular") -> None:
         super().__init__()

@@ -23,6 +23,8 @@ class OfPhotographs(dinv.physics.Physics):  # type: ignore[misc]  # deepinv publ
     keeps_alpha: bool = True
     #: Settings that are files of pictures; whoever restores for strangers takes none of these as a name.
     pictures: ClassVar[tuple[str, ...]] = ()
+    #: Settings that are other files, such as kernels, each with the words that it may be in place of one.
+    files: ClassVar[Mapping[str, tuple[str, ...]]] = {}
 
     def seen_in(self, picture: Picture) -> Self:
         """This degradation as a photograph shows it, where only that can say; here: as it is."""

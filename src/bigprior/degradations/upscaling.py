@@ -49,6 +49,7 @@ class Upscaling(OfLevel, Degradation, dinv.physics.LinearPhysics):  # type: igno
     noisy = True
     weighs = True
     does = "smaller"
+    files = {"kernel": KERNELS}  # noqa: RUF012
 
     def __init__(self, factor: int = 2, kernel: str | Tensor = "bicubic", sigma: Level = None) -> None:
         super().__init__()
