@@ -267,11 +267,21 @@ def test_killed_three_times_and_resumed_each_picture_is_there_once(home, run, qu
 
 
 def test_a_table_of_the_manifest(run, photos, quick, tmp_path):
-    parquet = pytest.importorskip("pyarrow.parquet", reason="no pyarrow here: pip install 'bigprior[ray]'")
+    parquet = pytest.importorskip("pyarrow.parquet", reason="no pyarrow here: pip install 'bigprior[parquet]'")
     (photos / "bad.png").write_text("no picture")
-    assert run("denoise", photos, *quick, "-o", tmp_path / "out", "--keep-going")[0] == 1
+    assert run("denoise", photos, *quick, "-o", tmp_path / "out", "--keep-going", "--parquet")[0] == 1
     table = parquet.read_table(tmp_path / "out" / "manifest.parquet").to_pylist()
     assert sorted(table, key=lambda row: row["name"]) == sorted(rows(tmp_path / "out"), key=lambda row: row["name"])
+
+
+def test_a_table_is_left_out_or_missed(run, photos, quick, tmp_path, monkeypatch):
+    assert run("denoise", photos, *quick, "-o", tmp_path / "out", "--no-parquet")[0] == 0
+    assert not list((tmp_path / "out").glob("*.parquet"))
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    monkeypatch.setattr("bigprior.cli.batches.find_spec", lambda name: None)
+    code, out, err = run("denoise", photos, *quick, "-o", tmp_path / "new", "--parquet")
+    assert code == 2 and "pip install 'bigprior[parquet]'" in err and err.count("\n") == 1
+    assert not (tmp_path / "new").exists()
 
 
 def test_urls_in_and_out(run, photos, quick, tmp_path):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -110,11 +110,9 @@ class Page:
             own: dict[str, Any] = {"api_visibility": "private"}
             fast: dict[str, Any] = own | {"queue": False, "show_progress": "hidden"}
             photo.upload(self.dropped, [photo, wrong], [alert, hole, spoilt, result, welcome, status], **own)
-            kernel.upload(self.kernel_dropped, kernel, [alert], **own)
-            kernel.clear(self.kernel_dropped, kernel, [alert], **own)
             wrong.change(self.said_wrong, wrong, [spoilt, strength, kernel, *numbers], **fast)
             hole.input(self.marked, None, [alert], **fast)
-            asked = [wrong, strength, budget, several, *numbers]
+            asked = [wrong, kernel, strength, budget, several, *numbers]
             told = [alert, status, welcome, result, *seen, phi, view, which, downloads, go]
             go.click(self.restored, asked, told, **own, show_progress="hidden", concurrency_limit=None).then(
                 None, js=_TO_RESULT, **own
@@ -133,7 +131,7 @@ class Page:
             return "", empty, gr.update(visible=False), *hidden
         photo = session.folder / safe_name(Path(path).name, "photo")
         try:
-            self._take(path, photo)
+            self._take(path, photo, shutil.move)
             self.desk.limits.check(photo)
             declared_size(photo)
             picture = read_picture(photo)
@@ -144,24 +142,6 @@ class Page:
         session.begin(photo, size)
         small = shown.url(to_pil(shrunk(picture.image, shown.SIDE_PX)))
         return "", {"url": small, "round": session.rounds}, gr.update(visible=_choice(wrong).holes), *hidden
-
-    def kernel_dropped(self, path: str | None, request: gr.Request) -> str:
-        """A kernel came, or was taken away."""
-        session = self.sessions.of(request.session_hash)
-        session.kernel = None
-        if path is None:
-            return ""
-        place = session.folder / "kernel"
-        place.mkdir(exist_ok=True)
-        kernel = place / safe_name(Path(path).name, "kernel")
-        try:
-            self._take(path, kernel)
-            self.desk.limits.check_kernel(kernel)
-        except BigpriorError as error:
-            kernel.unlink(missing_ok=True)
-            return self._alert(error)
-        session.kernel = kernel
-        return ""
 
     def said_wrong(self, wrong: str, request: gr.Request) -> list[Any]:
         """What is asked depends on what is wrong."""
@@ -175,13 +155,25 @@ class Page:
         return ""
 
     def restored(
-        self, request: gr.Request, wrong: str, strength: float, budget: float, several: float, *numbers: float
+        self,
+        request: gr.Request,
+        wrong: str,
+        kernel: str | None,
+        strength: float,
+        budget: float,
+        several: float,
+        *numbers: float,
     ) -> Iterator[dict[str, Any] | tuple[Any, ...]]:
         """Restore it; says meanwhile how far that is."""
         session = self.sessions.of(request.session_hash)
         same = [gr.skip()] * 9
         try:
             choice = _choice(wrong)
+            session.kernel = None
+            if choice.kernel and kernel is not None:
+                session.kernel = session.folder / "kernel" / safe_name(Path(kernel).name, "kernel")
+                session.kernel.parent.mkdir(exist_ok=True)
+                self._take(kernel, session.kernel, shutil.copyfile)
             sent = session.files(holes=choice.holes, kernel=choice.kernel)
             if choice.paints and "mask" not in sent:
                 raise MaskError("nothing is painted yet: paint over what is missing, then restore")
@@ -244,11 +236,11 @@ class Page:
         """The page was closed: what it had is removed."""
         self.sessions.forget(request.session_hash)
 
-    def _take(self, path: str, place: Path) -> None:
-        """Move a file that was sent from the page."""
+    def _take(self, path: str, place: Path, take: Callable[[str, Path], object]) -> None:
+        """A file that was sent from the page, in a place of ours."""
         if not Path(path).resolve().is_relative_to(self.desk.folder):
             raise ImageError("this file was not sent from the page: drop it there")
-        shutil.move(path, place)
+        take(path, place)
 
     def _alert(self, error: BigpriorError) -> str:
         return f"<p role=alert>{html.escape(self.desk.said(error))}</p>"

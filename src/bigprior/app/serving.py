@@ -119,6 +119,7 @@ def application(desk: Desk, host: str = "127.0.0.1") -> FastAPI:
     """
     os.environ["GRADIO_TEMP_DIR"] = str(desk.place())  # where uploads go before a page has them
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    os.environ["GRADIO_ANALYTICS_CACHE_FREQUENCY"] = str(10**9)  # else every event makes a table that nobody asks for
     api, page = endpoint(desk, __version__), Page(desk)
     _offer_downloads(api, desk, page.sessions)
     api.add_middleware(Guard, desk=desk)

@@ -42,7 +42,7 @@ class Session:
         photo: the file that was dropped on it.
         size: its height and width.
         hole: what was painted as missing, as a data URL; None of nothing.
-        kernel: the file of a blur; it stays when another photo comes.
+        kernel: the file of a blur.
         outcome: what was restored last.
         chosen: which of the alternatives is looked at.
         result: that one, with what was painted on it.

@@ -117,19 +117,25 @@ class Manifest:
         if len(self._waiting) >= _PART:
             self._flush()
 
-    def finish(self) -> list[Row]:
-        """All pictures of this share, by their names; where pyarrow is, they are also written as Parquet."""
+    def finish(self, *, parquet: bool = True) -> list[Row]:
+        """All pictures of this share, by their names; where pyarrow is, they are also written as Parquet.
+
+        Args:
+            parquet: they are to be.
+        """
         self._flush()
         rows = merged(self._lines(filter(self._is_own, self._names())))
         inside = sorted(rows.values(), key=lambda row: row.name)
+        if not parquet:
+            return inside
         try:
             import pyarrow
-            from pyarrow import parquet
+            from pyarrow.parquet import write_table
         except ImportError:
             return inside
         table = pyarrow.Table.from_pylist([asdict(row) for row in inside], schema=_schema(pyarrow))
         with self._written(f"{self.stem}.parquet") as path:
-            parquet.write_table(table, path)
+            write_table(table, path)
         return inside
 
     def _there(self, *, resume: bool, overwrite: bool) -> dict[str, Row]:

@@ -50,6 +50,7 @@ def run_batch(
     resume: bool = False,
     overwrite: bool = False,
     keep_going: bool = False,
+    parquet: bool = True,
     heard: Callable[[Row, int, int], None] = lambda row, done, total: None,
 ) -> Outcome:
     """Restore the pictures of a batch, and write its manifest.
@@ -62,6 +63,7 @@ def run_batch(
         resume: what the manifest in the folder lists is not done again.
         overwrite: do all again, in the place of what there is.
         keep_going: go on after a failure.
+        parquet: where pyarrow is, write the manifest as Parquet too.
         heard: called with what became of each, how many are done, of how many in all.
 
     Raises:
@@ -90,7 +92,7 @@ def run_batch(
         if chunks:
             engine(plan, chunks, done)
         mine = {item.name for chunk in _chunks(items, plan, shard) for item in chunk.items}
-        return Outcome(tuple(row for row in manifest.finish() if row.name in mine), len(mine) - total)
+        return Outcome(tuple(row for row in manifest.finish(parquet=parquet) if row.name in mine), len(mine) - total)
 
 
 def _chunks(items: Sequence[Item], plan: Plan, shard: Shard) -> list[Chunk]:

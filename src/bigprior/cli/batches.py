@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 #: So many failures are listed; the manifest has all.
 _LISTED = 20
 #: What of the options says nothing about a picture's result.
-_NO_MATTER = ("output", "overwrite", "from_file", "keep_going", "resume", "shard", "device")
+_NO_MATTER = ("output", "overwrite", "from_file", "keep_going", "resume", "shard", "device", "parquet")
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,8 @@ def restore_batch(
         output = replace(output, only=("restored",), format="png")
     if how.resume and how.overwrite:
         raise SettingsError("--resume goes on with what there is, --overwrite does it again: leave one of them out")
+    if how.parquet and find_spec("pyarrow") is None:
+        raise SettingsError("--parquet needs pyarrow, which is not installed: pip install 'bigprior[parquet]'")
     places = [*map(str, photos), *(listed(how.from_file) if how.from_file is not None else ())]
     folder = url_of(how.output) or how.output if how.output is not None else _beside(places, task)
     with working("looking for pictures"):
@@ -128,7 +131,7 @@ def restore_batch(
     check_options(items, plan)
     if isinstance(folder, Path):
         folder.mkdir(parents=True, exist_ok=True)
-    keeping = {"resume": how.resume, "overwrite": how.overwrite, "keep_going": how.keep_going}
+    keeping = {"parquet": how.parquet is not False, "resume": how.resume, "overwrite": how.overwrite, "keep_going": how.keep_going}
     with counted(task) as heard:
         outcome = run_batch(items, plan, engine, shard=shard, heard=heard, **keeping)
     _say(outcome, folder)

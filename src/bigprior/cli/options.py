@@ -199,11 +199,18 @@ class Choices:
             rich_help_panel=_BATCHES,
         ),
     ] = False
+    parquet: Annotated[
+        bool | None,
+        typer.Option(
+            help="Write the manifest as manifest.parquet too (extra `parquet`); by default if pyarrow is installed.",
+            rich_help_panel=_BATCHES,
+        ),
+    ] = None
 
     @property
     def asks_for_a_batch(self) -> bool:
         """Whether an option that only a batch has was given."""
-        listed = self.from_file is not None or self.shard is not None
+        listed = self.from_file is not None or self.shard is not None or self.parquet is not None
         return listed or self.keep_going or self.resume or self.folders
 
     def to(self, place: Path) -> Choices:
