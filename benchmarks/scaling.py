@@ -1,21 +1,31 @@
 """How a batch grows with workers: measured for a few on this machine, simulated for many, and what a million costs.
 
     python benchmarks/scaling.py --measure 1 2 --json FILE
-    python benchmarks/scaling.py --simulate 1 10 100 1000 --seconds 1.6 --driver-ms 5
+    python benchmarks/scaling.py --simulate 1 10 100 1000 --inputs FILE
 
-Measured: so many processes of one thread each denoise pictures of 256x256 at the same time, once all have loaded;
-``together`` is pictures a second of all of them, by the clock, and ``growth`` that over one's. A machine that does
-something else meanwhile has less to give: ``processor`` is pictures a second of processor time, which says how much
-slower each is made by the others.
+Measured, for so many workers of one thread each, on pictures of 256x256, once all have loaded:
 
-Simulated: workers take chunks of pictures from one driver, which needs ``--driver-ms`` for each chunk, whether to hand
-it out or to list it; a picture takes ``--seconds``, half as much again or half as often (log-normal), and a worker
-starts after ``--start-s``. ``efficiency`` is the throughput over that of as many workers without a driver or a start.
+``bare``     pictures a second of as many processes, each with the model in a loop and nothing else;
+``engine``   of ``bigprior batch --engine ray``, from file to file;
+``growth``   either over that of the first number of workers.
+
+What a machine has to give is ``growth`` of ``bare``: two hyperthreads of a core, or a machine that does something else
+as well, are not two cores. ``of_ceiling`` is the engine's growth over that, so that what it loses is told from what the
+machine lacks; ``processor`` is pictures of ``bare`` a second of processor time. Without Ray there is ``bare`` alone.
+
+Simulated: workers take chunks of pictures from one driver, which needs ``driver_ms`` for each chunk, whether to hand it
+out or to list it; a picture takes ``seconds``, half as much again or half as often (log-normal), and a worker starts
+after ``start_s``. These are what was measured, where ``--inputs`` names that. ``efficiency`` is the throughput over
+that of as many workers without a driver or a start.
 
     cost of a million = 1e6 * seconds / 3600 / efficiency * price of a core for an hour
 """
 
 from __future__ import annotations
+
+import os
+
+os.environ["OMP_NUM_THREADS"] = "1"  # of the processes that are started here too
 
 from bigprior.threads import wait_passively
 
@@ -26,11 +36,17 @@ import heapq
 import json
 import random
 import sys
+import tempfile
 import time
+from functools import partial
+from importlib.util import find_spec
 from multiprocessing import get_context
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import Any
+
+#: What a simulation takes for what was not measured.
+ASSUMED = {"seconds": 1.6, "driver_ms": 5.0, "chunk": 8, "start_s": 30.0}
 
 
 def simulate(
@@ -50,16 +66,23 @@ def simulate(
     return {"workers": workers, "hours": last / 3600, "efficiency": pictures * seconds / workers / last}
 
 
-def work(barrier: Barrier, pictures: int, preset: str, out: Any) -> None:
+def noisy(side: int) -> Any:
     import torch
     from skimage.data import coffee
 
-    from bigprior import Denoising, load_restorer
     from bigprior.io.arrays import as_picture
 
+    x = as_picture(coffee()[:side, :side] / 255)
+    return (x + 0.08 * torch.randn(x.shape, generator=torch.Generator().manual_seed(0))).clamp(0, 1)
+
+
+def work(barrier: Barrier, pictures: int, preset: str, side: int, out: Any) -> None:
+    import torch
+
+    from bigprior import Denoising, load_restorer
+
     torch.set_num_threads(1)
-    x, rng = as_picture(coffee()[:256, :256] / 255), torch.Generator().manual_seed(0)
-    y, restorer = x + 0.08 * torch.randn(x.shape, generator=rng), load_restorer(preset, "denoising")
+    y, restorer = noisy(side), load_restorer(preset, "denoising")
     restorer.restore(y, Denoising())
     barrier.wait()
     began, processor = time.time(), time.process_time()
@@ -68,43 +91,121 @@ def work(barrier: Barrier, pictures: int, preset: str, out: Any) -> None:
     out.put((began, time.time(), time.process_time() - processor))
 
 
-def measure(counts: list[int], pictures: int, preset: str) -> dict[str, Any]:
-    spawned, found = get_context("spawn"), dict[str, Any]()
+def bare(count: int, pictures: int, preset: str, side: int) -> dict[str, float]:
+    spawned = get_context("spawn")
+    barrier, out = spawned.Barrier(count), spawned.Queue()
+    processes = [spawned.Process(target=work, args=(barrier, pictures, preset, side, out)) for _ in range(count)]
+    for process in processes:
+        process.start()
+    times = [out.get() for _ in processes]
+    for process in processes:
+        process.join()
+    clock = max(end for _, end, _ in times) - min(began for began, _, _ in times)
+    return {"bare": count * pictures / clock, "processor": count * pictures / sum(spent for _, _, spent in times)}
+
+
+class Together:
+    """Loads the restorer, restores once, and waits until as many others have."""
+
+    def __init__(self, preset: str, count: int, side: int, place: Path) -> None:
+        self.preset, self.count, self.side, self.place = preset, count, side, place
+
+    def __call__(self, prior: Path | None) -> Any:
+        from bigprior import Denoising, load_restorer
+
+        restorer = load_restorer(self.preset, "denoising")
+        restorer.restore(noisy(self.side), Denoising())
+        (self.place / f"{os.getpid()}.loaded").touch()
+        while len(list(self.place.glob("*.loaded"))) < self.count:
+            time.sleep(0.01)
+        (self.place / f"{os.getpid()}.began").write_text(str(time.time()))
+        return restorer
+
+
+def no_settings(photo: Path) -> dict[str, Any]:
+    return {}
+
+
+def engine(count: int, pictures: int, preset: str, side: int) -> dict[str, float]:
+    from bigprior.batch.engines import on_ray
+    from bigprior.batch.inputs import found
+    from bigprior.batch.running import run_batch
+    from bigprior.batch.work import Plan
+    from bigprior.io.pictures import write_picture
+    from bigprior.report.output import Output
+
+    with tempfile.TemporaryDirectory() as name:
+        place = Path(name)
+        for i in range(count * pictures):
+            write_picture(place / "photos" / f"{i:04d}.png", noisy(side))
+        (place / "out").mkdir()
+        load = Together(preset, count, side, place)
+        asked = {"output": Output(only=("restored",), format="png")}
+        plan = Plan("denoising", no_settings, asked, load, None, place / "out")
+        called, times = time.time(), list[tuple[float, float]]()
+
+        def heard(row: object, done: int, total: int) -> None:
+            times.append((time.time(), time.process_time()))
+
+        outcome = run_batch(found([str(place / "photos")]), plan, partial(on_ray, workers=count), heard=heard)
+        assert not outcome.failed and len(outcome.rows) == count * pictures, outcome.failed
+        began = max(float(path.read_text()) for path in place.glob("*.began"))
+    (_, before), (last, after) = times[0], times[-1]
+    chunks = len(times) / min(8, pictures // 4)
+    return {
+        "engine": count * pictures / (last - began),
+        "start_s": began - called,
+        "driver_ms": 1000 * (after - before) / (chunks - 1),
+    }
+
+
+def measure(counts: list[int], pictures: int, preset: str, side: int = 256) -> dict[str, Any]:
+    found = dict[str, Any]()
+    has_ray = find_spec("ray") is not None
     for count in counts:
-        barrier, out = spawned.Barrier(count), spawned.Queue()
-        processes = [spawned.Process(target=work, args=(barrier, pictures, preset, out)) for _ in range(count)]
-        for process in processes:
-            process.start()
-        times = [out.get() for _ in processes]
-        for process in processes:
-            process.join()
-        clock = max(end for _, end, _ in times) - min(began for began, _, _ in times)
-        spent = sum(processor for _, _, processor in times)
-        found[str(count)] = {"together": count * pictures / clock, "processor": count * pictures / spent}
-    one = found[str(counts[0])]["together"]
-    return {count: values | {"growth": values["together"] / one} for count, values in found.items()}
+        found[str(count)] = bare(count, pictures, preset, side)
+        found[str(count)] |= engine(count, pictures, preset, side) if has_ray else {}
+    one = found[str(counts[0])]
+    for values in found.values():
+        values["growth"] = {name: values[name] / one[name] for name in ("bare", "engine") if name in values}
+        if has_ray:
+            values["of_ceiling"] = values["growth"]["engine"] / values["growth"]["bare"]
+            values["of_bare"] = values["engine"] / values["bare"]
+    return found
+
+
+def inputs_of(measured: dict[str, Any]) -> dict[str, float]:
+    """What a simulation takes of a measurement: the pace of the first number of workers, the driver of the last."""
+    first, last = (measured[count] for count in (min(measured, key=int), max(measured, key=int)))
+    found = {"seconds": 1 / first["processor"]}
+    return found | {name: last[name] for name in ("driver_ms", "start_s") if name in last}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--measure", type=int, nargs="*", default=[])
     parser.add_argument("--simulate", type=int, nargs="*", default=[])
-    parser.add_argument("--pictures", type=int, help="8 a process measured, a million simulated")
+    parser.add_argument("--pictures", type=int, help="24 a worker measured, a million simulated")
+    parser.add_argument("--side", type=int, default=256, help="of a picture that is measured")
     parser.add_argument("--preset", default="photographs")
-    parser.add_argument("--seconds", type=float, default=1.6)
-    parser.add_argument("--driver-ms", type=float, default=5.0)
-    parser.add_argument("--chunk", type=int, default=8)
-    parser.add_argument("--start-s", type=float, default=30.0)
+    parser.add_argument("--inputs", type=Path, help="what --measure --json wrote, for --simulate")
+    for name, value in ASSUMED.items():
+        parser.add_argument(
+            f"--{name.replace('_', '-')}", type=type(value), help=f"where nothing else says so: {value}"
+        )
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     result: dict[str, Any] = {}
     if arguments.measure:
-        result["measured"] = measure(arguments.measure, arguments.pictures or 8, arguments.preset)
-    inputs = {name: getattr(arguments, name) for name in ("seconds", "driver_ms", "chunk", "start_s")}
-    total = arguments.pictures or 1_000_000
+        result["measured"] = measure(arguments.measure, arguments.pictures or 24, arguments.preset, arguments.side)
+        result["inputs"] = inputs_of(result["measured"])
     if arguments.simulate:
+        measured = json.loads(arguments.inputs.read_text())["inputs"] if arguments.inputs else result.get("inputs", {})
+        told = {name: getattr(arguments, name) for name in ASSUMED if getattr(arguments, name) is not None}
+        inputs, total = ASSUMED | measured | told, arguments.pictures or 1_000_000
         result["simulated"] = [simulate(count, total, **inputs) for count in arguments.simulate]
-        result["inputs"] = inputs | {"pictures": total}
+        result["inputs"] = inputs
+        result["assumed"] = sorted(ASSUMED.keys() - measured.keys() - told.keys())
     json.dump(result, sys.stdout, indent=2)
     print()
     if arguments.json is not None:

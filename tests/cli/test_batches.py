@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import os
+import random
 import shutil
 import signal
 import subprocess
@@ -243,25 +244,32 @@ def test_an_option_that_is_wrong_for_all_is_said_once(run, photos, quick, tmp_pa
 
 @pytest.mark.slow
 def test_killed_three_times_and_resumed_each_picture_is_there_once(home, run, quick, tmp_path):
-    for i in range(24):
-        write_picture(tmp_path / "photos" / f"{i % 3}" / f"{i:02d}.png", torch.rand(1, 3, 20, 24))
+    for i in range(120):
+        write_picture(tmp_path / "photos" / f"{i % 3}" / f"{i:03d}.png", torch.rand(1, 3, 20, 24))
     assert run("denoise", tmp_path / "photos", *quick, "-o", tmp_path / "whole")[0] == 0
     words = ["denoise", tmp_path / "photos", *quick, "-o", tmp_path / "out", "--resume"]
     manifest = tmp_path / "out" / "manifest.jsonl"
-    for when in (1, 7, 16):
+    rng = random.Random()  # at other moments each time: there is none at which it may not be killed
+
+    def lines():
+        return manifest.read_bytes().count(b"\n") if manifest.exists() else 0
+
+    for _ in range(3):
+        when, later = lines() + rng.randint(1, 35), rng.uniform(0, 0.05)
         with (tmp_path / "said").open("w") as said:
             process = subprocess.Popen([sys.executable, "-m", "bigprior", *map(str, words)], stderr=said)
-        while process.poll() is None and not (manifest.exists() and manifest.read_bytes().count(b"\n") >= when):
+        while process.poll() is None and lines() < when:
             time.sleep(0.002)
+        time.sleep(later)  # while one is read, computed, written, moved or listed
         process.send_signal(signal.SIGKILL)
-        process.wait()
-        assert len(rows(tmp_path / "out")) >= when, (tmp_path / "said").read_text()
+        assert process.wait() == -signal.SIGKILL, (when, later, (tmp_path / "said").read_text())
+        assert lines() >= when
         with manifest.open("a") as file:
             file.write('{"input": "half of a li')
     code, out, _ = run(*words)
-    assert code == 0 and "24 restored, " in out and "of them before" in out
+    assert code == 0 and "120 restored, " in out and "of them before" in out
     assert hashes(tmp_path / "out") == hashes(tmp_path / "whole")
-    names = [f"{i}/{n:02d}" for i in range(3) for n in range(i, 24, 3)]
+    names = [f"{i}/{n:03d}" for i in range(3) for n in range(i, 120, 3)]
     assert sorted(row["name"] for row in rows(tmp_path / "out")) == names
     assert not [path for path in (tmp_path / "out").iterdir() if path.name.startswith(".")]
 
@@ -279,7 +287,7 @@ def test_a_table_is_left_out_or_missed(run, photos, quick, tmp_path, monkeypatch
     assert not list((tmp_path / "out").glob("*.parquet"))
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     monkeypatch.setattr("bigprior.cli.batches.find_spec", lambda name: None)
-    code, out, err = run("denoise", photos, *quick, "-o", tmp_path / "new", "--parquet")
+    code, _, err = run("denoise", photos, *quick, "-o", tmp_path / "new", "--parquet")
     assert code == 2 and "pip install 'bigprior[parquet]'" in err and err.count("\n") == 1
     assert not (tmp_path / "new").exists()
 

@@ -115,14 +115,14 @@ class Asked(Settings):
 
     def _task(self, files: Mapping[str, Path]) -> type[Degradation]:
         """The degradation that was asked for, or that the pictures speak for."""
-        from bigprior.degradations import DEGRADATIONS, task_of
+        from bigprior.degradations import DEGRADATIONS, OPERATORS, task_of
         from bigprior.io.pictures import read_picture
         from bigprior.ops.colour import has_colours
 
         if self.task != FIND:
             return task_of(self.task)
         beside = set(files) - {"photo", *OF_EVERY_TASK} | set(self.of_task)
-        for known in DEGRADATIONS.values():
+        for known in (*DEGRADATIONS.values(), *OPERATORS.values()):
             if beside & {*known.pictures, *(name for name, words in known.files.items() if not words)}:
                 return known
         if not has_colours(read_picture(files["photo"], self.page).image):

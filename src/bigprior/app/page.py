@@ -81,7 +81,7 @@ class Page:
                         label="The blur of one point: .npy or a picture",
                         type="filepath",
                         elem_id="kernel",
-                        height=120,
+                        height=140,
                         visible=False,
                     )
                     numbers = [
