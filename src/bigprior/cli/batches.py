@@ -131,7 +131,12 @@ def restore_batch(
     check_options(items, plan)
     if isinstance(folder, Path):
         folder.mkdir(parents=True, exist_ok=True)
-    keeping = {"parquet": how.parquet is not False, "resume": how.resume, "overwrite": how.overwrite, "keep_going": how.keep_going}
+    keeping = {
+        "parquet": how.parquet is not False,
+        "resume": how.resume,
+        "overwrite": how.overwrite,
+        "keep_going": how.keep_going,
+    }
     with counted(task) as heard:
         outcome = run_batch(items, plan, engine, shard=shard, heard=heard, **keeping)
     _say(outcome, folder)

@@ -88,7 +88,7 @@ def _medians(lines: Array) -> Array:
     if not np.isnan(lines).any():
         medians: Array = np.median(lines, axis=1)
         return medians
-    known = ~np.isnan(lines).all(axis=1)
-    medians = np.zeros(len(lines))
-    medians[known] = np.nanmedian(lines[known], axis=1)
-    return medians
+    # As np.nanmedian, several times as fast for short lines: sorted, what is unknown comes last.
+    known, sorted_ = (~np.isnan(lines)).sum(axis=1), np.sort(lines, axis=1)
+    low, high = (np.take_along_axis(sorted_, at[:, None], axis=1)[:, 0] for at in ((known - 1) // 2, known // 2))
+    return np.where(known > 0, (low + high) / 2, 0).astype(np.float64)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import platform
 from collections.abc import Mapping, Sequence
+from functools import cache
 from importlib.metadata import version
 from itertools import zip_longest
 from pathlib import Path
@@ -182,8 +183,14 @@ def description(restoration: Restored, others: Sequence[Restored] = ()) -> dict[
         "bands": [list(band.shape[1:]) for band in restoration.bands],
         **restoration.provenance,
         **({"samples": seeds} if others else {}),
-        "versions": {"python": platform.python_version()} | {k: version(k) for k in ("bigprior", "torch", "deepinv")},
+        "versions": _versions(),
     }
+
+
+@cache
+def _versions() -> dict[str, str]:
+    """Read once: of thousands of pictures, that is a part of the time that writing takes."""
+    return {"python": platform.python_version()} | {k: version(k) for k in ("bigprior", "torch", "deepinv")}
 
 
 def _exact(value: float) -> float:
