@@ -11,7 +11,7 @@ RUN python -m venv /opt/bigprior
 RUN /opt/bigprior/bin/pip install --index-url https://download.pytorch.org/whl/cpu torch torchvision
 COPY pyproject.toml README.md LICENSE /src/
 COPY src /src/src
-RUN /opt/bigprior/bin/pip install "/src[formats,layers]"
+RUN /opt/bigprior/bin/pip install "/src[formats,jpeg,layers]"
 
 FROM python:3.12-slim
 COPY --from=build /opt/bigprior /opt/bigprior
