@@ -200,7 +200,8 @@ def test_what_there_is_is_not_replaced_unasked(run, photos, quick, tmp_path):
     assert code == 2 and "would both be written to a" in err and not (tmp_path / "new").exists()
 
 
-def test_bad_options_of_batches_are_one_line(run, photos, quick, tmp_path):
+def test_bad_options_of_batches_are_one_line(run, photos, quick, tmp_path, monkeypatch):
+    monkeypatch.setattr("bigprior.cli.batches.find_spec", lambda name: None)
     for words, said in (
         (["denoise"], "no pictures"),
         (["denoise", photos, "--shard", "0/3"], "--shard is '0/3'"),
@@ -210,6 +211,7 @@ def test_bad_options_of_batches_are_one_line(run, photos, quick, tmp_path):
         (["denoise", f"{photos}/*.gif", "-o", tmp_path / "out"], "no pictures in"),
         (["batch", "denoise", photos, "--engine", "abacus"], "--engine is 'abacus'"),
         (["batch", "denoise", photos, "--workers", "0"], "--workers is 0"),
+        (["batch", "denoise", photos, "--engine", "ray", "-o", tmp_path / "out"], "pip install 'bigprior[ray]'"),
         (["batch", "nonesuch", photos], "unknown task"),
         (["denoise", photos, "--preset", "nonesuch", "-o", tmp_path / "out"], "unknown preset"),
     ):

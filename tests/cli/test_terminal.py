@@ -93,3 +93,19 @@ def test_every_command_listens():
     assert len(callbacks) > 8
     for callback in callbacks:
         assert {"quiet", "verbose"} <= set(callback.__annotations__)
+
+
+def test_help_says_all_that_is_written():
+    """What stands in brackets is no style of rich's, which would leave it out."""
+    from rich.text import Text
+    from typer.main import get_command
+
+    from bigprior.cli import app
+
+    commands, said = [get_command(app)], []
+    while commands:
+        command = commands.pop()
+        commands += getattr(command, "commands", {}).values()
+        said += [command.help, *(getattr(parameter, "help", None) for parameter in command.params)]
+    assert len(said) > 100
+    assert [text for text in said if text and Text.from_markup(text).plain != text] == []

@@ -50,7 +50,7 @@ class Cluster:
         """What does the work there.
 
         Raises:
-            SettingsError: no such engine, or a number that is none.
+            SettingsError: no such engine, one that is not installed, or a number that is none.
         """
         from bigprior.batch.engines import here, on_ray
 
@@ -58,6 +58,8 @@ class Cluster:
             if value is not None and value < 1:
                 raise SettingsError(f"--{name} is {value}: expected at least 1")
         if self.engine == "ray":
+            if find_spec("ray") is None:  # before there is a folder for results
+                raise SettingsError("--engine ray needs Ray: pip install 'bigprior[ray]'")
             options: dict[str, Any] = {"address": self.address, "workers": self.workers, "cores": self.cores}
             return partial(on_ray, **options, on_gpu=device.startswith("cuda"))
         if self.engine != "local":
