@@ -131,10 +131,13 @@ def main() -> None:
     parser.add_argument("--pictures", type=int, default=60)
     parser.add_argument("--block", type=int, default=20)
     parser.add_argument("--every", type=int, default=10, help="so many-th picture of a block is also done bare")
+    parser.add_argument("--side", type=int, default=256, help="of a picture")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
-        result = measure(arguments.preset, arguments.pictures, arguments.block, arguments.every, Path(place))
+        result = measure(
+            arguments.preset, arguments.pictures, arguments.block, arguments.every, Path(place), arguments.side
+        )
     json.dump(result, sys.stdout, indent=2)
     print()
     if arguments.json is not None:

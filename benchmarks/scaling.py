@@ -23,10 +23,6 @@ that of as many workers without a driver or a start.
 
 from __future__ import annotations
 
-import os
-
-os.environ["OMP_NUM_THREADS"] = "1"  # of the processes that are started here too
-
 from bigprior.threads import wait_passively
 
 wait_passively()  # before torch is loaded
@@ -34,6 +30,7 @@ wait_passively()  # before torch is loaded
 import argparse
 import heapq
 import json
+import os
 import random
 import sys
 import tempfile
@@ -195,6 +192,7 @@ def main() -> None:
         )
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
+    os.environ["OMP_NUM_THREADS"] = "1"  # of all processes that are started here, before they load torch
     result: dict[str, Any] = {}
     if arguments.measure:
         result["load"] = os.getloadavg()[0]  # of whatever else the machine does: above 0.2, measure again later

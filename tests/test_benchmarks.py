@@ -13,9 +13,12 @@ from bigprior.degradations import Colorization, Denoising
 from bigprior.evaluation.metrics import psnr
 from bigprior.networks.generators import PGGAN
 from bigprior.ops.perceptual import VGGFeatures
+from bigprior.phi import ConstantPhi
 from bigprior.priors.gan import GANPrior, paper_settings
 from bigprior.priors.inversion import InversionSettings
 from bigprior.priors.losses import InversionLoss, VGGTerm
+from bigprior.priors.precomputed import PrecomputedPrior
+from bigprior.restorer import Restorer
 from bigprior.training.denoiser import DenoiserSettings, DenoiserTrainer
 
 
@@ -130,3 +133,30 @@ def test_a_training_is_measured_against_what_the_device_can_do(tmp_path: Path) -
     assert result["gflop_per_second"] == pytest.approx(result["gflop_per_crop"] * result["crops_per_second"])
     assert result["share_of_peak"] == pytest.approx(result["gflop_per_second"] / result["peak_gflop_per_second"])
     json.dumps(result)
+
+
+def test_a_batch_is_measured_beside_the_bare_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    batches = loaded("batches")
+    bare = Restorer(PrecomputedPrior(torch.rand(1, 3, 24, 24)), ConstantPhi(0.5))
+    monkeypatch.setattr(batches, "load_restorer", lambda preset, task: bare)
+    result = batches.measure("none", 12, 4, 2, tmp_path, side=24)
+    assert result["pictures"] == 12 and len((tmp_path / "out" / "manifest.jsonl").read_text().splitlines()) == 12
+    assert (
+        result["of_bare"]["clock"] > 0
+        and result["within"] > 0
+        and set(result["stages"]) == {"read", "compute", "write"}
+    )
+    assert all(seconds > 0 for seconds in result["stages"].values())
+    json.dumps(result)
+
+
+def test_what_is_simulated_is_what_was_measured() -> None:
+    scaling = loaded("scaling")
+    one = {"bare": 0.5, "processor": 0.8, "engine": 0.4, "driver_ms": 3.0, "start_s": 10.0}
+    inputs = scaling.inputs_of({"2": one | {"driver_ms": 4.0, "start_s": 12.0}, "1": one})
+    assert inputs == {"seconds": 1.25, "driver_ms": 4.0, "start_s": 12.0}
+    assert scaling.inputs_of({"1": {"bare": 0.5, "processor": 0.8}}) == {"seconds": 1.25}
+    ten, busy = (
+        scaling.simulate(10, 2000, **(scaling.ASSUMED | inputs | more)) for more in ({}, {"driver_ms": 5000.0})
+    )
+    assert ten["efficiency"] > 0.9 and busy["efficiency"] < 0.3
