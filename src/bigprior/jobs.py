@@ -76,9 +76,7 @@ class Job:
         if self.samples < 1:
             raise SettingsError(f"samples is {self.samples}: expected at least 1")
         if self.max_share is not None and not 0 <= self.max_share <= 1:
-            raise SettingsError(
-                f"the share that may be made up is {self.max_share}: expected 0 to 1, such as 0.2 for a fifth"
-            )
+            raise SettingsError(f"the share that may be made up is {self.max_share}: expected 0 to 1, such as 0.2")
 
 
 def check(job: Job) -> Decoded:
