@@ -29,6 +29,8 @@ QUESTIONS = {
     "gauss": Question("How far the blur spreads, in pixels (standard deviation)", 0.5, 10, 1.6, 0.1),
     "length": Question("How far the camera moved, in pixels", 2, 100, 15, 1),
     "angle": Question("In which direction, in degrees: 0 across, 90 up and down", 0, 179, 0, 1),
+    # Noise that is found is what a blur that is a guess is taken to be right to: it would be undone far too sharply.
+    "noise": Question("How rough it is, of 255: more is safer where the blur is a guess", 0.5, 25, 4, 0.5),
 }
 
 
@@ -74,10 +76,10 @@ class Choice:
         return self.paints or self.task == FIND
 
     def is_noisy(self) -> bool:
-        """Whether how much noise there is says anything."""
+        """Whether so many times the noise that is found says anything; where its level is asked for, it does not."""
         from bigprior.degradations import task_of
 
-        return self.task == FIND or task_of(self.task).noisy
+        return "sigma" not in self.asks and (self.task == FIND or task_of(self.task).noisy)
 
 
 def _plain(number: float) -> float:
@@ -85,6 +87,7 @@ def _plain(number: float) -> float:
     return int(number) if float(number).is_integer() else round(float(number), 3)
 
 
+_ROUGH = {"sigma": ("noise",)}
 CHOICES = (
     Choice("Find out for me", FIND),
     Choice("It is noisy", "denoising"),
@@ -95,8 +98,8 @@ CHOICES = (
     Choice("Text is written over it", "inpainting", {"find": "text"}),
     Choice("It has no colours", "colorization"),
     Choice("It is too small", "upscaling", asks={"factor": ("factor",)}),
-    Choice("It is out of focus", "deblurring", asks={"gauss": ("gauss",)}),
-    Choice("The camera moved", "deblurring", asks={"motion": ("length", "angle")}),
-    Choice("It is blurred, and I have the kernel", "deblurring", kernel=True),
+    Choice("It is out of focus", "deblurring", asks={"gauss": ("gauss",), **_ROUGH}),
+    Choice("The camera moved", "deblurring", asks={"motion": ("length", "angle"), **_ROUGH}),
+    Choice("It is blurred, and I have the kernel", "deblurring", asks=_ROUGH, kernel=True),
     Choice("JPEG has left blocks and rings in it", "jpeg-compression"),
 )

@@ -23,7 +23,9 @@ def restore(
     ] = None,
     recipe: Annotated[
         Path | None,
-        typer.Option(help="Several things, one after another: a TOML file with a table `step` for each, in place of one."),
+        typer.Option(
+            help="Several things, one after another: a TOML file with a table `step` for each, in place of one."
+        ),
     ] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="KEY=VALUE: a setting of the degradation; may be repeated.")
