@@ -166,6 +166,11 @@ def choose(browser, wrong):
     browser.value(f"{label}.querySelector('input').click()")
 
 
+#: Whether something is painted on the result.
+INKED = (
+    "(() => { const c = document.querySelector('#phi canvas');"
+    "return c.getContext('2d').getImageData(0, 0, c.width, c.height).data.some(v => v) })()"
+)
 #: What the page says of how much is made up.
 SHARE = "document.querySelector('#share strong')?.innerText"
 
@@ -203,6 +208,8 @@ def test_in_a_browser(desk, browser, tmp_path):
             browser.key(key, {" ": 32, "ArrowDown": 40}[key])
         browser.until(f"document.querySelector('#compare .after').src !== {shown!r}", 60)
         browser.until(f"{SHARE} !== {was!r}", 60)
+        time.sleep(0.3)  # the picture that followed is there
+        assert browser.value(INKED), "what was painted is still to be seen"
 
         links = browser.value("[...document.querySelectorAll('#downloads a')].map(a => a.href)")
         kinds = [urllib.request.urlopen(link).headers["content-disposition"] for link in links]

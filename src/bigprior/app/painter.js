@@ -1,5 +1,7 @@
 const colours = @colours;
-let brush = 0, size = 6, down = false, last = null, round = null, at = null, past = [], kept = null;
+let brush = 0, size = 6, down = false, last = null, at = null, past = [], kept = null;
+// What is painted stays until another picture comes; the first may have come before this was shown.
+let round = props.value && props.value.round;
 const find = name => element.querySelector(name);
 const ink = c => c.getContext("2d", { willReadFrequently: true });
 const radius = c => Math.max(1, size / 200 * Math.max(c.width, c.height));
