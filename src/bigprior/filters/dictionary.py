@@ -83,8 +83,10 @@ def learn(patches: Tensor, epsilon: float) -> Tensor:
     for _ in range(_ROUNDS):
         codes = torch.cat([pursuit(part, atoms, epsilon) for part in some.split(_AT_ONCE)])
         rest = some - codes @ atoms
+        columns, rows = codes.T.nonzero(as_tuple=True)
+        used_by = rows.split(torch.bincount(columns, minlength=len(atoms)).tolist())
         for k in range(1, len(atoms)):  # the constant stays
-            users = codes[:, k].nonzero()[:, 0]
+            users = used_by[k]
             if not len(users):
                 worst = rest.square().sum(1).argmax()
                 if float(rest[worst].norm()) > 1e-6:

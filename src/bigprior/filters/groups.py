@@ -13,8 +13,8 @@ from torch import Tensor
 from bigprior.io.samples import Array
 from bigprior.ops.colour import OPPONENT, turned
 
-#: Groups that are worked on at once, and distances that are held at once.
-AT_ONCE, _DISTANCES = 2048, 2**24
+#: Groups that are worked on at once, few enough for a processor's cache, and distances that are held at once.
+AT_ONCE, _DISTANCES = 128, 2**24
 
 
 def in_opponent_colours(filtered: Callable[[Tensor], Tensor], picture: Array, side: int, stride: int) -> Array:

@@ -6,6 +6,9 @@ Of a group of patches as a matrix ``Y``, the estimate is
 
 which has a closed form: the singular vectors of ``Y``, and each singular value shrunk, the more the smaller it is. In
 the coordinates of those vectors it is Eq. 6 with a prior of 0 and ``phi_i = 1 - s_i(X) / s_i(Y)``.
+
+Deviates: in the second round of the same groups the singular vectors of the first are taken again, and the singular
+values are those of the patches along them; it saves half of the decompositions, and costs no accuracy.
 """
 
 from __future__ import annotations
@@ -41,34 +44,41 @@ def _settings(sigma: float) -> tuple[int, int, int, float]:
 def _rounds(y: Tensor, sigma: float) -> Tensor:
     side, count, rounds, left = _settings(sigma)
     noisy, x = patches_of(y, side), y
-    places = y.new_empty(0)
+    places, known = y.new_empty(0), list[Tensor]()
     for i in range(rounds):
         x = x + _BACK * (y - x)
         if i % _SAME == 0:
-            places = similar(x, side, _STRIDE, _FAR, count - _FEWER * (i // _SAME))
+            places, known = similar(x, side, _STRIDE, _FAR, count - _FEWER * (i // _SAME)), []
         patches = patches_of(x, side)
         if i == 0:
             level = torch.full_like(patches[..., 0], sigma)
         else:  # of what is left of the noise in each patch
             level = left * (sigma**2 - (noisy - patches).square().mean(2)).abs().sqrt()
         total = Sum(y, side)
-        for some in places.split(AT_ONCE):
+        for k, some in enumerate(places.split(AT_ONCE)):
             group = patches[some].transpose(1, 2)  # (groups, C, count, values)
-            estimate = _low_rank(group, level[some[:, 0]][..., None])
+            mean = group.mean(2, keepdim=True)
+            spread = group - mean
+            if i % _SAME == 0:
+                known.append(torch.linalg.eigh(spread.mT @ spread)[1].half())  # the most that is held at once
+            estimate = mean + _shrunk(spread, known[k].float(), level[some[:, 0]][..., None])
             total.add(some.flatten(), estimate.transpose(1, 2).flatten(0, 1))
         x = total.mean(x)
     return x
 
 
-def _low_rank(group: Tensor, sigma: Tensor) -> Tensor:
-    """The closed form, of groups (groups, C, count, values) with noise (groups, C, 1)."""
-    mean = group.mean(2, keepdim=True)
-    spread = group - mean
-    squares, vectors = torch.linalg.eigh(spread.mT @ spread)
-    values = squares.clamp_min(1e-12).sqrt()
-    weight = _C * math.sqrt(group.shape[2]) * sigma**2
-    # Of s = (s_Y + sqrt(s_Y^2 - 4 w)) / 2, where that has a root.
-    root = squares - 4 * weight
-    shrunk = torch.where(root > 0, (values + root.clamp_min(0).sqrt()) / 2, 0)
-    low: Tensor = mean + spread @ (vectors * (shrunk / values)[..., None, :]) @ vectors.mT
+def _shrunk(spread: Tensor, vectors: Tensor, sigma: Tensor) -> Tensor:
+    """The closed form, of groups (groups, C, count, values) along vectors (groups, C, values, values).
+
+    Args:
+        spread: patches less their mean.
+        vectors: singular ones, as columns.
+        sigma: noise (groups, C, 1).
+    """
+    along = spread @ vectors
+    squares = along.square().sum(2).clamp_min_(1e-12)
+    weight = _C * math.sqrt(spread.shape[2]) * sigma**2
+    # s = (s_Y + sqrt(s_Y^2 - 4 w)) / 2, where that has a root, as a share of s_Y.
+    share = torch.where(squares > 4 * weight, (1 + (1 - 4 * weight / squares).clamp_min(0).sqrt()) / 2, 0)
+    low: Tensor = (along * share[..., None, :]) @ vectors.mT
     return low
