@@ -15,7 +15,7 @@ def train(
     kind: Annotated[
         str,
         typer.Argument(
-            help="What: denoiser, gan, lr-gan, cvae-gan, phi, encoder, colorizer, refiner, dncnn, noise, camera, or "
+            help="What: denoiser, gan, lr-gan, cvae-gan, phi, encoder, colorizer, refiner, dncnn, tnrd, noise, camera, or "
             "another package's."
         ),
     ],

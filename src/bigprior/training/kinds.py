@@ -14,6 +14,7 @@ from bigprior.training.gan import GANTrainer
 from bigprior.training.phi import PhiTrainer
 from bigprior.training.refiner import RefinerTrainer
 from bigprior.training.small_gans import CVAEGANTrainer, LRGANTrainer
+from bigprior.training.tnrd import TNRDTrainer
 from bigprior.training.trainer import Trainer
 
 #: Every kind of training by the name that ``bigprior train`` knows it by.
@@ -30,6 +31,7 @@ TRAININGS: Registry[type[Trainer[Any]]] = Registry(
         "colorizer": ColorizerTrainer,
         "refiner": RefinerTrainer,
         "dncnn": DnCNNTrainer,
+        "tnrd": TNRDTrainer,
         "noise": NoiseTrainer,
         "camera": CameraTrainer,
     },

@@ -16,6 +16,7 @@ from bigprior.networks.colorful import ECCV16, SIGGRAPH17
 from bigprior.networks.deepfill import DeepFillV2
 from bigprior.networks.ffdnet import FFDNet
 from bigprior.networks.ircnn import IRCNN
+from bigprior.networks.tnrd import TNRD
 from bigprior.priors.models.base import Model, Takes
 
 #: Side of the pictures that the colorization networks and DeepFill v2 learned from.
@@ -23,7 +24,7 @@ _SIDE = 256
 
 
 class ToldOfNoise(Model):
-    """A denoiser of a picture and its noise level: FFDNet or IRCNN.
+    """A denoiser of a picture and its noise level: FFDNet, IRCNN or a trained reaction diffusion.
 
     Args:
         network: of (1, C, H, W) and (1,), with ``channels``.
@@ -78,6 +79,7 @@ class Filler(Model):
 _KNOWN: tuple[tuple[Any, Any], ...] = (
     (FFDNet, lambda network: ToldOfNoise(network, network.channels, multiple=2)),
     (IRCNN, lambda network: ToldOfNoise(network, network.channels, multiple=1)),
+    (TNRD, lambda network: ToldOfNoise(network, network.channels, multiple=1)),
     (ECCV16, Colorful),
     (SIGGRAPH17, Colorful),
     (DeepFillV2, Filler),
