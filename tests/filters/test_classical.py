@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+import skimage.data
 import torch
 from skimage.metrics import peak_signal_noise_ratio
+from skimage.restoration import denoise_nl_means
 
 from bigprior.filters.anisotropic import diffused
 from bigprior.filters.cosparse import analysis_operator
@@ -50,6 +52,14 @@ def test_they_remove_noise(name: str, channels: int) -> None:
     assert after > before + 2.5
     if name not in SLOW:
         assert np.array_equal(clean, FILTERS[name](noisy, SIGMA))
+
+
+def test_non_local_means_is_that_of_the_library_s_own_example() -> None:
+    """scikit-image's gallery: a detail of the astronaut, with noise of 0.08 that is known."""
+    detail = skimage.data.astronaut()[30:180, 150:300] / 255
+    noisy = detail + 0.08 * np.random.default_rng(0).standard_normal(detail.shape)
+    example = denoise_nl_means(noisy, h=0.8 * 0.08, sigma=0.08, patch_size=5, patch_distance=6, channel_axis=-1)
+    assert np.array_equal(nlm(noisy, 0.08), example)
 
 
 def test_similar_patches_are_found() -> None:
