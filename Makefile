@@ -10,7 +10,7 @@ TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 # Threads that wait sleep, so that a busy machine is no slower than it has to be; see bigprior/threads.py.
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: schema demo chromium test test-slow check docs sdist-test dist format results results-slow results-field dncnn generators table2-authors-priors clean
+.PHONY: schema demo chromium test test-slow check docs sdist-test dist format results results-slow results-field dncnn generators tnrd table2-authors-priors clean
 
 demo: $(VENV)/installed
 	$(BIN)/bigprior demo --overwrite
@@ -135,6 +135,13 @@ generators: $(VENV)/installed
 		$(BIN)/bigprior train $$kind --data $(PHOTOS) --set total_kimg=$(KIMG) --out runs/$$kind; \
 		$(BIN)/bigprior priors import my-$$kind runs/$$kind/generator.safetensors --overwrite; \
 	done
+
+# The reaction diffusion that comes with the package: its weights, in half precision, and its figures beside Perona and
+# Malik's on photographs that it has not seen.
+tnrd: $(VENV)/installed
+	$(BIN)/bigprior train tnrd --settings photographs-tnrd --data $(DATA)/data/photos --out runs/tnrd
+	for sigma in 15 25 50; do $(BIN)/bigprior evaluate classical --sigma $$sigma --data $(DATA)/data/photos \
+		--index 3000-3009 --baselines anisotropic,tnrd; done
 
 # Our phi network on the paper's own colorization priors, scored on the paper's test pictures (Table II, bedroom).
 table2-authors-priors: $(VENV)/installed

@@ -14,6 +14,7 @@ from bigprior.filters.gradients import sparse_gradients
 from bigprior.filters.groups import Sum, closed, opened, patches_of, similar
 from bigprior.filters.nlbayes import non_local_bayes
 from bigprior.filters.packaged import nlm, tv, wavelet
+from bigprior.filters.reaction import trained_diffusion
 from bigprior.filters.wnnm import weighted_nuclear_norm
 
 FILTERS = {
@@ -22,6 +23,7 @@ FILTERS = {
     "dictionary": learned_dictionary,
     "nl-bayes": non_local_bayes,
     "nlm": nlm,
+    "tnrd": trained_diffusion,
     "total variation": tv,
     "wavelet": wavelet,
     "wnnm": weighted_nuclear_norm,

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 
 from bigprior.cli.options import by_task, pairs
 from bigprior.cli.terminal import OUT, progress_of, working
@@ -84,7 +84,7 @@ def compare_priors(
     with progress_of("compare") as progress:
         found = list(compare(picture, names or (), progress=progress))
     output.mkdir(parents=True, exist_ok=True)
-    table = Table("task", "prior", "dB measured", "dB prior", "dB restored", "mean phi", "seconds")
+    table = Table("task", Column("prior", no_wrap=True), "dB in", "dB prior", "dB out", "phi", "s")
     for one in found:
         if one.figures:
             row = [f"{one.figures[k]:.2f}" for k in ("fidelity", "prior", "restored", "phi", "seconds")]

@@ -235,7 +235,7 @@ def _coloured(physics: type[Degradation]) -> bool:
 
 _ONE_COLOUR = f"one colour for all, a = {packaged.TINT[0]:g}, b = {packaged.TINT[1]:g}"
 #: Rows of priors that have a name and no row of their own above.
-_NAMED = ("nl-bayes", "wnnm", "dictionary", "analysis", "hyper-laplacian", "anisotropic", "patches")
+_NAMED = ("nl-bayes", "wnnm", "dictionary", "analysis", "hyper-laplacian", "anisotropic", "tnrd", "patches")
 #: The row of the trained network, which needs its weights and so is not in :data:`BASELINES`.
 DNCNN = "dncnn"
 #: Every other baseline by the name of its row.
@@ -272,8 +272,8 @@ BASELINES: Registry[Baseline] = Registry(
             "deepinv",
             _deep_image_prior,
             slow=True,
-            depends=lambda task: f"{deepimage.STEPS}/{deepimage.CHANNELS}",
-            note=f"{deepimage.STEPS} steps of a decoder of {deepimage.CHANNELS} channels",
+            depends=lambda task: f"{deepimage.STEPS}/{deepimage.CHANNELS}/sigmoid",
+            note=f"{deepimage.STEPS} steps of a decoder of {deepimage.CHANNELS} channels, ending in a sigmoid",
         ),
         "single-code": _inverted_baseline(InversionSettings(codes=1)),
         "multi-code": _inverted_baseline(None),

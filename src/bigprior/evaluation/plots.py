@@ -160,8 +160,9 @@ def sheet_figure(columns: Sequence[tuple[str, Restoration]], across: int = 6) ->
 
     Args:
         columns: what each is called, and the restoration.
-        across: how many stand in a row.
+        across: how many stand in a row, at most.
     """
+    across = min(across, len(columns))
     lines = 2 * -(-len(columns) // across)
     height, width = columns[0][1].restored.shape[2:]
     tall = _SIDE * height / width + 0.28

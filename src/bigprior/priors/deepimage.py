@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 from deepinv.models import ConvDecoder, DeepImagePrior
-from torch import Tensor
+from torch import Tensor, nn
 
 from bigprior.degradations import Degradation, Measurement
 from bigprior.errors import SettingsError
@@ -48,10 +48,13 @@ class UntrainedPrior(Prior):
 
 
 def fitted(y: Tensor, physics: Degradation, steps: int, channels: int, seed: int = 0) -> Tensor:
-    """The decoder's picture (1, 3, H, W) of a measurement (1, C, H, W), nominally in [0, 1]."""
+    """The decoder's picture (1, 3, H, W) of a measurement (1, C, H, W), in [0, 1].
+
+    It ends in a sigmoid, as the authors' does: what nothing was measured of, such as a hole, would run away from it.
+    """
     with torch.random.fork_rng(devices=[]):  # deepinv draws its start from the global random numbers
         torch.manual_seed(seed)
-        decoder = ConvDecoder((3, *physics.picture_size(y)), channels=channels).to(y.device)
-        method = DeepImagePrior(decoder, (channels, 4, 4), iterations=steps)
+        decoder = ConvDecoder((3, *physics.picture_size(y)), channels=channels)
+        method = DeepImagePrior(nn.Sequential(decoder, nn.Sigmoid()).to(y.device), (channels, 4, 4), iterations=steps)
         image: Tensor = method(y, physics).detach()
     return image

@@ -65,7 +65,7 @@ _LEVELS = ("quality-", "peak-")
 #: Files of other measurements.
 _OTHERS = ("figure7-*.json", "frames-*.json", "ablations.json")
 #: What a table's file says beside its rows.
-_ASIDE = ("pictures", "missing", "notes")
+_ASIDE = ("pictures", "made", "missing", "notes")
 #: Column heading and format of each figure, in the order of the columns.
 _COLUMNS = {
     "auc": ("AuC %", "{:.2f}"),
@@ -171,7 +171,8 @@ def _table_parts(table: str, title: str, found: dict[str, Any], page: Path) -> l
         heading = f"{title}: {name}" + (", slow methods" if slow else "")
         parts += ["", f"## {heading}", ""]
         if "pictures" in results:
-            parts += [f"Means of {results['pictures']} pictures.", ""]
+            made = f" Made {results['made']}." if "made" in results else ""
+            parts += [f"Means of {results['pictures']} pictures.{made}", ""]
         parts += _rows(results, {} if slow else PUBLISHED.get((table, name), {}))
     if of_table and (table, "mean") in PUBLISHED:
         parts += ["", f"## {title}: mean of the three sets, as published", ""]

@@ -11,6 +11,7 @@ from bigprior.filters.anisotropic import diffused
 from bigprior.filters.cosparse import analysis_operator
 from bigprior.filters.dictionary import learned_dictionary
 from bigprior.filters.nlbayes import non_local_bayes
+from bigprior.filters.reaction import trained_diffusion
 from bigprior.filters.wnnm import weighted_nuclear_norm
 from bigprior.priors.base import Prior
 from bigprior.priors.deepimage import UntrainedPrior
@@ -83,6 +84,11 @@ PRIORS: Registry[NamedPrior] = Registry(
         ),
         "anisotropic": _denoiser(
             diffused, "Perona and Malik, 1990", "steps down the gradient of Eq. 3 with log(1 + |x_e|^2) for |x_e|^gamma"
+        ),
+        "tnrd": _denoiser(
+            trained_diffusion,
+            "Chen and Pock, 2017",
+            "steps down the gradient of Eq. 4, T and psi_p learned for each step from photographs",
         ),
         "dictionary": _denoiser(learned_dictionary, _ELAD, "Eq. 9-10, psi_p = number of atoms, epsilon = 0", slow=True),
         "analysis": _denoiser(
