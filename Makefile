@@ -92,12 +92,13 @@ results: $(VENV)/installed $(DNCNN)
 		--prior-dir $(DATA)/data/mgan_col_bedroom/prior --json results/ablations.json -o runs/ablations
 	$(BIN)/bigprior results results -o docs/results.md
 
-# Methods that take minutes a picture, on four pictures, beside ours; then the page again.
+# Methods that take minutes a picture, on four pictures, beside ours; the classical priors on 68; then the page again.
 results-slow: $(VENV)/installed
 	set -e; for table in $(TABLES); do \
 		$(BIN)/bigprior evaluate $$table --set bedroom --data $(DATA)/data/lsun_val/bedroom --index 250-253 \
 			--baselines deep-image-prior,single-code,multi-code,feature-map --json results/slow-$$table-bedroom.json; \
 	done
+	$(BIN)/bigprior evaluate classical --sigma 25 --data $(FIELD)/CBSD68 --json results/classical25-CBSD68.json
 	$(BIN)/bigprior results results -o docs/results.md
 
 # The field's own tables, on its standard sets; then the page again.
