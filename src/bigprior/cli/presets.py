@@ -89,7 +89,7 @@ def compare_priors(
         if one.figures:
             row = [f"{one.figures[k]:.2f}" for k in ("fidelity", "prior", "restored", "phi", "seconds")]
             table.add_row(one.task, one.prior, *row)
-    rows = [{"prior": one.prior, "task": one.task, "refused": one.refused, **one.figures} for one in found]
+    rows = [{"name": one.prior, "task": one.task, "refused": one.refused, **one.figures} for one in found]
     write_text(output / "table.json", json.dumps(rows, indent=2) + "\n")
     for task in dict.fromkeys(one.task for one in found):
         shown = [(one.prior, one.restoration) for one in found if one.task == task and one.restoration is not None]

@@ -50,7 +50,7 @@ class UntrainedPrior(Prior):
 def fitted(y: Tensor, physics: Degradation, steps: int, channels: int, seed: int = 0) -> Tensor:
     """The decoder's picture (1, 3, H, W) of a measurement (1, C, H, W), in [0, 1].
 
-    It ends in a sigmoid, as the authors' does: what nothing was measured of, such as a hole, would run away from it.
+    It ends in a sigmoid, as the authors' does: what nothing was measured of, such as a hole, would leave [0, 1].
     """
     with torch.random.fork_rng(devices=[]):  # deepinv draws its start from the global random numbers
         torch.manual_seed(seed)
