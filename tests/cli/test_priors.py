@@ -22,6 +22,7 @@ def test_priors_are_compared_on_a_picture(run, tmp_path):
     assert "inpainting: nlm removes noise: it cannot inpaint" in out
     rows = json.loads((tmp_path / "out" / "table.json").read_text())
     assert len(rows) == 9 and sum(not row["refused"] for row in rows) == 3
+    assert {row["name"] for row in rows} == {"nlm", "biharmonic", "tint"}
     assert {p.name for p in (tmp_path / "out").iterdir()} == {
         "table.json",
         *(f"{task}.png" for task in ("denoising", "inpainting", "colorization")),
