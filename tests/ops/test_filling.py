@@ -44,7 +44,7 @@ def test_thin_holes_are_filled_as_by_the_whole_picture():
     picture = (skimage.data.coffee()[100:260, 150:350] / 255).astype(np.float32)
     hole = np.random.default_rng(0).random(picture.shape[:2]) < 0.03
     hole[:, 77:79] = True
-    out = filling.smooth(np.where(hole[..., None], 0, picture).astype(np.float32), hole, thin_px=3)
+    out = filling.smooth(np.where(hole[..., None], 0, picture).astype(np.float32), hole, filling.thin_part(hole, 3))
     wanted = inpaint_biharmonic(picture.astype(np.float64), hole, channel_axis=-1)
     assert np.array_equal(out[~hole], picture[~hole])
     assert np.abs(out - wanted)[hole].mean() < 1e-3
@@ -55,7 +55,7 @@ def test_dust_on_a_large_picture_takes_a_moment():
     for top, left in rng.integers(0, 590, (200, 2)):
         hole[top : top + 3, left : left + 2] = True
     began = time.process_time()
-    filling.smooth(rng.random((600, 900, 3), dtype=np.float32), hole, thin_px=3)
+    filling.smooth(rng.random((600, 900, 3), dtype=np.float32), hole, filling.thin_part(hole, 3))
     assert time.process_time() - began < 1
 
 
@@ -63,7 +63,7 @@ def test_a_filling_goes_over_into_its_surroundings():
     picture = np.full((64, 64, 3), 0.5, dtype=np.float32)
     hole = hole_at(slice(20, 44), slice(20, 44), (64, 64))
     picture[hole] = 0.9  # a filling that is too bright
-    out = filling.smooth(picture, hole, thin_px=3)
+    out = filling.smooth(picture, hole)
     assert np.abs(out[20, 20:44] - 0.5).max() < 0.01 and np.abs(out[32, 32] - 0.9).max() < 0.02
 
 

@@ -94,7 +94,7 @@ class Flaws:
         # First as a membrane, which any hole has; then as a surface, which goes on in slope too.
         filled = smooth_fill(y.flatten(0, 1)[:, None], 1 - lost.to(y).flatten(0, 1)[:, None]).view_as(y)
         for picture, hole in zip(filled, lost.any(dim=1).cpu().numpy(), strict=True):
-            values = smooth(picture.permute(1, 2, 0).cpu().numpy(), hole, thin_px=max(hole.shape))
+            values = smooth(picture.permute(1, 2, 0).cpu().numpy(), hole, hole)
             picture.copy_(torch.from_numpy(values).permute(2, 0, 1))
         return torch.where(lost, filled, y)
 

@@ -31,6 +31,13 @@ _COLOURS, _LEAST, _TOGETHER = 12, 0.01, 0.95
 _MOST = 16_000
 
 
+def specks(hole: Hole, px: int) -> Hole:
+    """The parts of a hole that have no more pixels than a square of ``px`` a side, such as dust on a scan."""
+    numbers, _ = scipy.ndimage.label(hole, structure=np.ones((3, 3)))
+    few: Hole = hole & (np.bincount(numbers.ravel()) <= px**2)[numbers]
+    return few
+
+
 def thin_part(hole: Hole, px: int) -> Hole:
     """The parts of a hole in which no square of more than ``px`` pixels a side has room, and specks of twice that."""
     if px < 1:
@@ -40,19 +47,17 @@ def thin_part(hole: Hole, px: int) -> Hole:
     # All that is near a thick part belongs to it, so that its corners are not filled in another way.
     thick = scipy.ndimage.maximum_filter(core, size=2 * side + 1, mode="constant", cval=False)
     # Scans have hundreds of specks, and all a surface knows of one is near.
-    numbers, _ = scipy.ndimage.label(hole, structure=np.ones((3, 3)))
-    speck = np.bincount(numbers.ravel()) <= (2 * px) ** 2
-    thin: Hole = hole & (~thick | speck[numbers])
+    thin: Hole = (hole & ~thick) | specks(hole, 2 * px)
     return thin
 
 
-def smooth(picture: Array, hole: Hole, *, thin_px: int = 0, fade_px: float = 3.0) -> Array:
+def smooth(picture: Array, hole: Hole, thin: Hole | None = None, *, fade_px: float = 3.0) -> Array:
     """Make a filling smooth where it is near what is known: tone and slope go on, as a biharmonic surface has them.
 
     Args:
         picture: (H, W, C), filled already where the hole is not thin.
         hole: where it is filled.
-        thin_px: where no square of more than so many pixels a side has room, the surface takes the filling's place.
+        thin: where the surface takes the filling's place, as :func:`thin_part` has it; by default nowhere.
         fade_px: elsewhere its share is as large at the edge, and falls by e every so many pixels.
     """
     filled = picture.copy()
@@ -67,7 +72,9 @@ def smooth(picture: Array, hole: Hole, *, thin_px: int = 0, fade_px: float = 3.0
         # Deeper in the hole the filling stands as it is: the surface knows nothing so far from its edge.
         band = lost & (depth <= _HALO)
         surface = inpaint_biharmonic(picture[place].astype(np.float64), band, channel_axis=-1)
-        share = np.where(thin_part(lost, thin_px), 1.0, np.exp((1 - depth) / fade_px))
+        share = np.exp((1 - depth) / fade_px)
+        if thin is not None:
+            share[thin[place]] = 1.0
         own = np.zeros_like(lost)
         own[tuple(slice(max(0, k.start - p.start), k.stop - p.start) for k, p in zip(kept, place, strict=True))] = True
         own &= band

@@ -1,4 +1,6 @@
-"""Holes, each filled by what is best at it: thin ones and those in plain surroundings smoothly, others by a prior."""
+"""Holes, each filled by what is best at it: those in plain surroundings and specks smoothly, scratches by a surface
+that a denoiser goes on with, others by a prior.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,11 @@ from bigprior.ops import filling
 from bigprior.ops.masks import smooth_fill
 from bigprior.priors.anysize import AnySize
 from bigprior.priors.base import Prior, Projection
+from bigprior.priors.continuing import Continuing
 from bigprior.progress import Progress
+
+#: Where a denoiser goes on with surfaces: how wide a scratch may be, in pixels. Chosen on scratched photographs.
+_SCRATCH_PX = 8
 
 
 class ByHole(Prior):
@@ -27,13 +33,15 @@ class ByHole(Prior):
         prior: works at its ``resolution``, or at any size.
         thin_px: where no square of more than so many pixels a side has room in a hole, the filling is a biharmonic
             surface; 0: nowhere.
+        continuing: goes on with such surfaces, of scratches of up to 8 pixels; specks of ``2 thin_px`` stay as they
+            are, since a scan has hundreds of them.
     """
 
     any_size = frozenset({"tiles", "whole", "hole"})
 
-    def __init__(self, prior: Prior, *, thin_px: int = 0) -> None:
+    def __init__(self, prior: Prior, *, thin_px: int = 0, continuing: Continuing | None = None) -> None:
         super().__init__()
-        self.prior, self.thin_px = prior, thin_px
+        self.prior, self.thin_px, self.continuing = prior, thin_px, continuing
         self.resolution = prior.resolution
 
     @torch.no_grad()
@@ -49,16 +57,27 @@ class ByHole(Prior):
             raise SettingsError(f"{m.degradation.name} is filled by its holes, but says of none: give it a hole()")
         lost, filled = m.hole[:, 0].cpu().numpy() > 0, m.fidelity.cpu().numpy().transpose(0, 2, 3, 1).copy()
         for picture, hole in zip(filled, lost, strict=True):
-            _fill_plain(picture, hole, self.thin_px)
-        wide = np.stack([hole & ~filling.thin_part(hole, self.thin_px) for hole in lost])
-        found = Projection(m.fidelity)
+            _fill_plain(picture, hole, self._thin(hole))
+        thin = np.stack([self._thin(hole) for hole in lost])
+        wide, found = lost & ~thin, Projection(m.fidelity)
         if wide.any():
             found = self._asked(m, torch.from_numpy(wide[:, None]).to(m.hole), seed, progress)
             asked = found.image.cpu().numpy().transpose(0, 2, 3, 1)
             filled[wide] = asked[wide]
         for i, hole in enumerate(lost):
-            filled[i] = filling.smooth(filled[i], hole, thin_px=self.thin_px)
-        return replace(found, image=torch.from_numpy(filled).permute(0, 3, 1, 2).contiguous().to(m.fidelity))
+            filled[i] = filling.smooth(filled[i], hole, thin[i])
+        image = torch.from_numpy(filled).permute(0, 3, 1, 2).contiguous().to(m.fidelity)
+        if self.continuing is not None:
+            scratches = np.stack([part & ~filling.specks(part, 2 * self.thin_px) for part in thin])
+            image = self.continuing(image, torch.from_numpy(scratches[:, None]).to(m.hole))
+        return replace(found, image=image)
+
+    def _thin(self, hole: filling.Hole) -> filling.Hole:
+        """What of a hole is filled by a surface: specks, and what is as thin as can be gone on with."""
+        thin = filling.thin_part(hole, self.thin_px)
+        if self.continuing is None or not self.thin_px:
+            return thin
+        return thin | (filling.thin_part(hole, _SCRATCH_PX) & ~filling.specks(hole, 2 * _SCRATCH_PX))
 
     def _asked(self, m: Measurement, where: Tensor, seed: int, progress: Progress | None) -> Projection:
         """The prior's answer, through squares around ``where`` if it works at one size; its tones as around there."""
@@ -70,13 +89,13 @@ class ByHole(Prior):
 
     def within(self, share: float) -> ByHole:
         """The same, with a share of the prior's time budget."""
-        return ByHole(self.prior.within(share), thin_px=self.thin_px)
+        return ByHole(self.prior.within(share), thin_px=self.thin_px, continuing=self.continuing)
 
 
-def _fill_plain(picture: Array, hole: filling.Hole, thin_px: int) -> None:
-    """Fill in place what is wide and in plain surroundings; it is no hole any longer."""
+def _fill_plain(picture: Array, hole: filling.Hole, thin: filling.Hole) -> None:
+    """Fill in place what is not thin and in plain surroundings; it is no hole any longer."""
     lost = hole.copy()
-    for window, part in filling.parts(hole & ~filling.thin_part(hole, thin_px)):
+    for window, part in filling.parts(hole & ~thin):
         values = filling.plain(picture[window], lost[window], part)
         if values is not None:
             picture[window][part] = values

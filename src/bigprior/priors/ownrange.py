@@ -33,7 +33,7 @@ class InOwnRange(Prior):
 
     def propose(self, m: Measurement, *, seed: int = 0, progress: Progress | None = None) -> Projection:
         """The prior's answer to each picture in a range of its own; as it is where that is wide enough."""
-        low, gain = _range(m)
+        low, gain = own_range(m.fidelity, m.hole)
         if bool((gain == 1).all()):
             return self.prior.propose(m, seed=seed, progress=progress)
         shown = m.degradation.measure(m.f((m.fidelity - low) * gain))
@@ -45,10 +45,18 @@ class InOwnRange(Prior):
         return InOwnRange(self.prior.within(share))
 
 
-def _range(m: Measurement) -> tuple[Tensor, Tensor]:
-    """What is taken off each picture, and what it is multiplied by then, both (N, 1, 1, 1)."""
+def own_range(pictures: Tensor, holes: Tensor | None) -> tuple[Tensor, Tensor]:
+    """What is taken off each picture, and what it is multiplied by then, to be shown at full contrast.
+
+    Args:
+        pictures: (N, C, H, W), in any range.
+        holes: (N, 1, H, W), 1 where they say nothing; None where there is no such place.
+
+    Returns:
+        Both (N, 1, 1, 1): 0 and 1 of a picture that has contrast.
+    """
     offsets, gains = [], []
-    for picture, hole in zip(m.fidelity, m.hole if m.hole is not None else [None] * len(m), strict=True):
+    for picture, hole in zip(pictures, holes if holes is not None else [None] * len(pictures), strict=True):
         seen = picture if hole is None else picture[:, hole[0] == 0]
         values = seen.flatten()
         if not len(values):  # a window that is all hole
@@ -64,4 +72,4 @@ def _range(m: Measurement) -> tuple[Tensor, Tensor]:
         offsets.append(low)
         gains.append(gain)
     shape = (-1, 1, 1, 1)
-    return m.y.new_tensor(offsets).view(shape), m.y.new_tensor(gains).view(shape)
+    return pictures.new_tensor(offsets).view(shape), pictures.new_tensor(gains).view(shape)

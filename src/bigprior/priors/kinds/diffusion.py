@@ -18,6 +18,7 @@ from bigprior.networks.refiner import Refiner
 from bigprior.priors.alternating import AlternatingPrior
 from bigprior.priors.base import Prior
 from bigprior.priors.compose import Blend, ByNoise, Refined, WithWhite
+from bigprior.priors.continuing import Continuing
 from bigprior.priors.diffusion import DiffusionPrior, DiffusionSettings
 from bigprior.priors.feedforward import FeedForwardPrior
 from bigprior.priors.holes import ByHole
@@ -41,7 +42,8 @@ class DiffusionKindSettings(DiffusionSettings):
         weight: where a colorization network guesses colours too: its share in them; the denoiser has the rest.
         saturation: the same: factor on the colours.
         strength: where noise is not white, the camera's denoiser is told of so many times as much as was found.
-        thin_px: where a hole has no room for a square of more than so many pixels a side, it is filled smoothly.
+        thin_px: where a hole has no room for a square of more than so many pixels a side, it is filled smoothly; and
+            scratches of up to 8 are, before the denoiser goes on with them; 0: nowhere.
     """
 
     weight: float = Field(default=0.5, ge=0, le=1)
@@ -128,7 +130,7 @@ class DiffusionKind(Kind):
         if not physics.noisy:
             prior = InOwnRange(prior)
         if physics.placement == "hole":
-            prior = ByHole(prior, thin_px=how.thin_px)
+            prior = ByHole(prior, thin_px=how.thin_px, continuing=Continuing(parts["denoiser"], how.precision))
         return Built(prior, tuple(used), how.model_dump(mode="json"), finder)
 
     def _taking_turns(
