@@ -1,6 +1,7 @@
 """How much noise is found, in pictures of every kind that people have."""
 
 import io
+import math
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from torch import Tensor
 from bigprior.io.arrays import as_picture, to_pil
 from bigprior.networks.noise_estimator import NoiseEstimator
 from bigprior.noise import Noise, noise_by, noise_of
+from bigprior.ops.shot import Shot
 
 CLEAN = as_picture(astronaut()[:256, :256] / 255)
 
@@ -239,3 +241,21 @@ def test_a_networks_word_counts_where_the_picture_is_not_blank() -> None:
     found = noise_by(network, y, blank=empty)
     assert bool(found.white) and found.sigma.item() == pytest.approx(0.1, rel=0.1)
     assert not bool(noise_by(network, y).white)
+
+
+def test_noise_that_is_told_to_grow_with_light_is_as_coarse_as_it_is_found() -> None:
+    light = torch.cat([torch.full((1, 3, 64, 32), value) for value in (0.1, 0.9)], dim=3)
+    shot = Shot(torch.tensor([0.01]), torch.tensor([0.02]))
+    white = noise_by(Said([0.1] * 4), light, shot=shot)
+    assert white.known and white.shape is not None
+    assert (white.shape - white.shape[:, :1]).abs().max() < 1e-6  # as strong at every scale
+    at = (white.along_grey.view(1, 1, 1, 1) * white.shape.exp()).square()[0, 0, 8]
+    torch.testing.assert_close(at[[2, 13]], 0.01 * torch.tensor([0.1, 0.9]) + 0.02**2)
+    assert white.sigma.item() == pytest.approx(float(shot.variance(light).mean().sqrt()), rel=1e-3)
+    found = noise_by(Said([0.1 * math.exp(scale / 2) for scale in range(4)]), light, shot=shot)
+    assert found.shape is not None and found.sigma.item() == pytest.approx(white.sigma.item(), rel=1e-4)
+    steps = found.shape.mean((0, 2, 3))
+    torch.testing.assert_close(steps[2:] - steps[:-2], torch.full((6,), 0.5))  # as coarse as the network has it
+    fine = noise_by(Said([0.1 * math.exp(scale / 2) for scale in range(4)]), light, grain="fine", shot=shot)
+    assert fine.shape is not None
+    torch.testing.assert_close(fine.shape, white.shape)

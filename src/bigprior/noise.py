@@ -14,7 +14,7 @@ from scipy.stats import chi2
 from torch import Tensor
 
 from bigprior.frames import WaveletFrame
-from bigprior.networks.noise_estimator import PLACE, SCALES, NoiseEstimator
+from bigprior.networks.noise_estimator import LEAST_VARIANCE, PLACE, SCALES, NoiseEstimator
 from bigprior.ops.colour import is_grey
 from bigprior.ops.shot import Shot
 from bigprior.ops.tiling import in_tiles
@@ -175,6 +175,15 @@ def shot_of(y: Tensor, read: Tensor) -> Shot:
     return Shot(y.new_tensor(gains), read)
 
 
+def noise_in_light(y: Tensor, shot: Shot) -> Noise:
+    """Noise that is known to grow with light, as if it were white: its root mean square over each picture (N, 3, H, W).
+
+    Where it is weak and where strong, a :func:`noise_by` that is told ``shot`` says.
+    """
+    level = shot.variance(y).mean(dim=(1, 2, 3)).sqrt()
+    return Noise(level, level, True, shot=shot)
+
+
 @torch.no_grad()
 def noise_by(
     estimator: NoiseEstimator,
@@ -182,6 +191,7 @@ def noise_by(
     known: float | Tensor | None = None,
     grain: Grain | None = None,
     blank: Tensor | None = None,
+    shot: Shot | None = None,
 ) -> Noise:
     """The noise of pictures (N, 3, H, W), any size, as a network finds it: place by place, and scale by scale.
 
@@ -195,18 +205,18 @@ def noise_by(
             is, and at which scales.
         grain: ``fine`` if it is known to be white, ``coarse`` if it is known not to be.
         blank: (N, 1, H, W), bool: where a picture says nothing, see :func:`bigprior.ops.blank.blank`.
+        shot: how it grows with light, in place of ``known``: what is found then says how coarse it is.
     """
-    if grain == "fine":
+    if grain == "fine" and shot is None:
         return noise_of(y, known, blank)
     halo = -(-estimator.receptive_radius // estimator.step) * estimator.step
     log_variance = in_tiles(estimator, y, tile=_TILE, halo=halo, step=PLACE)
     log_sigma = log_variance / 2
     mean = _mean_over(log_sigma, blank)
+    if shot is not None:
+        return _grown(y, shot, mean(log_variance), grain, mean)
     level = mean(log_sigma).mean(1)
-    # A scale's details are 3 in 4 of what is left of the pixels; a third of the channels is grey.
-    densities = [3 / 4**scale for scale in range(1, SCALES)] + [3 / 4**SCALES + 1 / 4**SCALES]
-    weights = y.new_tensor([density * share for density in densities for share in (1 / 3, 2 / 3)])
-    sigma = (mean(log_variance.exp()) * weights).sum(1).sqrt()
+    sigma = (mean(log_variance.exp()) * _densities(y)).sum(1).sqrt()
     shape = log_sigma - level.view(-1, 1, 1, 1)
     spectrum, everywhere = (x.mean(1).sqrt() for x in (mean(shape).square(), mean(shape.square())))
     uneven = (everywhere.square() - spectrum.square()).clamp_min(0).sqrt()
@@ -215,11 +225,11 @@ def noise_by(
     for i in range(len(y)):
         silent = None if blank is None else blank[i : i + 1]
         white = noise_of(y[i : i + 1], blank=silent)
-        shot = float(uneven[i]) > _SHOT and float(spectrum[i]) < _SHOT_SPECTRUM and float(sigma[i]) > _STRONG
-        as_much = float(white.sigma) >= _AS_MUCH * float(sigma[i]) and float(uneven[i]) < _UNEVEN and not shot
+        grows = float(uneven[i]) > _SHOT and float(spectrum[i]) < _SHOT_SPECTRUM and float(sigma[i]) > _STRONG
+        as_much = float(white.sigma) >= _AS_MUCH * float(sigma[i]) and float(uneven[i]) < _UNEVEN and not grows
         # One channel's noise, and that of a few pixels, is alike too, but the other sees hardly any of it.
         alike = float(spectrum[i]) < _WHITE_SPECTRUM and float(everywhere[i]) < _WHITE
-        alike = alike and float(white.sigma) >= _SEEN * float(sigma[i]) and not shot
+        alike = alike and float(white.sigma) >= _SEEN * float(sigma[i]) and not grows
         # Noise of which a JPEG has kept the grey is white at no scale of its colours.
         grey_alone = bool(white.along_grey > white.sigma) and not is_grey(y[i : i + 1])
         if grain is None and (as_much or alike) and not grey_alone:
@@ -228,6 +238,32 @@ def noise_by(
         elif told is not None:
             sigma[i], along_grey[i] = told[i], along_grey[i] * told[i] / sigma[i]
     return Noise(sigma, along_grey, known is not None, shape)
+
+
+def _densities(like: Tensor) -> Tensor:
+    """What each channel of a description counts for in the variance of a pixel, (8,)."""
+    # A scale's details are 3 in 4 of what is left of the pixels; a third of the channels is grey.
+    densities = [3 / 4**scale for scale in range(1, SCALES)] + [3 / 4**SCALES + 1 / 4**SCALES]
+    return like.new_tensor([density * share for density in densities for share in (1 / 3, 2 / 3)])
+
+
+def _grown(y: Tensor, shot: Shot, spectrum: Tensor, grain: Grain | None, mean: Callable[[Tensor], Tensor]) -> Noise:
+    """Noise of ``Var y = gain x + read^2``, as coarse as its spectrum (N, 8), logarithms of any scale, has it."""
+    spectrum = spectrum - spectrum.mean(1, keepdim=True)
+    alike = (spectrum / 2).square().mean(1, keepdim=True).sqrt() < _WHITE_SPECTRUM
+    if grain == "fine":
+        alike = torch.ones_like(alike)
+    elif grain == "coarse":
+        alike = torch.zeros_like(alike)
+    spectrum = torch.where(alike, 0.0, spectrum)
+    spectrum = spectrum - (spectrum.exp() * _densities(y)).sum(1, keepdim=True).log()
+    # How light a place is, its neighbours say as well, whose noise is another.
+    light = F.avg_pool2d(y.mean(dim=1, keepdim=True), PLACE, ceil_mode=True)
+    light = F.avg_pool2d(F.pad(light, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
+    variance = shot.variance(light).clamp_min(LEAST_VARIANCE)
+    log_sigma = (variance.log() + spectrum[:, :, None, None]) / 2
+    level = mean(log_sigma).mean(1)
+    return Noise(mean(variance)[:, 0].sqrt(), level.exp(), True, log_sigma - level.view(-1, 1, 1, 1), shot)
 
 
 def _mean_over(places: Tensor, blank: Tensor | None) -> Callable[[Tensor], Tensor]:

@@ -207,7 +207,8 @@ class Restorer(dinv.models.Reconstructor):  # type: ignore[misc]  # deepinv publ
             # What was lost says as little of noise as what was never seen.
             unseen = [part > 0 for part in (physics.unseen, m.hole) if part is not None]
             silent = blank(m.y, sum(unseen[1:], unseen[0]) if unseen else None)
-            scaled = plain.with_noise(noise_by(self.noise, plain.fidelity, physics.known_sigma, self.grain, silent))
+            told: dict[str, Any] = {"known": physics.known_sigma, "shot": physics.known_shot}
+            scaled = plain.with_noise(noise_by(self.noise, plain.fidelity, grain=self.grain, blank=silent, **told))
         found = None
         if self.strength != 1 and scaled.noise is not None:
             found = scaled.noise.sigma

@@ -149,6 +149,19 @@ def test_noise_that_was_found_is_said(run, tmp_path):
     assert "noise found" not in out
 
 
+def test_how_noise_grows_with_light_is_told(run, tmp_path):
+    light = torch.linspace(0.1, 0.9, 64).expand(1, 3, 64, 64)
+    write_picture(tmp_path / "a.png", (light + (0.01 * light).sqrt() * torch.randn(1, 3, 64, 64)).clamp(0, 1))
+    options = ["-o", tmp_path / "out", "--overwrite", "--only", "restored"]
+    code, out, err = run("denoise", tmp_path / "a.png", "--iso-gain", 2.55, *options)
+    made = json.loads((tmp_path / "out" / "restoration.json").read_text())
+    assert (code, err) == (0, "") and "noise found" not in out
+    assert (made["noise"], made["sigma"], made["iso_gain"]) == ("told", [0.0], 2.55)
+    assert (read_picture(tmp_path / "out" / "restored.png").image - light).square().mean().sqrt() < 0.02
+    code, _, err = run("denoise", tmp_path / "a.png", "--iso-gain", 2, "--poisson", "auto", *options)
+    assert code == 2 and "--iso-gain says nothing to noise that grows with light" in err
+
+
 def test_impulses_bands_and_what_is_linear_are_said(run, tmp_path):
     smooth = torch.linspace(0.2, 0.8, 100).view(1, 1, 1, 100).expand(1, 3, 100, 100)
     struck = torch.where(torch.rand(1, 1, 100, 100) < 0.02, 1.0, smooth)
@@ -338,6 +351,11 @@ def _sigma_negative(photo, mask, tmp_path):
     return ["denoise", photo, "--sigma=-1"]
 
 
+@bad("gain negative")
+def _gain(photo, mask, tmp_path):
+    return ["denoise", photo, "--iso-gain=-1"]
+
+
 @bad("steps")
 def _steps(photo, mask, tmp_path):
     return ["denoise", photo, "--steps", 0]
@@ -410,6 +428,7 @@ def _budget(photo, mask, tmp_path):
         _preset,
         _sigma,
         _sigma_negative,
+        _gain,
         _steps,
         _steps_at_once,
         _find_and_mask,

@@ -303,6 +303,26 @@ def test_a_sigma_in_other_units_is_refused(sigma: float) -> None:
         Denoising(sigma)
 
 
+def test_noise_that_is_told_to_grow_with_light() -> None:
+    made = Denoising.from_settings({"iso_gain": 2, "sigma": 3})
+    y = torch.rand(2, 3, 8, 8)
+    shot = made.known_shot
+    assert shot is not None and made.record(y)["iso_gain"] == pytest.approx(2)
+    torch.testing.assert_close(255**2 * shot.variance(y), 2 * 255 * y + 9)  # levels squared, at each level
+    assert Denoising(iso_gain=0.01).known_sigma == 0 and Denoising(0.1).known_shot is None
+    noise = made.noise_in(y)
+    assert noise.known and noise.sigma[0].square().item() == pytest.approx(float(shot.variance(y)[0].mean()))
+    for kept in (made.select(slice(0, 1)), made.crop(y, 0, 0, 4, 4)[1], Denoising.join([made, made])):
+        assert (kept.iso_gain, kept.sigma) == (made.iso_gain, made.sigma)
+    assert made.blind().known_shot is None
+    with pytest.raises(SettingsError, match="in several ways"):
+        Denoising.join([made, Denoising(3 / 255)])
+    with pytest.raises(SettingsError, match="iso_gain is 300: expected grey levels squared per grey level"):
+        Denoising.from_settings({"iso_gain": 300})
+    with pytest.raises(SettingsError, match="iso_gain is 2: expected a variance per light"):
+        Denoising(iso_gain=2)
+
+
 # Colorization with hints
 
 

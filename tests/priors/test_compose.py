@@ -12,6 +12,7 @@ from bigprior.networks.denoising_unet import DenoisingUNet
 from bigprior.networks.generators import PGGAN
 from bigprior.networks.refiner import Refiner
 from bigprior.noise import Noise
+from bigprior.ops.shot import Shot
 from bigprior.priors.anysize import AnySize, for_any_size
 from bigprior.priors.base import Prior, Projection
 from bigprior.priors.compose import Blend, ByNoise, Refined, WithWhite
@@ -268,3 +269,17 @@ def test_what_moves_it_moves_its_priors(refiner: Refiner) -> None:
     made = Refined(Blend(PrecomputedPrior(torch.rand(1, 3, 8, 8)), PrecomputedPrior(torch.rand(1, 3, 8, 8))), refiner)
     assert isinstance(made, Prior)
     assert {tensor.device.type for tensor in (*made.to("meta").buffers(), *made.parameters())} == {"meta"}
+
+
+def test_noise_that_grows_with_light_alone_is_made_white_for_the_first_prior() -> None:
+    y = torch.rand(2, 3, 16, 16)
+    shape = torch.stack([torch.zeros(8, 4, 4), torch.arange(8.0).view(8, 1, 1).expand(8, 4, 4)])
+    shape[0, :, :2] += 0.5
+    level = torch.full((2,), 0.1)
+    noise = Noise(level, level, True, shape, Shot(torch.full((2,), 0.02), torch.zeros(2)))
+    white, other = Noted(torch.full((1, 3, 16, 16), 0.3)), Noted(torch.full((1, 3, 16, 16), 0.6))
+    image = ByNoise(white, other).propose(Denoising(iso_gain=0.02).measure(y).with_noise(noise)).image
+    shot = noise.shot
+    assert shot is not None and len(white.seeds) == len(other.seeds) == 1
+    torch.testing.assert_close(image[:1], shot[:1].unbiased(torch.full((1, 3, 16, 16), 0.3)))
+    assert torch.equal(image[1:], torch.full((1, 3, 16, 16), 0.6))

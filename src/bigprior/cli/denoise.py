@@ -30,6 +30,15 @@ def denoise(
             "it found. With --sigma, white noise of that level lies on top.",
         ),
     ] = None,
+    iso_gain: Annotated[
+        float | None,
+        typer.Option(
+            metavar="GAIN",
+            help="Noise that grows with light, calibrated for a camera and its ISO: its variance at a grey level v of "
+            "0..255 is GAIN * v + SIGMA^2, where --sigma is the read noise, 0 by default. How coarse it is, is found, "
+            "unless --grain says so.",
+        ),
+    ] = None,
     strength: Strength = 1.0,
     grain: GrainName = None,
     impulses: Annotated[
@@ -48,13 +57,13 @@ def denoise(
 ) -> None:
     """Remove noise from photographs; write each with its layers, the phi map, a panel and how it was made."""
     if poisson is not None:
-        _refuse_beside_poisson(grain=grain is not None, linear=linear is not None)
+        _refuse_beside_poisson(iso_gain=iso_gain is not None, grain=grain is not None, linear=linear is not None)
         of_light = {"peak": _peak(poisson), "sigma": sigma}
         counted: dict[str, Any] = {"frame": frame, "rho": rho, "strength": strength}
         restore_photos("poisson", photos, how, lambda _: of_light, note=found, **counted)
         return
     fused: dict[str, Any] = {"frame": frame, "rho": rho, "strength": strength, "grain": grain}
-    settings = {"sigma": sigma, "impulses": impulses, "banding": banding, "linear": linear}
+    settings = {"sigma": sigma, "iso_gain": iso_gain, "impulses": impulses, "banding": banding, "linear": linear}
     restore_photos("denoising", photos, how, lambda _: settings, note=found, **fused)
 
 
@@ -70,7 +79,9 @@ def _peak(text: str) -> float | None:
 def _refuse_beside_poisson(**given: bool) -> None:
     for name, is_given in given.items():
         if is_given:
-            raise SettingsError(f"--{name} says nothing to noise that grows with light: leave it or --poisson out")
+            raise SettingsError(
+                f"--{name.replace('_', '-')} says nothing to noise that grows with light: leave it or --poisson out"
+            )
 
 
 def found(result: Restoration) -> str | None:

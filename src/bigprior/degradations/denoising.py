@@ -15,10 +15,11 @@ from bigprior.degradations.flaws import FINDABLE, Flaws
 from bigprior.degradations.protocol import Protocol
 from bigprior.errors import SettingsError
 from bigprior.io.pictures import Picture
-from bigprior.noise import Noise, noise_of
+from bigprior.noise import Noise, noise_in_light, noise_of
 from bigprior.ops.blank import blank
 from bigprior.ops.colour import to_linear
 from bigprior.ops.resampling import padded, resized
+from bigprior.ops.shot import Shot
 
 #: Linear photographs have 16 bits a channel, and most of their values are below this.
 _DEEP, _DARK = 16, 0.08
@@ -44,9 +45,11 @@ class Denoising(Degradation, dinv.physics.Denoising):  # type: ignore[misc]  # d
         sigma: noise level in [0, 1], one for all pictures or one each, (N,); None when nobody knows it. A prior that
             knows it can stop before it fits the noise. Of linear pictures it is that as screens show them.
         flaws: what else the pictures have suffered.
+        iso_gain: where noise is known to grow with light, ``Var y = iso_gain * x + sigma^2``, of pictures in [0, 1];
+            ``sigma`` is then the read noise, 0 unless it is told.
 
     Raises:
-        SettingsError: ``sigma`` outside [0, 1], or of another shape.
+        SettingsError: ``sigma`` or ``iso_gain`` outside [0, 1], or of another shape.
     """
 
     name = "denoising"
@@ -66,7 +69,20 @@ class Denoising(Degradation, dinv.physics.Denoising):  # type: ignore[misc]  # d
     #: A photograph looks as linear ones do, but nobody said that it is.
     perhaps_linear: bool = False
 
-    def __init__(self, sigma: float | Tensor | None = None, *, flaws: Flaws | None = None, **kwargs: object) -> None:
+    def __init__(
+        self,
+        sigma: float | Tensor | None = None,
+        *,
+        flaws: Flaws | None = None,
+        iso_gain: float | None = None,
+        **kwargs: object,
+    ) -> None:
+        if iso_gain is not None and not 0 <= iso_gain <= 1:
+            raise SettingsError(
+                f"iso_gain is {iso_gain}: expected a variance per light in [0, 1] (1 of 255 is 0.00392)"
+            )
+        if iso_gain is not None and sigma is None:
+            sigma = 0.0
         if isinstance(sigma, Tensor):
             if sigma.ndim > 1:
                 raise SettingsError(f"sigma is {tuple(sigma.shape)}: expected one number, or one a picture (N,)")
@@ -77,11 +93,14 @@ class Denoising(Degradation, dinv.physics.Denoising):  # type: ignore[misc]  # d
             came = sigma if isinstance(sigma, float | int) else [round(level, 4) for level in levels.tolist()]
             raise SettingsError(f"sigma is {came}: expected a noise level in [0, 1] (25 of 255 is {25 / 255:.3f})")
         super().__init__(noise_model=dinv.physics.GaussianNoise(levels if levels.ndim else float(levels)), **kwargs)
-        self.sigma, self.flaws = sigma, Flaws() if flaws is None else flaws
+        self.sigma, self.flaws, self.iso_gain = sigma, Flaws() if flaws is None else flaws, iso_gain
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any]) -> Self:
         """Of ``sigma`` on the scale of 0..255, as people say it; without, nobody knows it.
+
+        ``iso_gain`` is how much the noise's variance grows with each grey level, on the same scale: ``sigma`` is then
+        the read noise.
 
         ``impulses`` and ``banding`` say whether to look for those, and ``linear`` whether the photograph is; by default
         they are looked for, and its profile says so or not.
@@ -89,14 +108,16 @@ class Denoising(Degradation, dinv.physics.Denoising):  # type: ignore[misc]  # d
         Raises:
             SettingsError: another setting, or one out of range.
         """
-        cls.refuse_others(settings, ("sigma", *FINDABLE, "linear"))
-        sigma, linear = settings.get("sigma"), settings.get("linear")
+        cls.refuse_others(settings, ("sigma", "iso_gain", *FINDABLE, "linear"))
+        sigma, linear, gain = settings.get("sigma"), settings.get("linear"), settings.get("iso_gain")
         if sigma is not None and (not isinstance(sigma, int | float) or not 0 < sigma <= 255):
             raise SettingsError(f"sigma is {sigma}: expected a noise level above 0, up to 255")
+        if gain is not None and (isinstance(gain, bool) or not isinstance(gain, int | float) or not 0 < gain <= 255):
+            raise SettingsError(f"iso_gain is {gain}: expected grey levels squared per grey level above 0, up to 255")
         for name in (*FINDABLE, "linear"):
             if not isinstance(settings.get(name, True), bool | None):
                 raise SettingsError(f"{name} is {settings[name]}: expected true or false")
-        made = cls(None if sigma is None else sigma / 255)
+        made = cls(None if sigma is None else sigma / 255, iso_gain=None if gain is None else gain / 255)
         made.looks_for = tuple(name for name in FINDABLE if settings.get(name, True) is not False)
         made.linear = linear
         return made
@@ -130,7 +151,7 @@ class Denoising(Degradation, dinv.physics.Denoising):  # type: ignore[misc]  # d
 
     def plain(self, y: Tensor) -> tuple[Tensor, Self]:
         """The photograph without its flaws."""
-        return (self.flaws.plain(y), type(self)(self.sigma)) if self.flaws else (y, self)
+        return (self.flaws.plain(y), self._with(Flaws())) if self.flaws else (y, self)
 
     def as_measured(self, picture: Tensor) -> Tensor:
         """A linear photograph's picture is linear."""
@@ -146,17 +167,28 @@ class Denoising(Degradation, dinv.physics.Denoising):  # type: ignore[misc]  # d
         return {} if self.flaws.lost is None else {"impulses": self.flaws.lost.any(dim=1, keepdim=True).float()}
 
     def record(self, y: Tensor) -> dict[str, Any]:
-        """How much there is of each flaw; and ``linear``, true, or perhaps."""
-        return ({"linear": "perhaps"} if self.perhaps_linear else {}) | self.flaws.record()
+        """How much there is of each flaw; ``linear``, true, or perhaps; ``iso_gain``, of 255, if it was told."""
+        gain = {} if self.iso_gain is None else {"iso_gain": round(255 * self.iso_gain, 6)}
+        return gain | ({"linear": "perhaps"} if self.perhaps_linear else {}) | self.flaws.record()
 
     def noise_in(self, y: Tensor) -> Noise:
         """Known, or found in ``y``."""
+        if (shot := self.known_shot) is not None:
+            return noise_in_light(y, shot)
         return noise_of(y, self.sigma, blank(y, self.unseen) if self.sigma is None else None)
 
     @property
     def known_sigma(self) -> float | Tensor | None:
         """The noise level that was given."""
         return self.sigma
+
+    @property
+    def known_shot(self) -> Shot | None:
+        """How noise grows with light, if it was given."""
+        if self.iso_gain is None:
+            return None
+        read = torch.as_tensor(self.sigma, dtype=torch.float32).reshape(-1)
+        return Shot(torch.full_like(read, self.iso_gain), read)
 
     def with_sigma(self, sigma: float) -> Self:
         """The same noise, of a level that is known."""
@@ -173,7 +205,8 @@ class Denoising(Degradation, dinv.physics.Denoising):  # type: ignore[misc]  # d
     def select(self, pictures: slice) -> Self:
         """With the noise levels, and the flaws, of these pictures."""
         sigma = self.sigma[pictures] if isinstance(self.sigma, Tensor) else self.sigma
-        return type(self)(sigma, flaws=self.flaws.each(lambda value: value[pictures] if len(value) > 1 else value))
+        flaws = self.flaws.each(lambda value: value[pictures] if len(value) > 1 else value)
+        return type(self)(sigma, flaws=flaws, iso_gain=self.iso_gain)
 
     def crop(self, y: Tensor, top: int, left: int, height: int, width: int) -> tuple[Tensor, Self]:
         """The window of the picture and of its flaws."""
@@ -190,18 +223,26 @@ class Denoising(Degradation, dinv.physics.Denoising):  # type: ignore[misc]  # d
 
     @classmethod
     def join(cls, parts: Sequence[Self]) -> Self:
-        """With the noise level of each part."""
-        flaws = Flaws.join([part.flaws for part in parts])
+        """With the noise level of each part.
+
+        Raises:
+            SettingsError: noise that grows with light in several ways.
+        """
+        flaws, gain = Flaws.join([part.flaws for part in parts]), parts[0].iso_gain
+        if any(part.iso_gain != gain for part in parts):
+            raise SettingsError("the noise of these pictures grows with light in several ways: restore them apart")
         if any(part.sigma is None for part in parts) or len({part.sigma for part in parts}) == 1:
-            return cls(parts[0].sigma if all(part.sigma is not None for part in parts) else None, flaws=flaws)
-        return cls(torch.cat([torch.as_tensor(part.sigma).reshape(-1) for part in parts]), flaws=flaws)
+            known = all(part.sigma is not None for part in parts)
+            return cls(parts[0].sigma if known else None, flaws=flaws, iso_gain=gain)
+        sigmas = torch.cat([torch.as_tensor(part.sigma).reshape(-1) for part in parts])
+        return cls(sigmas, flaws=flaws, iso_gain=gain)
 
     def blind(self) -> Self:
         """Without its level."""
         return type(self)(flaws=self.flaws)
 
     def _with(self, flaws: Flaws) -> Self:
-        return type(self)(self.sigma, flaws=flaws)
+        return type(self)(self.sigma, flaws=flaws, iso_gain=self.iso_gain)
 
     @classmethod
     def of_physics(cls, physics: dinv.physics.Physics) -> Self:

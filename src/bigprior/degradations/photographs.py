@@ -12,6 +12,7 @@ from torch import Tensor
 
 from bigprior.errors import BigpriorError, SettingsError
 from bigprior.io.pictures import Picture
+from bigprior.ops.shot import Shot
 
 
 class OfPhotographs(dinv.physics.Physics):  # type: ignore[misc]  # deepinv publishes no types
@@ -53,6 +54,11 @@ class OfPhotographs(dinv.physics.Physics):  # type: ignore[misc]  # deepinv publ
     def as_measured(self, picture: Tensor) -> Tensor:
         """A picture (N, 3, H, W) of what was made :meth:`plain`, on the scale of :meth:`g_inv`; here: as it is."""
         return picture
+
+    @property
+    def known_shot(self) -> Shot | None:
+        """How noise that any photograph may have grows with light, if that was told beside its level."""
+        return None
 
     @property
     def unseen(self) -> Tensor | None:

@@ -10,13 +10,17 @@ from torch import Tensor
 from bigprior.degradations import Measurement
 from bigprior.errors import SettingsError
 from bigprior.networks.refiner import Refiner
+from bigprior.noise import Noise
 from bigprior.priors.base import Prior, Projection
+from bigprior.priors.stabilised import Stabilised
 from bigprior.progress import Progress, part_of
 
 #: Of 255, root mean square: how much a camera's denoiser removes where that may be texture, and where it is noise for
 #: sure; how much more noise than that the denoiser of white noise is told of; where there is so much that the mean is
 #: more and more the camera's. Chosen on PolyU and on held-out photographs, with noise and without.
 _HARDLY, _QUITE, _MORE, _MUCH = 1.2 / 255, 1.7 / 255, 9.5 / 255, 12 / 255
+#: How much the logarithm of a standard deviation may differ from scale to scale by rounding.
+_ALIKE = 1e-4
 
 
 class Refined(Prior):
@@ -142,13 +146,15 @@ class WithWhite(Prior):
 class ByNoise(Prior):
     """One prior for white noise, and another for noise of cameras, which is coarse, and not the same everywhere.
 
+    Noise that is known to grow with light, and is as strong at every scale, is made white for the first one.
+
     Args:
         white, other: the priors; each is asked for the pictures of its noise alone.
     """
 
     def __init__(self, white: Prior, other: Prior) -> None:
         super().__init__()
-        self.white, self.other = white, other
+        self.white, self.other, self._in_light = white, other, Stabilised(white)
         self.resolution = white.resolution or other.resolution
         self.any_size = white.any_size & other.any_size
 
@@ -162,7 +168,8 @@ class ByNoise(Prior):
             raise SettingsError(f"{m.degradation.name} has no noise to choose a prior by: leave it to one prior")
         found = []
         for i, white in enumerate(m.noise.white.tolist()):
-            prior, part = self.white if white else self.other, part_of(progress, i, len(m))
+            prior = self.white if white else self._in_light if _only_grows(m.noise[i : i + 1]) else self.other
+            part = part_of(progress, i, len(m))
             found.append(prior.propose(m[i : i + 1], seed=seed, progress=part))
         names = set[str].intersection(*(set(projection.codes) for projection in found))
         codes = {name: torch.cat([projection.codes[name] for projection in found]) for name in sorted(names)}
@@ -171,3 +178,9 @@ class ByNoise(Prior):
     def within(self, share: float) -> ByNoise:
         """The same, with a share of both time budgets."""
         return ByNoise(self.white.within(share), self.other.within(share))
+
+
+def _only_grows(noise: Noise) -> bool:
+    """Whether the noise of one picture grows with light as is known, and is as strong at every scale."""
+    shape = noise.shape
+    return noise.shot is not None and shape is not None and bool((shape - shape[:, :1]).abs().max() < _ALIKE)

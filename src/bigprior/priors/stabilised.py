@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import torch
 
@@ -25,7 +26,7 @@ class Stabilised(Prior):
     and so nearer to white once it is stabilised, is looked at once more (Azzari and Foi, SPL 2016).
 
     Args:
-        prior: takes noisy pictures of the kind that :attr:`Degradation.stabilised` names.
+        prior: takes noisy pictures of the kind that :attr:`Degradation.stabilised` names, or of the measurement's own.
     """
 
     def __init__(self, prior: Prior) -> None:
@@ -55,10 +56,9 @@ class Stabilised(Prior):
         return found
 
     def _look(self, m: Measurement, y: torch.Tensor, shot: Shot, seed: int, progress: Progress | None) -> Projection:
-        physics = type(m.degradation).stabilised
-        assert physics is not None  # it is asked of such alone
+        kind: Any = type(m.degradation).stabilised or type(m.degradation)
         z, sigma = shot.stabilised(y)
-        found = self.prior.propose(physics(sigma=sigma).measure(z), seed=seed, progress=progress)
+        found = self.prior.propose(kind(sigma=sigma).measure(z), seed=seed, progress=progress)
         codes = {name: code for name, code in found.codes.items() if name != "sigma"}
         return replace(found, image=shot.unbiased(found.image).clamp(0, 1), codes=codes, phi=None)
 
