@@ -2,10 +2,13 @@
 
 import deepinv as dinv
 import pytest
+import skimage.data
 import torch
 
+import bigprior
 from bigprior.degradations import Colorization, Degradation, Denoising, Inpainting
 from bigprior.errors import MaskError, SettingsError
+from bigprior.io.arrays import as_picture
 from bigprior.networks.denoising_unet import DenoisingUNet
 from bigprior.ops.masks import centre_hole, smooth_fill
 from bigprior.priors.anysize import AnySize
@@ -202,3 +205,22 @@ def test_progress_reaches_its_total_over_views_and_over_samples(denoiser) -> Non
         calls: list[tuple[int, int]] = []
         DiffusionPrior(denoiser, settings).project(m, progress=lambda *p, calls=calls: calls.append(p))
         assert calls == [(i + 1, len(calls)) for i in range(len(calls))] and len(calls) > 1
+
+
+@pytest.mark.slow
+def test_alternatives_of_a_hole_differ_go_on_with_what_is_around_and_come_again() -> None:
+    photo = as_picture(skimage.data.coffee()[60:316, 150:406] / 255)
+    hole = torch.zeros(1, 1, 256, 256)
+    hole[..., 60:130, 90:170] = 1
+    physics, restorer = Inpainting(1 - hole), bigprior.load_restorer(task="inpainting", samples=2, steps=6)
+    y = physics.f(photo)
+    first, second, again = (restorer.restore(y, physics, seed=seed).restored for seed in (0, 1, 0))
+    assert restorer.draws and torch.equal(first, again)
+    inside = (..., slice(60, 130), slice(90, 170))
+    assert (first - second)[inside].abs().mean() > 8 / 255  # which nobody overlooks
+    usual = (photo[..., 59, 90:170] - photo[..., 58, 90:170]).abs().mean()
+    for image in (first, second):
+        assert torch.equal(image * (1 - hole), y)
+        assert (
+            image[..., 60, 90:170] - image[..., 59, 90:170]
+        ).abs().mean() < usual + 4 / 255  # no edge where it begins
