@@ -110,6 +110,9 @@ results-field: $(VENV)/installed
 	done
 	$(BIN)/bigprior evaluate real --set CC15 --data $(FIELD)/CC15 --json results/real-CC15.json
 	$(BIN)/bigprior evaluate holes --set holes256 --data $(FIELD)/holes256 --json results/holes-holes256.json
+	set -e; for holes in boxes scratches; do \
+		$(BIN)/bigprior evaluate holes --set CBSD68-$$holes --data $(FIELD)/CBSD68-$$holes --json results/holes-CBSD68-$$holes.json; \
+	done
 	$(BIN)/bigprior evaluate colours --set Kodak24 --data $(FIELD)/Kodak24 --json results/colours-Kodak24.json
 	set -e; for factor in 2 4; do \
 		$(BIN)/bigprior evaluate upscale --set Set5 --factor $$factor --data $(FIELD)/Set5 --json results/upscale$$factor-Set5.json; \

@@ -18,6 +18,7 @@ from bigprior.errors import ImageError
 from bigprior.io.arrays import as_picture, to_pil
 from bigprior.io.folders import list_pictures
 from bigprior.io.pictures import read_picture
+from bigprior.ops.colour import ab_plane
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,8 @@ class Cases:
         region: a part of a case's picture that is scored by itself too, by the name that those scores begin with, and
             where it is, (1, 1, H, W), 1 inside.
         border: so many pixels of every side are not scored.
+        error: how wrong each pixel of a picture is beside the truth, both (1, 3, H, W), whose ranks are scored beside
+            those of phi's map.
     """
 
     protocol: str
@@ -59,6 +62,7 @@ class Cases:
     eight_bits: bool = False
     region: tuple[str, Callable[[Case], Tensor]] | None = None
     border: int = 0
+    error: Callable[[Tensor, Tensor], Tensor] | None = None
 
     def __len__(self) -> int:
         """How many pictures."""
@@ -176,14 +180,17 @@ def holes(physics: type[Degradation], data: Path, index: tuple[int, int] | None 
 
 
 def greys(physics: Degradation, data: Path, index: tuple[int, int] | None = None) -> Cases:
-    """Pictures whose colours were lost, as files of 8 bits hold what is left."""
+    """Pictures whose colours were lost, as files of 8 bits hold what is left; errors are distances in the ab plane."""
     files = list_pictures(data, index)
 
     def make(file: Path, name: str) -> Case:
         x = read_picture(file).image
         return Case(x, (physics.f(x) * 255).round() / 255, physics)
 
-    return Cases("colours", files, [file.stem for file in files], make, eight_bits=True)
+    def error(image: Tensor, truth: Tensor) -> Tensor:
+        return (ab_plane(image) - ab_plane(truth)).norm(dim=1)
+
+    return Cases("colours", files, [file.stem for file in files], make, eight_bits=True, error=error)
 
 
 def smaller(physics: Degradation, factor: int, data: Path, index: tuple[int, int] | None = None) -> Cases:

@@ -26,6 +26,7 @@ from bigprior.evaluation.cases import Case, Cases, digest_of
 from bigprior.evaluation.metrics import METRICS
 from bigprior.evaluation.regions import region_scores
 from bigprior.evaluation.rivals import left_out, models
+from bigprior.evaluation.sparsification import sparsified
 from bigprior.io.atomic import append_line, write_text
 from bigprior.io.folders import list_pictures
 from bigprior.io.pictures import read_picture
@@ -145,7 +146,11 @@ def picture_rows(
             keys = {part: hashlib.sha256(f"{part}/{settings}".encode()).hexdigest()[:24] for part in parts}
             if not done.known.keys() >= set(keys.values()):
                 ours = row == "ours"
-                new = _our_scores(restorer, case, score) if ours else {row: _baseline_scores(methods[row], case, score)}
+                new = (
+                    _our_scores(restorer, case, cases, score)
+                    if ours
+                    else {row: _baseline_scores(methods[row], case, score)}
+                )
                 for part, values in new.items():
                     done.add(keys[part], part, name, values)
             for part, key in keys.items():
@@ -168,13 +173,16 @@ def means(rows: Rows) -> dict[str, Any]:
     return table | {name: said for name, said in (("missing", rows.missing), ("notes", rows.notes)) if said}
 
 
-def _our_scores(restorer: Restorer, case: Case, score: _Score) -> dict[str, dict[str, float]]:
+def _our_scores(restorer: Restorer, case: Case, cases: Cases, score: _Score) -> dict[str, dict[str, float]]:
     began = time.perf_counter()
     result = restorer.restore(case.y, case.physics)
     more = {"seconds": time.perf_counter() - began, "mean_phi": result.mean_phi}
     outside = [((band < 0) | (band > 1)).double().mean() for band in result.bands]
     more |= {"phi_outside": float(torch.stack(outside).mean()), "share": result.mean_share}
     more["mse"] = float((result.restored - case.truth).double().square().mean())
+    if cases.error is not None:
+        wrong = cases.error(result.restored.clamp(0, 1), case.truth)
+        more["phi_error_r"] = sparsified(result.phi.mean(dim=1).flatten(), wrong.flatten()).rank_correlation
     parts = {"input": result.fidelity, "prior": result.prior, "ours": result.restored}
     scores = {part: score(image) for part, image in parts.items()}
     return scores | {"ours": scores["ours"] | more}

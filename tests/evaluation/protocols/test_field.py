@@ -116,6 +116,7 @@ def test_colours_are_scored_by_how_near_how_strong_and_how_many(holes: Path, tmp
     rows = measured("colours", **given, baselines=("tint",))
     scores = {"auc", "ab_error", "saturation", "hue_unity"}
     assert set(rows["tint"]) == scores | {"seconds"} and set(rows["ours"]) >= scores | {"share", "seconds"}
+    assert -1 <= rows["ours"]["phi_error_r"] <= 1 and "phi_error_r" not in rows["tint"]
     assert rows["input"]["saturation"] < 0.1 and rows["input"]["hue_unity"] == 0  # grey
     assert rows["ours"]["ab_error"] < 1.5 < rows["tint"]["ab_error"]  # whose prior is the truth
     assert rows["truth"]["saturation"] == pytest.approx(rows["ours"]["saturation"], rel=0.1)
@@ -177,7 +178,7 @@ def test_the_page_shows_them_beside_what_was_published(tmp_path: Path) -> None:
         (tmp_path / f"{name}.json").write_text(json.dumps(results))
     assert set(write_results(tmp_path, tmp_path / "page.md")) == {f"{name}.json" for name in files}
     page = (tmp_path / "page.md").read_text()
-    assert "## Free-form holes: holes256" in page and "Means of 100 pictures" in page
+    assert "## Holes: holes256" in page and "Means of 100 pictures" in page
     assert "| **ours** | 20.00 | 0.1000 | 15.50 | 0.5000 | 0.3000 | 20.0% |" in page
     assert "| *MI-GAN* | 19.42 | 0.1170 |" in page
     assert "| **ours** | 90.00 | 8.25 | 12.50 | 0.750 |" in page and "| truth |  |  | 20.00 | 0.300 |" in page

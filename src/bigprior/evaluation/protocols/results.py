@@ -49,13 +49,14 @@ _FIELD = {
     ),
     "deblur": ("Known blur, white noise of sigma 2.55", "Blurred by Levin's first and fourth kernels, circularly."),
     "holes": (
-        "Free-form holes",
+        "Holes",
         "Columns of the hole are of its pixels alone; what is around them is known, and all rows have it as it is.",
     ),
     "colours": (
         "Lost colours",
         "`input` is grey. Saturation is the mean distance from grey in the ab plane of CIELAB; hue unity is 1 for a "
-        "picture of one tint, such as sepia. `truth` has those of the pictures as they were.",
+        "picture of one tint, such as sepia. `truth` has those of the pictures as they were. r(phi, error) is "
+        "Spearman's, of phi's map with the distance of each pixel's colour from the true one.",
     ),
 }
 #: Such a file's name: NAME-SET, or with a level, NAME25-SET.
@@ -89,6 +90,7 @@ _COLUMNS = {
     "phi_outside": ("phi outside [0, 1]", "{:.1%}"),
     "inconsistency": ("inconsistency", "{:.1e}"),
     "phi_sigma_r": ("r(phi, sigma)", "{:.3f}"),
+    "phi_error_r": ("r(phi, error)", "{:.3f}"),
     "parameters": ("parameters", "{:,}"),
     "gflop": ("GFLOP", "{:.1f}"),
     "seconds": ("s / picture", "{:.2f}"),
