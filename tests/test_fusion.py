@@ -282,6 +282,9 @@ def test_brightness_is_measured_and_colour_made_up_and_grey_has_none() -> None:
         assert [float(fused.kinds[kind]) for kind in ("luminance", "chrominance")] == [0, 1]
         across = fused.phi[0, 0].mean(dim=0)  # the map follows how strong the colour is
         assert across[0] == 0 and torch.corrcoef(torch.stack([across, torch.linspace(0, 1, 16)]))[0, 1] > 0.95
+    shade = torch.linspace(0.1, 1, 16).view(16, 1)
+    dark = fuse_in_frame(ConstantPhi(1.0, "luminance"), shade * grey, shade * (grey + tint), measured=["luminance"])
+    assert (dark.phi[0, 0, :, 8].diff() > 0).all()  # and in the dark hardly any colour is to be seen
     none = fuse_in_frame(ConstantPhi(1.0, "luminance"), grey, grey, measured=["luminance"])
     assert float(none.share) == float(none.phi.max()) == float(none.kinds["chrominance"]) == 0
 

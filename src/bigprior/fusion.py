@@ -89,6 +89,7 @@ def fuse_in_frame(
     halo = -(-farthest // coarsest) * coarsest
     parts = torch.empty_like(prior), torch.empty_like(prior)
     energies = torch.zeros_like(prior[:, :1]), torch.zeros_like(prior[:, :1])  # of all, and of what is made up
+    light = [x.new_zeros(len(prior), 1, 1, 1) for x in energies]
     total = torch.zeros(len(frame.bands), 2, len(prior), dtype=torch.float64)  # not every device has doubles
     stands_in = any(band.signal == "difference" for band in parts_of.bands)
     bands: list[Tensor] = []
@@ -114,7 +115,11 @@ def fuse_in_frame(
                 strengths = [part.sum(dim=1, keepdim=True) for part in _energies(band, weighted[i], p_phi, 0)]
                 strengths = [part / strengths[0].sqrt().clamp_min(1e-6) for part in strengths]
             for j, part in enumerate(strengths):
-                energies[j][kept] += _spread(part, band, prior[shown].shape[2:])[inner]
+                spread = _spread(part, band, prior[shown].shape[2:])[inner]
+                if stands_in and band.signal == "prior":  # in the dark a colour is no stronger, but less is seen of it
+                    light[j] += spread.sum(dim=(1, 2, 3), keepdim=True)
+                else:
+                    energies[j][kept] += spread
             if len(bands) == i:
                 places = (-(-side // coarsest) * coarsest // band.step for side in (height, width))
                 bands.append(p_phi.new_zeros(len(prior), 1 if overlaps else p_phi.shape[1], *places))
@@ -124,6 +129,8 @@ def fuse_in_frame(
             bands[i][..., top : top + own.shape[2], left : left + own.shape[3]] = own
         for part, of_bands in zip(parts, zip(*weighted, strict=True), strict=True):
             part[kept] = parts_of.synthesise(of_bands, *prior[shown].shape[2:])[inner]
+    for part, of_light in zip(energies, light, strict=True):
+        part += of_light / (height * width)
     of_pixels = bands[0] if len(bands) == 1 else (energies[1] / energies[0].clamp_min(1e-12)).clamp_(0, 1)
     kinds: dict[str, Tensor] = {}
     for kind in dict.fromkeys(band.kind for band in frame.bands):

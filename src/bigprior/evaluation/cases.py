@@ -188,7 +188,8 @@ def greys(physics: Degradation, data: Path, index: tuple[int, int] | None = None
         return Case(x, (physics.f(x) * 255).round() / 255, physics)
 
     def error(image: Tensor, truth: Tensor) -> Tensor:
-        return (ab_plane(image) - ab_plane(truth)).norm(dim=1)
+        distance: Tensor = (ab_plane(image) - ab_plane(truth)).norm(dim=1)
+        return distance
 
     return Cases("colours", files, [file.stem for file in files], make, eight_bits=True, error=error)
 
