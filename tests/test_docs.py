@@ -146,7 +146,7 @@ def test_commands_of_the_makefile_exist() -> None:
             "docs/howto/inpaint",
             "docs/howto/colorize",
         ),
-        *("docs/howto/upscale", "docs/howto/deblur"),
+        *("docs/howto/upscale", "docs/howto/deblur", "docs/howto/demosaic"),
     ],
 )
 def test_python_of_the_pages_runs(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

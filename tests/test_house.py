@@ -41,6 +41,7 @@ TASKS_ARE_NAMED_IN = (
     "cli/colorize.py",
     "cli/deblur.py",
     "cli/dejpeg.py",
+    "cli/demosaic.py",
     "cli/denoise.py",
     "cli/inpaint.py",
     "cli/upscale.py",

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         Colorization,
         Deblurring,
         Degradation,
+        Demosaicing,
         Denoising,
         Flaws,
         Inpainting,
@@ -91,8 +92,8 @@ DEFAULT_TASK = "denoising"
 _HOMES = {
     "budget": "Budget",
     "calibration": "Bound Calibration Parts calibrated",
-    "degradations": "DEGRADATIONS Colorization Deblurring Degradation Denoising Inpainting Jpeg Linear Measurement "
-    "Poisson Protocol Upscaling as_degradation",
+    "degradations": "DEGRADATIONS Colorization Deblurring Degradation Demosaicing Denoising Inpainting Jpeg Linear "
+    "Measurement Poisson Protocol Upscaling as_degradation",
     "degradations.flaws": "Flaws",
     "errors": "BigpriorError ImageError MaskError OutputError SettingsError UnknownNameError WeightsError",
     "evaluation.baselines": "BASELINES Baseline",
@@ -168,6 +169,7 @@ __all__ = [
     "ConstantPhi",
     "Deblurring",
     "Degradation",
+    "Demosaicing",
     "Denoising",
     "DictionaryMAP",
     "DiffusionPrior",

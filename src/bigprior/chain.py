@@ -191,7 +191,7 @@ def run_chain(
         | {"total": total}
         for name, step, asked, total in zip(named, chain.steps, recipe.step, chain.shares, strict=True)
     ]
-    coloured = any(physics.colours for physics in chain.degradations)
+    coloured = any(physics.colours or physics.stored_grey for physics in chain.degradations)
     keeps = all(physics.keeps_alpha for physics in chain.degradations)
     with appearing(folder, replace=output.overwrite) as place:
         whole = place / "whole"

@@ -291,7 +291,7 @@ def _save(
     result, *others = results
     size = result.restored.shape[2:]
     alpha = picture.alpha if degradation.keeps_alpha else None
-    grey = picture.is_grey and not degradation.colours
+    grey = picture.is_grey and not (degradation.colours or degradation.stored_grey)
     if alpha is not None and alpha.shape[2:] != size:  # the photo was a smaller measurement of its picture
         alpha = resized(alpha, *size)
     said["input"] = source_of(job.photo, job.page).model_dump()

@@ -1,4 +1,4 @@
-"""``bigprior upscale`` and ``deblur``."""
+"""``bigprior upscale``, ``deblur`` and ``demosaic``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 from skimage.data import coffee
 
-from bigprior.io.pictures import read_picture
+from bigprior.degradations import Demosaicing
+from bigprior.io.pictures import read_picture, write_picture
 
 
 @pytest.fixture
@@ -38,6 +39,24 @@ def test_a_photo_is_sharpened(program, photo: Path) -> None:  # type: ignore[no-
     assert json.loads((folder / "restoration.json").read_text())["kernel"]["size"] == [3, 3]
 
 
+@pytest.mark.parametrize("bits", [8, 16])
+def test_a_mosaic_is_given_colours_and_can_be_verified(program, photo: Path, bits: int) -> None:  # type: ignore[no-untyped-def]
+    x = read_picture(photo).image
+    raw, out = photo.parent / "raw.png", photo.parent / "out"
+    write_picture(raw, Demosaicing("gbrg").f(x), bits=bits)
+    code, said, err = program("demosaic", raw, "--pattern", "gbrg", "--steps", 2, "-o", out, "--layers", "float")
+    assert code == 0, err
+    restored = read_picture(out / "restored.png")
+    assert (restored.bits, restored.is_grey) == (bits, False) and "made up" in said
+    assert (restored.image - x).abs().mean() < 0.05
+    record = json.loads((out / "restoration.json").read_text())
+    assert (record["pattern"], record["noise"]) == ("gbrg", "found") and record["agreement"]["rms"] < 3 / 255
+    assert program("verify", out, "--measurement", raw)[0] == 0
+    audited = ("audit", "--input", raw, "--restored", out / "restored.png", "--task", "demosaic")
+    code, said, err = program(*audited, "--set", "pattern=gbrg", "-o", photo.parent / "audit")
+    assert code == 0, err
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -50,6 +69,9 @@ def test_a_photo_is_sharpened(program, photo: Path) -> None:  # type: ignore[no-
         (("upscale", "--kernel", "sinc"), "kernel is 'sinc': expected bicubic, box, gauss, or a file"),
         (("upscale", "--sigma", 300), "sigma is 300.0: expected a noise level of 0 to 255"),
         (("upscale", "--seed", 3), "so --seed says nothing"),
+        (("demosaic",), "photo.png: it has colours, so it is no mosaic"),
+        (("demosaic", "--pattern", "rgb"), "pattern is 'rgb': expected one of rggb, grbg, gbrg, bggr"),
+        (("demosaic", "--sigma", "much"), "--sigma is 'much': expected a noise level on the 0..255 scale, or auto"),
     ],
     ids=str,
 )

@@ -149,7 +149,8 @@ def test_an_unknown_degradation_is_told_the_known_ones() -> None:
     for asked in (degradation, task_of):
         with pytest.raises(
             UnknownNameError,
-            match="colorization, deblurring, denoising, inpainting, jpeg-compression, linear, poisson, upscaling",
+            match="colorization, deblurring, demosaicing, denoising, inpainting, jpeg-compression, linear, poisson, "
+            "upscaling",
         ):
             asked("melting")
 

@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 
 from bigprior import ConstantPhi, Restorer
-from bigprior.degradations import OPERATORS, Deblurring, Degradation, Upscaling, task_of
-from bigprior.errors import BigpriorError, SettingsError
+from bigprior.degradations import OPERATORS, Deblurring, Degradation, Demosaicing, Upscaling, task_of
+from bigprior.errors import BigpriorError, ImageError, SettingsError
 from bigprior.noise import Noise
+from bigprior.ops.mosaic import PATTERNS
 from bigprior.priors.precomputed import PrecomputedPrior
 
 #: Each with every kernel of its own; an operator of deepinv's is tested in test_linear.
@@ -24,6 +25,7 @@ MADE = {
         Upscaling(2, torch.tensor([0.1, 0.2, 0.4, 0.2, 0.1])),
     ),
     "deblurring": (Deblurring(), Deblurring(torch.rand(3, 5, generator=torch.Generator().manual_seed(0)))),
+    "demosaicing": tuple(Demosaicing(pattern) for pattern in PATTERNS),
 }
 EACH = [physics for kind in MADE.values() for physics in kind]
 every = pytest.mark.parametrize("physics", EACH, ids=lambda p: f"{p.name}-{EACH.index(p)}")
@@ -39,7 +41,7 @@ def some(sigma: float, n: int) -> Noise:
 
 
 def pair(physics: Degradation, height: int, width: int) -> tuple[Tensor, Tensor]:
-    y = torch.rand(2, 3, height, width)
+    y = torch.rand(2, physics.channels, height, width)
     x = torch.rand(2, 3, *physics.picture_size(y))
     return x, physics.f(x)
 
@@ -181,3 +183,55 @@ def test_kernels_come_by_name_and_by_file(tmp_path: Path) -> None:
     for bad in ({}, {"gauss": 1.0, "motion": "5,0"}, {"gauss": 0}, {"motion": "far"}, {"kernel": "none.npy"}):
         with pytest.raises(SettingsError):
             Deblurring.from_settings(bad)
+
+
+# Demosaicing
+
+
+def test_a_mosaic_has_the_colours_of_its_pattern_and_two_of_three_samples_are_made_up() -> None:
+    x = torch.rand(1, 3, 5, 6)
+    for pattern in PATTERNS:
+        physics, y = Demosaicing(pattern.upper()), torch.empty(1, 1, 5, 6)
+        for place, colour in enumerate(pattern):
+            rows, columns = slice(place // 2, None, 2), slice(place % 2, None, 2)
+            y[:, :, rows, columns] = x[:, ["rgb".index(colour)], rows, columns]
+        assert torch.equal(physics.f(x), y) and physics.g_inv(y).shape == x.shape
+        fused = physics.terms(y, 1 - x, none(1), 0.0)
+        assert torch.equal(fused.phi.sum(dim=1), torch.full((1, 5, 6), 2.0))
+        restored = fused.measured + fused.hallucinated
+        torch.testing.assert_close(restored, torch.where(fused.phi > 0, 1 - x, x), atol=1e-6, rtol=0)
+        result = Restorer(PrecomputedPrior(1 - x), ConstantPhi()).restore(y, physics.with_sigma(0.0))
+        assert torch.equal(result.phi, fused.phi) and result.provenance["pattern"] == pattern
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
+def test_a_window_of_a_mosaic_begins_with_its_own_colours(pattern: str) -> None:
+    physics, x = Demosaicing(pattern), torch.rand(1, 3, 7, 8)
+    m = physics.measure(physics.f(x))
+    for top, left in ((0, 0), (1, 0), (0, 1), (3, 2)):
+        part = m.crop(top, left, 4, 5)
+        assert torch.equal(part.f(x[..., top : top + 4, left : left + 5]), part.y)
+    larger = m.padded(10, 9)
+    assert torch.equal(larger.y[..., :7, :8], m.y) and m.resized(4, 4).y.shape == (1, 1, 4, 4)
+
+
+def test_noise_of_a_mosaic_is_found_whatever_its_colours_are() -> None:
+    ramp = torch.linspace(0, 1, 96).expand(1, 96, 96)
+    x = torch.stack([ramp, 0.3 * ramp, 1 - ramp], dim=1)
+    for sigma in (0.0, 5 / 255, 20 / 255):
+        y = Demosaicing().f(x)
+        y = y + sigma * torch.randn(y.shape, generator=torch.Generator().manual_seed(0))
+        found = Demosaicing().measure(y).noise
+        assert found is not None and float(found.sigma) == pytest.approx(sigma, rel=0.1, abs=2e-4)
+    told = Demosaicing(sigma=torch.tensor([0.1, 0.2])).measure(torch.rand(2, 1, 2, 2))
+    assert told.noise is not None and told[1:].noise is not None and float(told[1:].noise.sigma) == pytest.approx(0.2)
+
+
+def test_a_picture_with_colours_is_no_mosaic_and_other_patterns_are_refused() -> None:
+    with pytest.raises(ImageError, match="no mosaic"):
+        Demosaicing().of_photograph(torch.rand(1, 3, 4, 4))
+    grey = torch.rand(1, 1, 4, 4)
+    assert torch.equal(Demosaicing().of_photograph(grey.expand(-1, 3, -1, -1)), grey)
+    for settings in ({"pattern": "rgbg"}, {"sigma": 300}, {"factor": 2}):
+        with pytest.raises(SettingsError, match=next(iter(settings))):
+            Demosaicing.from_settings(settings)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
-from skimage.data import coffee
+from skimage.data import astronaut, coffee
 
-from bigprior.degradations import Deblurring, Upscaling
+from bigprior.degradations import Deblurring, Demosaicing, Upscaling
 from bigprior.evaluation.baselines import BASELINES, choose
 from bigprior.evaluation.metrics import psnr, psnr_y
 
@@ -26,6 +26,15 @@ def test_each_improves_on_what_was_measured(name: str) -> None:
 def test_each_task_has_its_rows() -> None:
     assert {"bicubic", "tv"} <= set(choose("upscaling")[0]) and "wiener" not in choose("upscaling")[0]
     assert {"wiener", "richardson-lucy", "tv"} <= set(choose("deblurring")[0])
+
+
+@pytest.mark.parametrize("name", ["malvar", "menon"])
+def test_packages_give_mosaics_their_colours(name: str) -> None:
+    pytest.importorskip("colour_demosaicing", reason="needs colour-demosaicing: pip install 'bigprior[bench]'")
+    x = torch.from_numpy(astronaut()[40:104, 180:244]).permute(2, 0, 1)[None] / 255
+    physics = Demosaicing("gbrg", 0.0)
+    image = BASELINES[name].restore(physics.f(x), physics, None)
+    assert image.shape == x.shape and psnr(image, x) > psnr(physics.g_inv(physics.f(x)), x) + 0.5
 
 
 def test_luma_is_what_a_grey_picture_is_by_219_of_255() -> None:

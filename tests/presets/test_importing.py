@@ -139,7 +139,7 @@ def test_a_file_that_is_no_generator_makes_no_preset(tmp_path: Path, home: Path,
             import_preset("tiny", wrong)
     with pytest.raises(WeightsError, match="names no kind"):
         import_preset("tiny", generator, phi={"denoising": generator})
-    with pytest.raises(UnknownNameError, match="colorization, deblurring, denoising, inpainting"):
+    with pytest.raises(UnknownNameError, match="colorization, deblurring, demosaicing, denoising, inpainting"):
         import_preset("tiny", generator, phi={"melting": phi})
     with pytest.raises(UnknownNameError, match="pggan"):
         import_preset("tiny", generator, architecture="nonesuch")

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from bigprior import ConstantPhi, Restorer
-from bigprior.degradations import Deblurring, Denoising, Linear, Upscaling
+from bigprior.degradations import Deblurring, Demosaicing, Denoising, Linear, Upscaling
 from bigprior.errors import SettingsError
 from bigprior.presets.loading import load_restorer
 from bigprior.priors.plugandplay import PlugAndPlay, PlugAndPlaySettings
@@ -34,6 +34,7 @@ class Smooth(dinv.models.Denoiser):
     [
         Upscaling(2, sigma=0.01),
         Deblurring(sigma=0.01),
+        Demosaicing("grbg", 0.01),
         Linear(dinv.physics.BlurFFT((3, 10, 8), torch.ones(1, 1, 3, 3) / 9)),
     ],
     ids=lambda p: p.name,

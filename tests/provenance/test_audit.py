@@ -7,7 +7,7 @@ import torch
 from skimage.data import coffee
 from skimage.restoration import denoise_tv_chambolle
 
-from bigprior.degradations import DEGRADATIONS, Deblurring, Denoising, Jpeg, Poisson, Upscaling
+from bigprior.degradations import DEGRADATIONS, Deblurring, Demosaicing, Denoising, Jpeg, Poisson, Upscaling
 from bigprior.errors import ImageError
 from bigprior.io.pictures import read_picture, write_picture
 from bigprior.phi import ConstantPhi
@@ -50,11 +50,12 @@ def test_where_nothing_was_done_nothing_was_added(measured):
     assert found.mean_share == 0 and float(found.phi.max()) == 0 and float(found.hallucinated.abs().max()) == 0
 
 
-@pytest.mark.parametrize("task", ["upscaling", "deblurring", "jpeg-compression", "poisson"])
+@pytest.mark.parametrize("task", ["upscaling", "deblurring", "demosaicing", "jpeg-compression", "poisson"])
 def test_where_phi_is_known_in_closed_form_ours_has_its_share_and_what_contradicts_has_more(photo, task):
     degradation = {
         "upscaling": lambda: Upscaling(2, sigma=1 / 255),
         "deblurring": lambda: Deblurring(sigma=2 / 255, border="smooth"),
+        "demosaicing": lambda: Demosaicing("grbg", 2 / 255),
         "jpeg-compression": lambda: Jpeg(torch.full((3, 8, 8), 24.0)),
         "poisson": lambda: Poisson(1 / 30, 0.0),
     }[task]()

@@ -14,6 +14,7 @@ from bigprior.cli.colorize import colorize
 from bigprior.cli.deblur import deblur
 from bigprior.cli.dejpeg import dejpeg
 from bigprior.cli.demo import demo
+from bigprior.cli.demosaic import demosaic
 from bigprior.cli.denoise import denoise
 from bigprior.cli.doctoring import doctor
 from bigprior.cli.evaluating import evaluate, results
@@ -45,7 +46,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for command in (
-    *(denoise, inpaint, colorize, upscale, deblur, dejpeg, restore, batch, verify, audit, recompose),
+    *(denoise, inpaint, colorize, upscale, deblur, demosaic, dejpeg, restore, batch, verify, audit, recompose),
     *(demo, train, calibrate, evaluate, results, doctor),
 ):
     app.command()(command)

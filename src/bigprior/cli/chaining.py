@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bigprior.cli.batches import is_batch
-from bigprior.cli.options import Choices
+from bigprior.cli.options import Choices, level_of
 from bigprior.cli.restoring import folders
 from bigprior.cli.terminal import OUT, progress_of, working
 from bigprior.errors import SettingsError
@@ -32,7 +32,7 @@ def denoised_first(photos: Sequence[Path], how: Choices, sigma: str, noise: str,
     from bigprior.recipe import Recipe, Step
 
     settings_of, prior = step.pop("settings"), None if how.prior is None else str(how.prior)
-    told = {} if sigma == "auto" else {"sigma": _level(sigma)}
+    told = {} if sigma == "auto" else {"sigma": level_of(sigma)}
     first = Step(task=noise, settings=told, preset=how.preset)
 
     def recipe(photo: Path) -> Recipe:
@@ -40,13 +40,6 @@ def denoised_first(photos: Sequence[Path], how: Choices, sigma: str, noise: str,
         return Recipe(step=(first, second))
 
     follow_recipe(photos, how, recipe, task)
-
-
-def _level(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise SettingsError(f"--sigma is {text!r}: expected a noise level on the 0..255 scale, or auto") from None
 
 
 def follow_recipe(

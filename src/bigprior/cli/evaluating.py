@@ -48,7 +48,10 @@ def evaluate(
         Path | None, typer.Option(help="Scores of single pictures, kept and used again; by default beside --json.")
     ] = None,
     sigma: Annotated[
-        float | None, typer.Option(help="Of awgn and deblur: the noise level on the 0..255 scale; of deblur, 2.55.")
+        float | None,
+        typer.Option(
+            help="Of awgn, deblur and demosaic: the noise level on the 0..255 scale; of deblur 2.55, of demosaic 0."
+        ),
     ] = None,
     factor: Annotated[int | None, typer.Option(help="Of upscale: how many times smaller pictures are made; 2.")] = None,
     kernel: Annotated[

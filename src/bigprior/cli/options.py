@@ -276,6 +276,14 @@ def by_task(option: str, items: list[str] | None) -> Iterator[tuple[str, str]]:
         yield task_of(task).name, value
 
 
+def level_of(text: str) -> float:
+    """The noise level, of 255, that ``--sigma`` says where it may also say ``auto``."""
+    try:
+        return float(text)
+    except ValueError:
+        raise SettingsError(f"--sigma is {text!r}: expected a noise level on the 0..255 scale, or auto") from None
+
+
 def value_of(text: str) -> Any:
     """A number or a truth as such, all else as text: ``3``, ``0.5``, ``true``, ``bicubic``."""
     try:

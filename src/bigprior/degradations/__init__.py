@@ -7,6 +7,7 @@ import deepinv as dinv
 from bigprior.degradations.base import CONDITION_CHANNELS, Degradation, Measurement
 from bigprior.degradations.colorization import Colorization
 from bigprior.degradations.deblurring import Deblurring
+from bigprior.degradations.demosaicing import Demosaicing
 from bigprior.degradations.denoising import Denoising
 from bigprior.degradations.flaws import Flaws
 from bigprior.degradations.inpainting import Inpainting
@@ -26,7 +27,7 @@ DEGRADATIONS: Registry[type[Degradation]] = Registry(
 )
 #: Those whose phi is known in closed form, so that no network learns from them, by name.
 OPERATORS: Registry[type[Degradation]] = Registry(
-    "task", "bigprior.operators", {c.name: c for c in (Poisson, Upscaling, Deblurring, Jpeg, Linear)}
+    "task", "bigprior.operators", {c.name: c for c in (Poisson, Upscaling, Deblurring, Demosaicing, Jpeg, Linear)}
 )
 
 
@@ -88,6 +89,7 @@ __all__ = [
     "Colorization",
     "Deblurring",
     "Degradation",
+    "Demosaicing",
     "Denoising",
     "Flaws",
     "Inpainting",

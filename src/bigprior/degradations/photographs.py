@@ -22,6 +22,8 @@ class OfPhotographs(dinv.physics.Physics):  # type: ignore[misc]  # deepinv publ
     channels: int
     #: Whether a result is as transparent as its photograph.
     keeps_alpha: bool = True
+    #: A photograph of it is grey, whatever it shows: values that stand for one colour each.
+    stored_grey: bool = False
     #: Settings that are files of pictures; whoever restores for strangers takes none of these as a name.
     pictures: ClassVar[tuple[str, ...]] = ()
     #: Settings that are other files, such as kernels, each with the words that it may be in place of one.

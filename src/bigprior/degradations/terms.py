@@ -59,7 +59,7 @@ class Weighs(dinv.physics.Physics):  # type: ignore[misc]  # deepinv publishes n
     #: What a prior that takes turns with it asks it for: :meth:`proximal`, or :meth:`bigprior.Degradation.consistent`.
     turns: ClassVar[Literal["proximal", "consistent"]] = "proximal"
     #: What it makes of a picture, for methods that mend one such thing alone; None of anything else.
-    does: ClassVar[Literal["smaller", "blurred"] | None] = None
+    does: ClassVar[Literal["smaller", "blurred", "mosaic"] | None] = None
 
     def terms(self, y: Tensor, prior: Tensor, noise: Noise | None, rho: float) -> Fusion:
         """Both terms of Eq. 5, and ``phi``.
@@ -71,6 +71,10 @@ class Weighs(dinv.physics.Physics):  # type: ignore[misc]  # deepinv publishes n
             rho: weight of what is made up: 0 for the closed form as it is, more for more of the measurement.
         """
         raise NotImplementedError
+
+    def guess(self, y: Tensor) -> Tensor | None:
+        """A picture (N, 3, H, W) of ``y`` to begin with, where there is a better one than ``y`` and grey; or None."""
+        return None
 
     def proximal(self, z: Tensor, y: Tensor, sigma: Tensor, tau: float) -> Tensor:
         """The picture (N, 3, H, W) that ``y`` and a guess at it hold together, for priors that go back and forth.

@@ -259,6 +259,8 @@ BASELINES: Registry[Baseline] = Registry(
         "bicubic": Baseline(deconvolution.is_smaller, "torch", deconvolution.bicubic),
         "wiener": Baseline(deconvolution.is_blurred, "skimage", deconvolution.wiener),
         "richardson-lucy": Baseline(deconvolution.is_blurred, "skimage", deconvolution.richardson_lucy),
+        "malvar": Baseline(deconvolution.is_mosaic, "colour_demosaicing", deconvolution.malvar),
+        "menon": Baseline(deconvolution.is_mosaic, "colour_demosaicing", deconvolution.menon),
         "wavelet": Baseline(_noisy, "pywt", _denoiser(packaged.wavelet)),
         "telea": Baseline(_holes, "cv2", _filler(packaged.telea)),
         "navier-stokes": Baseline(_holes, "cv2", _filler(packaged.navier_stokes)),

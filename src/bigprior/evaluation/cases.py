@@ -20,6 +20,9 @@ from bigprior.io.folders import list_pictures
 from bigprior.io.pictures import read_picture
 from bigprior.ops.colour import ab_plane
 
+#: Of pictures made of mosaics, what the field does not score on every side, in pixels.
+_MOSAIC_BORDER = 10
+
 
 @dataclass(frozen=True)
 class Case:
@@ -210,6 +213,25 @@ def smaller(physics: Degradation, factor: int, data: Path, index: tuple[int, int
         return Case(x, (physics.f(x).clamp(0, 1) * 255).round() / 255, physics)
 
     return Cases(f"smaller-{factor}", files, [file.stem for file in files], make, eight_bits=True, border=factor)
+
+
+def mosaics(physics: Degradation, sigma: float, data: Path, index: tuple[int, int] | None = None) -> Cases:
+    """Pictures of which a sensor measured one colour a pixel, with white noise that is not clipped and is told.
+
+    Args:
+        physics: the sensor's pattern, and the noise.
+        sigma: of the noise, in [0, 1].
+        data, index: the pictures.
+    """
+    files = list_pictures(data, index)
+
+    def make(file: Path, name: str) -> Case:
+        x = read_picture(file).image
+        y = physics.f(x)
+        return Case(x, y + sigma * torch.randn(y.shape, generator=rng_of(f"mosaic-{255 * sigma:g}", name)), physics)
+
+    names = [file.stem for file in files]
+    return Cases(f"mosaic-{255 * sigma:g}", files, names, make, eight_bits=True, border=_MOSAIC_BORDER)
 
 
 def blurred(physics: Sequence[Degradation], sigma: float, data: Path, index: tuple[int, int] | None = None) -> Cases:

@@ -1,4 +1,4 @@
-"""What users compare with where pictures are blurred or small: packages' methods, as rows of a table."""
+"""What users compare with where pictures are blurred, small or mosaics: packages' methods, as rows of a table."""
 
 from __future__ import annotations
 
@@ -28,6 +28,29 @@ def is_smaller(physics: type[Degradation]) -> bool:
 def is_blurred(physics: type[Degradation]) -> bool:
     """Whether pictures were blurred by a kernel that is known."""
     return physics.does == "blurred"
+
+
+def is_mosaic(physics: type[Degradation]) -> bool:
+    """Whether a sensor measured one colour a pixel."""
+    return physics.does == "mosaic"
+
+
+def malvar(y: Tensor, physics: Degradation, sigma: float | None) -> Tensor:
+    """Malvar, He and Cutler's linear filters, as the package has them."""
+    from colour_demosaicing import demosaicing_CFA_Bayer_Malvar2004
+
+    return _coloured(y, demosaicing_CFA_Bayer_Malvar2004, physics)
+
+
+def menon(y: Tensor, physics: Degradation, sigma: float | None) -> Tensor:
+    """Menon, Andriani and Calvagno's directional filters (DDFAPD), as the package has them."""
+    from colour_demosaicing import demosaicing_CFA_Bayer_Menon2007
+
+    return _coloured(y, demosaicing_CFA_Bayer_Menon2007, physics)
+
+
+def _coloured(y: Tensor, one: Callable[[Array, str], Array], physics: Degradation) -> Tensor:
+    return as_picture(np.clip(one(y[0, 0].double().numpy(), str(physics.pattern).upper()), 0, 1))
 
 
 def bicubic(y: Tensor, physics: Degradation, sigma: float | None) -> Tensor:

@@ -85,8 +85,9 @@ class PlugAndPlay(Prior):
         sigma = noise.clamp_min(_ROUNDING)
         last = max(s.least / 255, s.floor * float(sigma))
         levels = torch.logspace(math.log10(max(s.most / 255, last)), math.log10(last), s.steps).tolist()
-        # To begin with, what was measured, and grey of which anything may be wrong.
-        z = physics.proximal(m.y.new_full((1, 3, *m.size), 0.5), m.y, sigma, 0.5)
+        # To begin with, the degradation's own guess; or what was measured, and grey of which anything may be wrong.
+        if (z := physics.guess(m.y)) is None:
+            z = physics.proximal(m.y.new_full((1, 3, *m.size), 0.5), m.y, sigma, 0.5)
         for step, level in enumerate(levels):
             x = z if step == 0 else physics.proximal(z, m.y, sigma, level / math.sqrt(s.weight))
             z = self._denoised(x, level)

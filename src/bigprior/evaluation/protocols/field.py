@@ -1,5 +1,5 @@
 """The field's own tables: white noise of a level, cameras' noise and JPEG, all of them blind; holes; lost colours;
-small and blurred pictures.
+small and blurred pictures; mosaics.
 """
 
 from __future__ import annotations
@@ -8,10 +8,10 @@ import math
 
 import numpy as np
 
-from bigprior.degradations import Colorization, Deblurring, Denoising, Inpainting, Poisson, Upscaling
+from bigprior.degradations import Colorization, Deblurring, Demosaicing, Denoising, Inpainting, Poisson, Upscaling
 from bigprior.degradations.kernels import motion, read_kernel
 from bigprior.errors import SettingsError
-from bigprior.evaluation.cases import blurred, counted, greys, real_pairs, smaller, white_noise
+from bigprior.evaluation.cases import blurred, counted, greys, mosaics, real_pairs, smaller, white_noise
 from bigprior.evaluation.cases import holes as hole_cases
 from bigprior.evaluation.cases import jpeg as jpeg_cases
 from bigprior.evaluation.metrics import METRICS
@@ -38,6 +38,13 @@ def deblur(request: Request, progress: Progress) -> Results:
     kernels = [read_kernel(file) for file in request.kernels] or [motion(*one) for one in _MOTIONS]
     cases = blurred([Deblurring(kernel, sigma) for kernel in kernels], sigma, request.data, request.index)
     return means(rows_of(Deblurring.name, cases, request, progress, ("psnr", "ssim")))
+
+
+def demosaic(request: Request, progress: Progress) -> Results:
+    """Bayer mosaics, RGGB, with noise of ``--sigma``, 0, which is told; RGB, 10 pixels of each side not scored."""
+    sigma = (request.sigma or 0.0) / 255
+    cases = mosaics(Demosaicing("rggb", sigma), sigma, request.data, request.index)
+    return means(rows_of(Demosaicing.name, cases, request, progress, ("psnr", "ssim")))
 
 
 def awgn(request: Request, progress: Progress) -> Results:

@@ -53,6 +53,19 @@ PUBLISHED: dict[tuple[str, str], dict[str, dict[str, float]]] = {
         "mGAN prior": {"psnr": 21.49, "ssim": 0.5962, "lpips": 0.1968},
         "BIGPrior": {"psnr": 24.70, "ssim": 0.6578, "lpips": 0.1192},
     },
+    # DPIR: Zhang et al., 2021, the table of demosaicing in its repository, figs/demosaic_1.png.
+    ("demosaic", "Kodak24"): {
+        "Malvar, by MATLAB": {"psnr": 35.78},
+        "IRCNN": {"psnr": 40.29},
+        "DPIR": {"psnr": 42.68},
+        "RNAN": {"psnr": 43.16},
+    },
+    ("demosaic", "McMaster"): {
+        "Malvar, by MATLAB": {"psnr": 34.43},
+        "IRCNN": {"psnr": 37.45},
+        "DPIR": {"psnr": 39.39},
+        "RNAN": {"psnr": 39.70},
+    },
     ("awgn15", "CBSD68"): {
         "CBM3D": {"psnr": 33.52},
         "CDnCNN-B": {"psnr": 33.89},

@@ -48,6 +48,11 @@ _FIELD = {
         "as the factor.",
     ),
     "deblur": ("Known blur, white noise of sigma 2.55", "Blurred by Levin's first and fourth kernels, circularly."),
+    "demosaic": (
+        "Bayer mosaics",
+        "RGGB, without noise, and without 10 pixels at the border; `input` is bilinear. Published figures (Zhang et "
+        "al., 2021) are of all pictures, of Kodak's at 768x512.",
+    ),
     "holes": (
         "Holes",
         "Columns of the hole are of its pixels alone; what is around them is known, and all rows have it as it is.",
