@@ -1,5 +1,6 @@
 """The examples run, as a reader would run them."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -80,6 +81,17 @@ def test_matconvnet_weights(tmp_path: Path) -> None:
     read = load_model(files[1]).model
     x, sigma = torch.rand(1, channels, 8, 6), torch.tensor([0.1])
     assert torch.equal(read(x, sigma), network(x, sigma))
+
+
+@pytest.mark.slow
+def test_mri() -> None:
+    """What lines were skipped is made up better than by total variation, and no line that was taken is."""
+    command = [sys.executable, str(EXAMPLES / "mri.py"), "--side", "64", "--sigma", "0.002", "--share", "0.4"]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=300)
+    found = dict(re.findall(r"^(\S.*?) +(\d+\.\d+) dB", done.stdout, re.MULTILINE))
+    assert float(found["bigprior"]) > float(found["total variation"]) > float(found["empty lines"]), done.stdout
+    assert "bit for bit: True" in done.stdout
+    assert float(done.stdout.split()[-1]) < 0.05, done.stdout
 
 
 @pytest.mark.slow

@@ -33,7 +33,14 @@ def blur(sigma: float) -> Tensor:
     return PHYSICS.functional.blur.gaussian_blur(sigma=(sigma, sigma))
 
 
-#: A few of deepinv's, with singular values and without, of pictures and of other spaces, of colours and of grey.
+def lines() -> Tensor:
+    """Which rows of a scan were taken: every third, and the lowest frequencies."""
+    mask = torch.zeros(H, W)
+    mask[::3], mask[H // 2 - 1 : H // 2 + 1] = 1, 1
+    return mask
+
+
+#: A few of deepinv's, with singular values and without, of pictures and of other spaces, of colours, grey and complex.
 OPERATORS: dict[str, Callable[[], PHYSICS.LinearPhysics]] = {
     "BlurFFT": lambda: PHYSICS.BlurFFT((3, H, W), filter=blur(0.7)),
     "Downsampling": lambda: PHYSICS.Downsampling(img_size=(3, H, W), factor=2, filter="bilinear", padding="circular"),
@@ -41,7 +48,10 @@ OPERATORS: dict[str, Callable[[], PHYSICS.LinearPhysics]] = {
     "CompressedSensing": lambda: PHYSICS.CompressedSensing(m=40, img_size=(3, H, W)),
     "of grey": lambda: PHYSICS.CompressedSensing(m=30, img_size=(1, H, W)),
     "Mean": Mean,
+    "MRI": lambda: PHYSICS.MRI(mask=lines()),
+    "of two channels": lambda: PHYSICS.CompressedSensing(m=50, img_size=(2, H, W)),
 }
+COMPLEX = ("MRI", "of two channels")
 every = pytest.mark.parametrize("name", OPERATORS)
 
 
@@ -49,10 +59,11 @@ def made(name: str, n: int = 2, sigma: float | None = None) -> tuple[Linear, Ten
     """An operator, pictures and their measurements without noise."""
     torch.manual_seed(1)
     physics = OPERATORS[name]()
-    channels = 1 if name == "of grey" else 3
     x = torch.rand(n, 3, H, W)
     linear = Linear(physics, sigma)
-    y = physics.A(x[:, :channels] if channels == 3 else x.mean(dim=1, keepdim=True))
+    if name in COMPLEX:
+        x[:, 1], x[:, 2] = x[:, 1] - 0.5, 0
+    y = physics.A(x[:, :2] if name in COMPLEX else x.mean(dim=1, keepdim=True) if name == "of grey" else x)
     found = linear.measure(y).degradation
     assert isinstance(found, Linear)
     return found, x, y
@@ -131,12 +142,25 @@ def test_more_noise_makes_more_up_and_rho_less(name: str) -> None:
 def test_the_proximal_operator_is_between_a_guess_and_the_measurement(name: str) -> None:
     physics, x, y = made(name)
     z, sigma = torch.rand_like(x), torch.full((2,), 0.1)
+    if name in COMPLEX:
+        z[:, 2] = 0
 
     def cost(u: Tensor) -> float:
         return float((physics.A(u) - y).square().sum() / 0.1**2 + (u - z).square().sum() / 0.2**2)
 
     best = physics.proximal(z, y, sigma, 0.2)
     assert all(cost(best) < cost(best + 1e-2 * torch.randn_like(x)) for _ in range(5))
+
+
+@pytest.mark.parametrize("name", COMPLEX)
+def test_a_complex_picture_is_in_two_channels_and_the_last_stays_empty(name: str) -> None:
+    physics, x, y = made(name, n=1, sigma=0.05)
+    result = Restorer(PrecomputedPrior(torch.rand_like(x)), ConstantPhi()).restore(y, physics)
+    layers = (result.restored, result.measured, result.hallucinated, result.fidelity)
+    assert all(float(layer[:, 2].abs().max()) == 0 and layer[:, 1].abs().max() > 0.01 for layer in layers)
+    full = Linear(PHYSICS.MRI(img_size=(2, H, W)), 0.0)
+    k = full.measure(PHYSICS.MRI(img_size=(2, H, W)).A(x[:, :2])).degradation.physics.A(x[:, :2])
+    torch.testing.assert_close(full.measure(k).fidelity, x, atol=1e-5, rtol=0)
 
 
 def test_singular_vectors_and_solvers_agree() -> None:

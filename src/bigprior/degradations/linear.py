@@ -8,10 +8,11 @@ from typing import Any, Self
 
 import deepinv as dinv
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from bigprior.degradations.base import Degradation, Measurement
-from bigprior.degradations.singular import Decomposed, proximal_in, split_in
+from bigprior.degradations.singular import Decomposed, SingularFrame, proximal_in, split_in
 from bigprior.degradations.terms import Fusion, each, knob, levels_of, split_by
 from bigprior.errors import ImageError, SettingsError
 from bigprior.io.arrays import described
@@ -35,7 +36,9 @@ class Linear(Degradation, dinv.physics.LinearPhysics):  # type: ignore[misc]  # 
     the pseudo-inverse and ``g`` is ``A``, which give it back to a rounding, as far as it is in the range of ``A``.
 
     Args:
-        physics: deepinv's, or your own, of pictures of 3 channels; or of 1, which is then the grey of a picture.
+        physics: deepinv's, or your own, of pictures of 3 channels; of 1, which is then the grey of a picture; or of 2,
+            the real and the imaginary part, as in MRI, which are then the first of a picture's three, of which the last
+            is 0.
         sigma: noise level in [0, 1], one for all or one each, (N,); by default that of the physics.
 
     Raises:
@@ -49,8 +52,8 @@ class Linear(Degradation, dinv.physics.LinearPhysics):  # type: ignore[misc]  # 
     frame = "pixel"
     noisy = True
     weighs = True
-    #: Whether the physics is of grey pictures.
-    grey = False
+    #: Channels of the physics' pictures.
+    inside = 3
 
     def __init__(self, physics: dinv.physics.LinearPhysics, sigma: float | Tensor | None = None) -> None:
         super().__init__()
@@ -66,13 +69,18 @@ class Linear(Degradation, dinv.physics.LinearPhysics):  # type: ignore[misc]  # 
             raise SettingsError(f"sigma is {sigma}: expected 0 or more")
         self.physics, self.sigma = physics, 0.0 if sigma is None else sigma
 
+    @property
+    def least(self) -> float:  # type: ignore[override]  # of this physics
+        """The least value of a picture."""
+        return -1.0 if self.inside == 2 else 0.0
+
     def measure(self, y: Tensor) -> Measurement:
-        """Finds out whether the physics is of grey pictures."""
+        """Finds out what pictures the physics is of."""
         picture = self._adjoint_of(self.check(y))
-        if picture.ndim != 4 or picture.shape[1] not in (1, 3):
+        if picture.ndim != 4 or picture.shape[1] not in (1, 2, 3):
             kind = type(self.physics).__name__
-            raise SettingsError(f"{kind} is of {described(picture)}: expected pictures (N, 3 or 1, H, W)")
-        return Measurement(y, self if self.grey == (picture.shape[1] == 1) else self._as(grey=not self.grey))
+            raise SettingsError(f"{kind} is of {described(picture)}: expected pictures (N, 3, 2 or 1, H, W)")
+        return Measurement(y, self if self.inside == picture.shape[1] else self._as(inside=picture.shape[1]))
 
     def check(self, y: Tensor) -> Tensor:
         """Also of any shape (N, ...): what ``physics`` gives."""
@@ -84,52 +92,52 @@ class Linear(Degradation, dinv.physics.LinearPhysics):  # type: ignore[misc]  # 
         return y
 
     def A(self, x: Tensor, **kwargs: Any) -> Tensor:  # noqa: D102, N802 (deepinv's name)
-        y: Tensor = self.physics.A(x.mean(dim=1, keepdim=True) if self.grey else x, **kwargs)
+        y: Tensor = self.physics.A(self._within(x), **kwargs)
         return y
 
     def A_adjoint(self, y: Tensor, **kwargs: Any) -> Tensor:  # noqa: D102, N802 (deepinv's name)
         x: Tensor = self.physics.A_adjoint(y, **kwargs)
-        return x.expand(-1, 3, -1, -1) / 3 if self.grey else x
+        return self._picture(x) / (3 if self.inside == 1 else 1)
 
     def g_inv(self, y: Tensor) -> Tensor:
         """As it is where it has a picture's shape; elsewhere the pseudo-inverse."""
         if self._is_picture(y):
             return y
-        x = each(lambda i: self._least(y[i : i + 1]), len(y))
-        return x.expand(-1, 3, -1, -1).contiguous()
+        return self._picture(each(lambda i: self._least(y[i : i + 1]), len(y))).contiguous()
 
     def g(self, x: Tensor) -> Tensor:
         """As it is where a measurement has a picture's shape; elsewhere ``A x``."""
         y = self.A(x)
-        return x if y.shape == x.shape and not self.grey else y
+        return x if y.shape == x.shape and self.inside == 3 else y
 
     def terms(self, y: Tensor, prior: Tensor, noise: Noise | None, rho: float) -> Fusion:
         """In singular vectors where they are known; elsewhere deepinv's proximal operator.
 
         measured = prox(0, y, gamma), hallucinated = prox(g, 0, gamma)
         """
-        sigma, mean = levels_of(noise, y), prior.mean(dim=1, keepdim=True)
-        if isinstance(self.physics, dinv.physics.DecomposablePhysics) and not self.grey:
-            return split_in(Decomposed(self.physics, prior), y, prior, sigma, rho)
-        inside = mean if self.grey else prior
+        prior = self._kept(prior)
+        sigma, inside = levels_of(noise, y), self._within(prior)
+        if (frame := self._frame(prior)) is not None:
+            return split_in(frame, y, prior, sigma, rho)
         tau = [max(_LEAST_TAU, self._off(x)) * knob(rho) ** 0.5 for x in inside.split(1)]
 
         def made_up(x: Tensor) -> Tensor:
-            grey = x.mean(dim=1, keepdim=True) if self.grey else x
-            left = each(lambda i: self._left(grey[i : i + 1], float(sigma[i]), tau[i]), len(x))
-            return x - grey + left if self.grey else left
+            seen = self._within(x)
+            left = each(lambda i: self._left(seen[i : i + 1], float(sigma[i]), tau[i]), len(x))
+            return x - self._picture(seen) + self._picture(left) if self.inside == 1 else self._picture(left)
 
         nothing = torch.zeros_like(inside)
         measured = each(lambda i: self._prox(nothing[i : i + 1], y[i : i + 1], float(sigma[i]), tau[i]), len(y))
-        return split_by("operator", measured.expand(-1, 3, -1, -1), made_up, prior)
+        return split_by("operator", self._picture(measured), made_up, prior)
 
     def proximal(self, z: Tensor, y: Tensor, sigma: Tensor, tau: float) -> Tensor:
         """In singular vectors, or by deepinv's own."""
-        if isinstance(self.physics, dinv.physics.DecomposablePhysics) and not self.grey:
-            return proximal_in(Decomposed(self.physics, z), z, y, sigma, tau)
-        inside = z.mean(dim=1, keepdim=True) if self.grey else z
+        z = self._kept(z)
+        if (frame := self._frame(z)) is not None:
+            return proximal_in(frame, z, y, sigma, tau)
+        inside = self._within(z)
         found = each(lambda i: self._prox(inside[i : i + 1], y[i : i + 1], float(sigma[i]), tau), len(z))
-        return z - inside + found if self.grey else found
+        return z - inside + found if self.inside == 1 else self._picture(found)
 
     def noise_in(self, y: Tensor) -> Noise:
         """That which was told; it is in the units of the measurement."""
@@ -181,10 +189,29 @@ class Linear(Degradation, dinv.physics.LinearPhysics):  # type: ignore[misc]  # 
         do = "use a prior that takes any size, such as that of the preset photographs"
         return SettingsError(f"nobody knows how to {what} measurements of a {type(self.physics).__name__}: {do}")
 
-    def _as(self, *, sigma: float | Tensor | None = None, grey: bool | None = None) -> Self:
+    def _as(self, *, sigma: float | Tensor | None = None, inside: int | None = None) -> Self:
         made = type(self)(self.physics, self.sigma if sigma is None else sigma)
-        made.grey = self.grey if grey is None else grey
+        made.inside = inside or self.inside
         return made
+
+    # Pictures (N, 3, H, W), and the physics' own (N, C, H, W).
+
+    def _within(self, x: Tensor) -> Tensor:
+        return x.mean(dim=1, keepdim=True) if self.inside == 1 else x[:, : self.inside]
+
+    def _picture(self, x: Tensor) -> Tensor:
+        return F.pad(x, (0, 0, 0, 0, 0, 1)) if self.inside == 2 else x.expand(-1, 3, -1, -1)
+
+    def _kept(self, x: Tensor) -> Tensor:
+        """Without what no picture of the physics has."""
+        return self._picture(self._within(x)) if self.inside == 2 else x
+
+    def _frame(self, like: Tensor) -> SingularFrame | None:
+        """The singular vectors, where they are known."""
+        if self.inside == 1 or not isinstance(self.physics, dinv.physics.DecomposablePhysics):
+            return None
+        frame = Decomposed(self.physics, like)
+        return _Within(frame, self._within, self._picture) if self.inside == 2 else frame
 
     def _adjoint_of(self, y: Tensor) -> Tensor:
         try:
@@ -197,7 +224,7 @@ class Linear(Degradation, dinv.physics.LinearPhysics):  # type: ignore[misc]  # 
         return x
 
     def _is_picture(self, y: Tensor) -> bool:
-        return y.ndim == 4 and y.shape[1] == 3 and not self.grey and tuple(y.shape[2:]) == self.picture_size(y)
+        return y.ndim == 4 and y.shape[1] == 3 == self.inside and tuple(y.shape[2:]) == self.picture_size(y)
 
     # What deepinv solves, of one picture; its solvers keep what they are told last.
 
@@ -233,3 +260,17 @@ class Linear(Degradation, dinv.physics.LinearPhysics):  # type: ignore[misc]  # 
         finally:
             for name, value in before.items():
                 setattr(physics, name, value)
+
+
+class _Within:
+    """Singular vectors of a physics whose pictures are a part of ours."""
+
+    def __init__(self, frame: Decomposed, within: Callable[[Tensor], Tensor], picture: Callable[[Tensor], Tensor]):
+        self.name, self.s, self.measured = frame.name, frame.s, frame.measured
+        self._frame, self._within, self._picture = frame, within, picture
+
+    def coefficients(self, x: Tensor) -> Tensor:
+        return self._frame.coefficients(self._within(x))
+
+    def picture(self, coefficients: Tensor) -> Tensor:
+        return self._picture(self._frame.picture(coefficients))

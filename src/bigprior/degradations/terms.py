@@ -58,6 +58,8 @@ class Weighs(dinv.physics.Physics):  # type: ignore[misc]  # deepinv publishes n
     weighs: ClassVar[bool] = False
     #: What a prior that takes turns with it asks it for: :meth:`proximal`, or :meth:`bigprior.Degradation.consistent`.
     turns: ClassVar[Literal["proximal", "consistent"]] = "proximal"
+    #: The least value of a picture: below 0 where channels are no light, such as an imaginary part.
+    least: float = 0.0
     #: What it makes of a picture, for methods that mend one such thing alone; None of anything else.
     does: ClassVar[Literal["smaller", "blurred", "mosaic"] | None] = None
 

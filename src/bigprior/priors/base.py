@@ -52,6 +52,8 @@ class Prior(nn.Module):
     def project(self, m: Measurement, *, seed: int = 0, progress: Progress | None = None) -> Projection:
         """The pictures (N, 3, H, W), RGB in [0, 1], that the prior holds behind measurements.
 
+        Where a degradation is of complex pictures, they are in [-1, 1].
+
         The same seed gives the same result, and a picture's result does not depend on its neighbours in the batch.
 
         Args:
@@ -66,7 +68,7 @@ class Prior(nn.Module):
         if found.image.shape != (expected := (len(m), 3, *m.size)):
             came = tuple(found.image.shape)
             raise ImageError(f"{type(self).__name__} gave {came} for {m!r}: expected {expected}, the pictures' size")
-        return replace(found, image=found.image.clamp(0, 1))
+        return replace(found, image=found.image.clamp(m.degradation.least, 1))
 
     def propose(self, m: Measurement, *, seed: int, progress: Progress | None) -> Projection:
         """As :meth:`project`, with an image that is nominally in [0, 1]."""
