@@ -115,7 +115,7 @@ def test_the_truth_is_left_as_it_is_where_it_lies_well_inside(tmp_path: Path) ->
     y, physics = measured(stored(tmp_path / "a.jpg", picture, 10))
     truth = as_picture(picture)
     before, after = ((image - truth).square().mean() for image in (physics.g_inv(y), physics.consistent(truth, y)))
-    assert float(after) < 0.05 * float(before)
+    assert float(after) < 0.1 * float(before)
 
 
 @pytest.mark.parametrize("quality", [10, 40, 80])

@@ -30,7 +30,7 @@ from bigprior.ops.resampling import padded, resized
 
 #: Of a step, how far from its middle a coefficient may come: rounding a picture to 8 bits moves it a little, and it is
 #: to be stored as the same number again; and few of those that a prior puts farther lie there. Chosen on photographs.
-_INSIDE = 0.3
+_INSIDE = 0.25
 #: The level that JPEG takes for none, of 255.
 _MIDDLE = 128.0
 #: Energy, of 255 squared, below which there is nothing.
