@@ -114,15 +114,21 @@ results-field: $(VENV)/installed
 		$(BIN)/bigprior evaluate holes --set CBSD68-$$holes --data $(FIELD)/CBSD68-$$holes --json results/holes-CBSD68-$$holes.json; \
 	done
 	$(BIN)/bigprior evaluate colours --set Kodak24 --data $(FIELD)/Kodak24 --json results/colours-Kodak24.json
-	set -e; for factor in 2 4; do \
+	set -e; for factor in 2 3 4; do \
 		$(BIN)/bigprior evaluate upscale --set Set5 --factor $$factor --data $(FIELD)/Set5 --json results/upscale$$factor-Set5.json; \
+	done
+	set -e; for factor in 2 4; do \
+		$(BIN)/bigprior evaluate upscale --set Set14 --factor $$factor --data $(FIELD)/Set14 --json results/upscale$$factor-Set14.json; \
+		$(BIN)/bigprior evaluate upscale --set CBSD68 --index 0-9 --factor $$factor --data $(FIELD)/CBSD68 \
+			--json results/upscale$$factor-CBSD68.json; \
 	done
 	$(BIN)/bigprior evaluate deblur --set Set3c --kernel $(FIELD)/levin/1.npy --kernel $(FIELD)/levin/4.npy \
 		--data $(FIELD)/Set3c --json results/deblur-Set3c.json
 	$(BIN)/bigprior evaluate demosaic --set Kodak24 --index 0-5 --baselines malvar,menon --data $(FIELD)/Kodak24 \
 		--json results/demosaic-Kodak24.json
 	$(BIN)/bigprior evaluate poisson --set CBSD68 --peak 4,30 --index 0-5 --data $(FIELD)/CBSD68 --json results/poisson-CBSD68.json
-	$(BIN)/bigprior evaluate dejpeg --set LIVE1 --quality 10,20,40 --data $(FIELD)/LIVE1 --json results/dejpeg-LIVE1.json
+	$(BIN)/bigprior evaluate dejpeg --set LIVE1 --quality 10,20,40 --index 0-9 --data $(FIELD)/LIVE1 --json results/dejpeg-LIVE1.json
+	$(BIN)/bigprior evaluate dejpeg --set classic5 --quality 40,20,10 --data $(FIELD)/classic5 --json results/dejpeg-classic5.json
 	$(BIN)/bigprior results results -o docs/results.md
 
 # The tables' supervised competitor: trained where it is not there yet.

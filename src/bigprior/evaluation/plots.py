@@ -138,7 +138,8 @@ def gallery_figure(rows: Sequence[tuple[Restoration, Tensor]]) -> Figure:
     heat = None
     for line, (restoration, truth) in zip(grid, rows, strict=True):
         phi = shrunk(restoration.phi.mean(dim=1, keepdim=True), round(_SIDE * _DPI))
-        shown = (restoration.measurement.expand(-1, 3, -1, -1), restoration.prior, None, restoration.restored, truth)
+        y = restoration.measurement if restoration.measurement.shape[1] in (1, 3) else restoration.fidelity
+        shown = (y.expand(-1, 3, -1, -1), restoration.prior, None, restoration.restored, truth)
         for axes, image in zip(line, shown, strict=True):
             axes.set_axis_off()
             if image is None:

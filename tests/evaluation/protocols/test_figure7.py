@@ -10,7 +10,7 @@ from PIL import Image
 
 from bigprior.degradations.simulation import noise_level
 from bigprior.errors import SettingsError
-from bigprior.evaluation.protocols import Request, evaluation, paper
+from bigprior.evaluation.protocols import Request, evaluation, figures
 from bigprior.evaluation.protocols.figure7 import correlations
 from bigprior.evaluation.tables import Rows
 from bigprior.io.weights import save_weights
@@ -73,7 +73,8 @@ def test_it_costs_nothing_after_table_v(request_: Request, monkeypatch: pytest.M
 def test_the_gallery_is_a_picture_a_task(request_: Request, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(SettingsError, match="-o"):
         evaluation("gallery")(request_, lambda done, total: None)
-    monkeypatch.setattr(paper, "load_restorer", lambda name, task, steps: _restorer())
+    pytest.importorskip("jpeglib", reason="the extra [jpeg] is not installed")
+    monkeypatch.setattr(figures, "load_restorer", lambda name, task, steps: _restorer())
     results = evaluation("gallery")(replace(request_, index=(0, 1), folder=tmp_path / "g"), lambda done, total: None)
     assert {p.stem for p in (tmp_path / "g").iterdir()} == set(results)
     assert all(set(row) == {"0", "1"} for row in results.values())

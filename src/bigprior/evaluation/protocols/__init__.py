@@ -9,8 +9,9 @@ from bigprior.evaluation.protocols.classical import classical
 from bigprior.evaluation.protocols.coverage import coverage, warning
 from bigprior.evaluation.protocols.dejpeg import dejpeg
 from bigprior.evaluation.protocols.field import awgn, colours, deblur, demosaic, holes, jpeg, poisson, real, upscale
+from bigprior.evaluation.protocols.figures import gallery
 from bigprior.evaluation.protocols.frames import frames
-from bigprior.evaluation.protocols.paper import figure7, gallery, table, table2, table3, table4, table5, tasks
+from bigprior.evaluation.protocols.paper import figure7, table, table2, table3, table4, table5, tasks
 from bigprior.evaluation.protocols.priors import generator, inversion, samplers
 from bigprior.evaluation.protocols.request import Evaluation, Request
 from bigprior.evaluation.protocols.truth import truth

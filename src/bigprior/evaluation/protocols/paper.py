@@ -1,32 +1,20 @@
-"""The paper's own measurements: its three tasks, Tables II to V, Figure 7, and a gallery as its Figures 2 to 6."""
+"""The paper's own measurements: its three tasks, Tables II to V, and Figure 7."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 from bigprior import DEFAULT_PRESET
 from bigprior.degradations import DEGRADATIONS
 from bigprior.degradations.simulation import simulate
 from bigprior.evaluation.cases import Cases, simulated
-from bigprior.evaluation.metrics import psnr
-from bigprior.evaluation.plots import gallery_figure
 from bigprior.evaluation.protocols.figure7 import correlations
-from bigprior.evaluation.protocols.request import Evaluation, Request, Results, folder_of, mean_scores
+from bigprior.evaluation.protocols.request import Evaluation, Request, Results, mean_scores
 from bigprior.evaluation.tables import Rows, means, picture_rows
 from bigprior.io.folders import load_set
 from bigprior.presets.loading import load_prior, load_restorer
 from bigprior.presets.store import embedded
 from bigprior.progress import Progress, part_of
-from bigprior.report.folder import save_figure
-
-#: What the gallery shows, by the name of the file: task and protocol.
-_GALLERY = {
-    "denoising": ("denoising", "denoising"),
-    "inpainting-centre": ("inpainting", "inpainting-centre"),
-    "inpainting-boxes": ("inpainting", "inpainting-boxes"),
-    "colorization": ("colorization", "colorization"),
-}
 
 
 def tasks(request: Request, progress: Progress) -> Results:
@@ -97,19 +85,3 @@ def figure7(request: Request, progress: Progress) -> Results:
     """
     rows = _rows("denoising", replace(request, baselines=()), progress)
     return correlations(rows, "denoising")
-
-
-def gallery(request: Request, progress: Progress) -> Results:
-    """Figures 2 to 6: a picture a task that shows what was measured, the prior, ``phi``, and what came of it."""
-    folder = folder_of(request, "gallery")
-    pictures, results = load_set(request.data, request.index), dict[str, Any]()
-    for done, (name, (task, protocol)) in enumerate(_GALLERY.items()):
-        restorer, rows = load_restorer(request.preset or DEFAULT_PRESET, task, steps=request.steps), []
-        for i, picture in enumerate(pictures.names):
-            x = pictures.images[i : i + 1]
-            y, physics = simulate(protocol, x, [picture])
-            rows.append((restorer.restore(y, physics), x))
-            progress(done * len(pictures) + i + 1, len(_GALLERY) * len(pictures))
-        save_figure(gallery_figure(rows), folder / f"{name}.png")
-        results[name] = {n: float(psnr(r.restored, x)) for n, (r, x) in zip(pictures.names, rows, strict=True)}
-    return results

@@ -108,6 +108,11 @@ _GALLERY = {
     "inpainting-centre": "a hole in the centre (Figure 3)",
     "inpainting-boxes": "random boxes (Figure 6)",
     "colorization": "colorization (Figure 2)",
+    "upscaling": "pictures half as large, by MATLAB's bicubic kernel",
+    "deblurring": "a straight motion of 15 pixels, white noise of sigma 2.55",
+    "dejpeg": "JPEG of quality 10, by the numbers in the file",
+    "poisson": "shot noise, white being 10 counts",
+    "demosaicing": "a Bayer mosaic",
 }
 
 
