@@ -273,7 +273,7 @@ def agreement(restored: Tensor, y: Tensor, degradation: Degradation) -> dict[str
     """
     try:
         m = degradation.measure(y)
-        off = (m.f(restored.to(y).clamp(0, 1)) - y).double()
+        off = m.f(restored.to(y).clamp(0, 1)) - y
     except BigpriorError:  # such as of a hole that nobody knows
         return None
     if m.hole is not None:  # what is lost, as an impulse is, says nothing

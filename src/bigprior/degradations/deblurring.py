@@ -78,9 +78,9 @@ class Deblurring(OfLevel, Degradation, dinv.physics.LinearPhysics):  # type: ign
     def A(self, x: Tensor, **kwargs: Any) -> Tensor:  # noqa: D102, N802 (deepinv's name)
         if self.border == "circular":
             return self._filtered(x, adjoint=False)
-        kernel = self.kernel.flip(0, 1).to(x).expand(x.shape[1], 1, -1, -1)
-        y: Tensor = F.conv2d(self._edged(x), kernel, groups=x.shape[1])
-        return y
+        kernel = self.kernel.flip(0, 1).to(x)[None, None]
+        # Channel by channel, for the memory that a large picture takes.
+        return torch.cat([F.conv2d(self._edged(channel), kernel) for channel in x.split(1, dim=1)], dim=1)
 
     def A_adjoint(self, y: Tensor, **kwargs: Any) -> Tensor:  # noqa: D102, N802 (deepinv's name)
         if self.border == "circular":

@@ -92,7 +92,7 @@ def expected(s: Tensor, c: Tensor) -> Tensor:
     band = bands_of(s, c).flatten()
     count = torch.bincount(band, minlength=_BANDS).clamp_min(1)
     tau2 = [_OFF**2 * torch.bincount(band, x.flatten().abs().double().square(), _BANDS) / count for x in c]
-    return torch.stack([t[band].view(c.shape[1:]) for t in tau2]).clamp_min(_LEAST).to(c.real)
+    return torch.stack([t.to(c.real)[band].view(c.shape[1:]) for t in tau2]).clamp_min(_LEAST)
 
 
 def split_in(frame: SingularFrame, y: Tensor, prior: Tensor, sigma: Tensor, rho: float) -> Fusion:

@@ -106,7 +106,7 @@ def split_by(frame: str, measured: Tensor, phi: Callable[[Tensor], Tensor], prio
     hallucinated = phi(prior)
     restored = measured + hallucinated
     x = restored - restored.mean(dim=(2, 3), keepdim=True)
-    energies = [(x * part).double().sum(dim=1, keepdim=True) for part in (x, phi(x))]
+    energies = [(x * part).sum(dim=1, keepdim=True).double() for part in (x, phi(x))]
     total, made_up = (energy.sum(dim=(1, 2, 3)) for energy in energies)
     around = [F.avg_pool2d(e, _AROUND, stride=1, padding=_AROUND // 2, count_include_pad=False) for e in energies]
     # Where a picture is flat, next to nothing is made up of next to nothing.
