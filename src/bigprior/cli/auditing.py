@@ -9,7 +9,7 @@ import typer
 
 from bigprior import DEFAULT_PRESET
 from bigprior.cli.options import Overwrite, Preset, Rho, pairs, value_of
-from bigprior.cli.terminal import OUT, working
+from bigprior.cli.terminal import OUT, fail, working
 from bigprior.errors import OutputError
 from bigprior.report.output import RECORD, Output, check_folder
 
@@ -42,8 +42,9 @@ def verify(
         verdicts = checks(place, measurement, others=beside or (), again=repeat)
     for verdict in verdicts:
         OUT.print(f"{_MARKS[verdict.holds]} {verdict.name}: {verdict.said}", soft_wrap=True, highlight=False)
-    if any(verdict.holds is False for verdict in verdicts):
-        raise typer.Exit(1)
+    if failed := [verdict.name for verdict in verdicts if verdict.holds is False]:
+        # On standard error too, and even if --quiet: an exit code of 1 never comes without a word.
+        raise typer.Exit(fail(f"{place} fails: {', '.join(failed)}", 1, traced=False))
 
 
 def audit(
