@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, get_args
 
 import deepinv as dinv
@@ -145,6 +146,8 @@ class Restorer(dinv.models.Reconstructor):  # type: ignore[misc]  # deepinv publ
         record = physics.record(m.y) | self._noise(m, sigma) | ({"capped": capped} if capped else {})
         bound = self._bound(sides, fused if self.rho is None and not capped else None, projection.codes)
         record |= {} if bound is None else {"bound": bound.record()}
+        if bound is None and (why := self.beyond(physics)) is not None:
+            record["unbounded"] = why
         said = {**self.provenance, "task": physics.name, "seed": seed, **record}
         shown = None if self.noise is None else plain.noise
         return Restoration.of(fused, m, sides.prior, projection, said, noise=shown, bound=bound, through=through)
@@ -181,14 +184,30 @@ class Restorer(dinv.models.Reconstructor):  # type: ignore[misc]  # deepinv publ
     def _bound(self, sides: Sides, fused: Fusion | None, codes: Mapping[str, Tensor]) -> Bound | None:
         """Intervals for the truth, of the picture as it was calibrated, whatever was made of it then.
 
-        There are none of photographs that have suffered more than those that calibrated.
+        Photographs that have suffered more than those that calibrated have the intervals of what is plain of them,
+        which say so; what was lost of them may be anything.
         """
-        if self.calibration is None or sides.plain is not sides.m:
+        m, physics = sides.m, sides.m.degradation
+        if self.calibration is None or self.beyond(physics) is not None:
             return None
         if fused is None:
-            fused = sides.fused(None if sides.phi is not None else self._weigher(sides.m.degradation), None)
+            known = sides.phi is not None or physics.weighs
+            fused = sides.fused(None if known else self._weigher(physics), None)
         restored = fused.measured + fused.hallucinated
-        return self.calibration.of(Parts.made(sides.m, restored, sides.prior, fused.phi, codes))
+        if sides.plain is m:
+            return self.calibration.of(Parts.made(m, restored, sides.prior, fused.phi, codes))
+        plain = Parts.made(sides.plain, physics.as_plain(restored), sides.shown, fused.phi, codes)
+        bound = self.calibration.of(plain)
+        ends = {"lower": physics.as_measured(bound.lower), "upper": physics.as_measured(bound.upper)}
+        if m.hole is not None:
+            ends = {name: torch.where(m.hole > 0, float(name == "upper"), end) for name, end in ends.items()}
+        return replace(bound, **ends, beside=physics.beside)
+
+    def beyond(self, physics: Degradation) -> str | None:
+        """Why a calibration says nothing of a degradation with these settings; None if it does, or if there is none."""
+        if self.calibration is None or (why := self.calibration.beyond(physics.scope())) is None:
+            return None
+        return f"no bound: {why}"
 
     def _measured(
         self, y: Tensor | Array | Image.Image, physics: Degradation

@@ -29,10 +29,15 @@ def picture(seed: int, side: int = 24, hole: bool = False) -> tuple[Parts, torch
     return Parts(restored, fidelity, restored, 0.9 * free, free, torch.tensor([0.1])), truth
 
 
+def grouped(kind, numbers: range, *groups: str) -> list:
+    """Pictures of a kind with the groups that they are of."""
+    return [(*kind(i), groups or ("all",)) for i in numbers]
+
+
 @pytest.fixture(scope="module")
 def calibration() -> Calibration:
     made = {k: v for k, v in MADE.items() if k != "settings"} | {"settings": {"steps": 3, "sides": [1, 2]}}
-    return calibrated(map(picture, range(12)), [map(picture, range(100, 160))], **made)
+    return calibrated(map(picture, range(12)), grouped(picture, range(100, 160)), scope={"factor": [2, 4]}, **made)
 
 
 def test_new_pictures_are_inside_as_promised_and_the_intervals_are_short(calibration: Calibration) -> None:
@@ -52,12 +57,12 @@ def worse(seed: int) -> tuple[Parts, torch.Tensor]:
 
 def test_every_group_is_certified_for_itself(calibration: Calibration) -> None:
     made = {k: v for k, v in MADE.items() if k != "settings"} | {"settings": {}}
-    groups = [(picture, range(100, 160)), (worse, range(200, 260))]
-    apart = calibrated(map(picture, range(12)), [map(*group) for group in groups], **made)
-    mixed = [
-        kind(i) for both in zip(*(r for _, r in groups), strict=True) for (kind, _), i in zip(groups, both, strict=True)
-    ]
-    together = calibrated(map(picture, range(12)), [mixed], **made)
+    kinds = grouped(picture, range(100, 160), "good"), grouped(worse, range(200, 260), "bad")
+    mixed = [one for both in zip(*kinds, strict=True) for one in both]
+    apart = calibrated(map(picture, range(12)), mixed, **made)
+    together = calibrated(map(picture, range(12)), [(*one[:2], ("all",)) for one in mixed], **made)
+    crossed = calibrated(map(picture, range(12)), [(*one[:2], ("all", *one[2])) for one in mixed], **made)
+    assert crossed.scale == apart.scale and crossed.pictures == 120
     assert apart.pictures == together.pictures == 120
     assert apart.scale > together.scale > calibration.scale and apart.constant > together.constant
     risk = torch.stack([apart.of(p).outside(truth)[0] for p, truth in map(worse, range(1000, 1040))]).mean()
@@ -129,9 +134,23 @@ def test_a_calibration_of_something_else_is_known(calibration: Calibration, chan
 
 def test_too_few_pictures_certify_nothing() -> None:
     with pytest.raises(SettingsError, match="3 pictures cannot certify alpha"):
-        calibrated(map(picture, range(3)), [map(picture, range(10, 13))], **(MADE | {"settings": {}}))
+        calibrated(map(picture, range(3)), grouped(picture, range(10, 13)), **(MADE | {"settings": {}}))
     with pytest.raises(SettingsError, match="no pictures to fit"):
-        calibrated([], [map(picture, range(10, 13))], **(MADE | {"settings": {}}))
+        calibrated([], grouped(picture, range(10, 13)), **(MADE | {"settings": {}}))
+
+
+@pytest.mark.parametrize(
+    ("scope", "said"),
+    [
+        ({}, None),
+        ({"factor": 3}, None),
+        ({"factor": 8}, "factor is 8, and calibrated was 2 to 4"),
+        ({"kernel": "box"}, "kernel is box, and calibrated was no such"),
+        ({"blur": 1.5}, "blur is 1.5, and calibrated was no such"),
+    ],
+)
+def test_settings_that_were_not_calibrated_are_known(calibration: Calibration, scope: dict, said: str | None) -> None:
+    assert calibration.beyond(scope) == said
 
 
 def test_what_is_outside_grows_less_with_the_scale() -> None:

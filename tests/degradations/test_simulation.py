@@ -1,14 +1,16 @@
 """Measurements that every method sees alike."""
 
 import math
+from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor
 
-from bigprior.degradations import DEGRADATIONS, Inpainting
-from bigprior.degradations.simulation import learning_protocols, noise_level, protocols, simulate
+from bigprior.degradations import DEGRADATIONS, OPERATORS, Inpainting, Jpeg
+from bigprior.degradations.simulation import learning_protocols, noise_level, protocols, simulate, usual_protocols
 from bigprior.errors import UnknownNameError
+from bigprior.io.jpeg import read_jpeg, tables_of
 
 NAMES = ["bedroom/000", "bedroom/001", "church/000"]
 RANDOM = {"denoising", "denoising-25", "inpainting-boxes", "inpainting-strokes"}
@@ -134,3 +136,30 @@ def test_networks_learn_from_the_protocols_that_are_meant_for_it() -> None:
 def test_an_unknown_protocol_is_told_the_known_ones(truth: Tensor) -> None:
     with pytest.raises(UnknownNameError, match="inpainting-boxes, inpainting-centre, inpainting-strokes"):
         simulate("inpainting", truth, NAMES)
+
+
+OPERATORS_MEASURED = [(task, protocol) for task in OPERATORS for protocol in OPERATORS[task].protocols]
+
+
+@pytest.mark.parametrize(("task", "protocol"), OPERATORS_MEASURED)
+def test_what_weighs_by_itself_is_measured_to_be_calibrated(task: str, protocol: str) -> None:
+    truth = torch.rand(1, 3, 64, 64)
+    (y, physics), (again, _), (other, _) = (simulate(protocol, truth, [name]) for name in "aab")
+    assert torch.equal(y, again) and not torch.equal(y, other) or protocol.startswith("stored")
+    m = physics.measure(y)
+    assert physics.name == task and m.size == (64, 64)
+    assert 0 < float((m.fidelity - truth).abs().mean()) < 0.4
+    assert {type(value) for value in physics.scope().values()} <= {int, float, str}
+    assert protocol in usual_protocols(task) and protocol not in protocols()
+
+
+def test_a_jpeg_that_was_simulated_is_that_of_a_file(tmp_path: Path) -> None:
+    pytest.importorskip("jpeglib")
+    from bigprior.io.arrays import to_pil
+
+    smooth = torch.nn.functional.interpolate(torch.rand(1, 3, 5, 5), size=(32, 48), mode="bicubic").clamp(0.1, 0.9)
+    to_pil(smooth).save(tmp_path / "x.jpg", "JPEG", quality=30)
+    y, physics = Jpeg.of_stored(read_jpeg(tmp_path / "x.jpg"))
+    assert torch.equal(physics.tables, torch.from_numpy(tables_of(30)))
+    made = Jpeg(torch.from_numpy(tables_of(30)), [(2, 2), (1, 1), (1, 1)], (32, 48))
+    assert float((made.f((smooth * 255).round() / 255) != y).float().mean()) < 0.02

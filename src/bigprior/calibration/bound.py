@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from torch import Tensor
@@ -26,6 +26,7 @@ class Bound:
         pictures: how many calibrated.
         distance: how far each picture is from those, (N,): about 1 for one like them.
         as_far: the share of those that are as far, (N,).
+        beside: what these pictures have suffered that those that calibrated had not, by name.
     """
 
     lower: Tensor
@@ -36,12 +37,13 @@ class Bound:
     pictures: int
     distance: Tensor
     as_far: Tensor
+    beside: tuple[str, ...] = ()
 
     def __getitem__(self, pictures: slice) -> Bound:
         """That of some of the pictures."""
         names = ("lower", "upper", "free", "distance", "as_far")
         parts: dict[str, Any] = {name: getattr(self, name)[pictures] for name in names}
-        return Bound(**parts, alpha=self.alpha, delta=self.delta, pictures=self.pictures)
+        return replace(self, **parts)
 
     def __repr__(self) -> str:
         return f"<Bound of {len(self.lower)}: {self.verdict()}>"
@@ -76,6 +78,8 @@ class Bound:
             f"{1 - self.alpha:.0%} of what is not known lies within {half:.1f} of 255 on average "
             f"({1 - self.delta:.0%} sure, by {self.pictures} pictures)"
         )
+        if self.beside:
+            said += f"; but those had no {' or '.join(self.beside)}: the bound was not certified for this"
         return said + ("; but this picture is unlike those: the bound may not hold" if bool(self.far.any()) else "")
 
     def record(self) -> dict[str, Any]:
@@ -87,4 +91,4 @@ class Bound:
             "half_width": [round(width / 2, 6) for width in self.width.tolist()],
             "distance": [round(distance, 3) for distance in self.distance.tolist()],
             "far": self.far.tolist(),
-        }
+        } | ({"not_calibrated_for": list(self.beside)} if self.beside else {})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -41,6 +41,8 @@ class Calibration(Settings):
         domain: the pictures.
         pictures, fitted: how many certified, and on how many others half-widths were fitted.
         data: what they were, in a person's words.
+        protocols: how they were measured, by name.
+        scope: of :meth:`bigprior.Degradation.scope`, the least and the most of each number, and all words.
     """
 
     preset: str
@@ -55,6 +57,8 @@ class Calibration(Settings):
     pictures: int
     fitted: int
     data: str = ""
+    protocols: list[str] = Field(default_factory=list)
+    scope: dict[str, list[float] | list[str]] = Field(default_factory=dict)
     widths: Widths
     domain: Domain
 
@@ -77,6 +81,18 @@ class Calibration(Settings):
             self.domain.as_far(distance),
         )
 
+    def beyond(self, scope: Mapping[str, float | str]) -> str | None:
+        """Why this says nothing of a degradation with such settings; None if it does."""
+        for name, value in scope.items():
+            known: list[Any] = list(self.scope.get(name, []))
+            if isinstance(value, str):
+                if value not in known:
+                    return f"{name} is {value}, and calibrated was {' and '.join(known) or 'no such'}"
+            elif not known or not min(known) <= value <= max(known):
+                ends = f"{min(known):.4g} to {max(known):.4g}" if known else "no such"
+                return f"{name} is {value:.4g}, and calibrated was {ends}"
+        return None
+
     def misfit(self, made: Mapping[str, Any]) -> str | None:
         """Why this is no calibration of restorations that are made like that; None if it is one.
 
@@ -98,7 +114,7 @@ class Calibration(Settings):
 
 def calibrated(
     fit: Iterable[tuple[Parts, Tensor]],
-    hold: Iterable[Iterable[tuple[Parts, Tensor]]],
+    hold: Iterable[tuple[Parts, Tensor, Collection[str]]],
     *,
     alpha: float = 0.1,
     delta: float = 0.1,
@@ -109,9 +125,9 @@ def calibrated(
 
     Args:
         fit: restorations of one picture each, with its truth (1, 3, H, W), to fit the formula of half-widths on.
-        hold: others, which no network and no formula has learned from, in groups, such as kinds of scenes, and each
-            in an order that says nothing of them. Every group is certified for itself, so that none pays for another,
-            and so is any mixture of them.
+        hold: others, which no network and no formula has learned from, in an order that says nothing of them, each
+            with the groups that it is of, such as a kind of scenes and a way to measure. Every group is certified for
+            itself, so that none pays for another, and so is any mixture of them.
         alpha: the share of values that may lie outside.
         delta: how probably it may be more.
         bound: a name in :data:`bigprior.calibration.risk.BOUNDS`.
@@ -126,18 +142,18 @@ def calibrated(
         seen.add(parts, truth)
         fitted += 1
     widths = seen.fitted(alpha)
-    scale, constant = 0.0, 0.0
     numbers: list[Tensor] = []
-    for group in [*hold] or [()]:
-        losses: list[Tensor] = []
-        same: list[Tensor] = []
-        for parts, truth in group:
-            errors = (parts.restored - truth).abs()
-            losses.append(outside(errors, widths.half(parts), parts.free, SCALES))
-            same.append(outside(errors, torch.ones_like(errors), parts.free, CONSTANTS))
-            numbers.append(numbers_of(parts))
-        scale = max(scale, _least(losses, SCALES, alpha, delta, bound))
-        constant = max(constant, _least(same, CONSTANTS, alpha, delta, bound))
+    losses: dict[str, list[tuple[Tensor, Tensor]]] = {}
+    for parts, truth, groups in hold:
+        errors = (parts.restored - truth).abs()
+        lost = outside(errors, widths.half(parts), parts.free, SCALES)
+        same = outside(errors, torch.ones_like(errors), parts.free, CONSTANTS)
+        numbers.append(numbers_of(parts))
+        for group in groups:
+            losses.setdefault(group, []).append((lost, same))
+    of_groups = [tuple(zip(*rows, strict=True)) for rows in losses.values()] or [((), ())]
+    scale = max(_least(lost, SCALES, alpha, delta, bound) for lost, _ in of_groups)
+    constant = max(_least(same, CONSTANTS, alpha, delta, bound) for _, same in of_groups)
     return Calibration(
         alpha=alpha,
         delta=delta,
@@ -152,9 +168,9 @@ def calibrated(
     )
 
 
-def _least(losses: list[Tensor], grid: tuple[float, ...], alpha: float, delta: float, bound: str) -> float:
+def _least(losses: Sequence[Tensor], grid: tuple[float, ...], alpha: float, delta: float, bound: str) -> float:
     """The least of a grid that is certified."""
-    rows = np.zeros((0, len(grid))) if not losses else torch.stack(losses).numpy()
+    rows = np.zeros((0, len(grid))) if not losses else torch.stack([*losses]).numpy()
     column = certified(rows, alpha=alpha, delta=delta, bound=bound) if len(rows) else math.inf
     if column == math.inf:
         raise SettingsError(

@@ -43,7 +43,8 @@ class Parts:
     @classmethod
     def made(cls, m: Measurement, restored: Tensor, prior: Tensor, phi: Tensor, codes: Mapping[str, Tensor]) -> Parts:
         """Of a measurement, what was made of it, and the prior's ``codes``: its ``sigma`` and ``spread``, if any."""
-        sigma = codes.get("sigma", restored.new_zeros(len(restored)))
+        none = restored.new_zeros(len(restored)) if m.noise is None else m.noise.sigma
+        sigma = codes.get("sigma", none)
         return cls(restored, m.fidelity, prior, phi, free_in(m), sigma.to(restored), codes.get("spread"))
 
     def __getitem__(self, pictures: slice) -> Parts:

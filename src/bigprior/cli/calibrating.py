@@ -16,12 +16,13 @@ def calibrate(
     data: Annotated[
         list[Path],
         typer.Option(
-            help="Folder of pictures that the preset has not learned from; may be repeated, each certified for itself."
+            help="Folder of pictures that the preset has not learned from; may be repeated, each certified for itself, "
+            "and so is each way in which a task's pictures are measured."
         ),
     ],
     preset: Preset = DEFAULT_PRESET,
     task: Annotated[
-        list[str] | None, typer.Option(help="A task by its name or verb; may be repeated. All by default.")
+        list[str] | None, typer.Option(help="A task by its name or verb; may be repeated. All that can be by default.")
     ] = None,
     index: Index = "",
     fit_index: Annotated[
@@ -33,6 +34,9 @@ def calibrate(
     ] = "",
     alpha: Annotated[float, typer.Option(help="At most this share of values may lie outside their intervals.")] = 0.1,
     delta: Annotated[float, typer.Option(help="How probably it may be more, by the choice of these pictures.")] = 0.1,
+    side: Annotated[
+        int | None, typer.Option(min=16, help="Look at the middle of each picture alone, so many pixels a side.")
+    ] = None,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="Folder for calibration-TASK.json; the preset's by default.")
     ] = None,
@@ -44,12 +48,13 @@ def calibrate(
     confidence 1 - delta, at most alpha of the values lie outside.
     """
     with working("loading"):
-        from bigprior.degradations import DEGRADATIONS, task_of
+        from bigprior.degradations import DEGRADATIONS, OPERATORS, task_of
         from bigprior.evaluation.calibrating import calibrate as calibrate_task
         from bigprior.presets.calibrations import calibration_path, check_vacant, write_calibration
         from bigprior.settings import index_of
 
-        tasks = [task_of(name).name for name in task] if task else list(DEGRADATIONS)
+        known = {**DEGRADATIONS, **OPERATORS}
+        tasks = [task_of(name).name for name in task or known if task or known[name].protocols]
         paths = {name: calibration_path(preset, name, output) for name in tasks}
         for path in paths.values():
             check_vacant(path, overwrite=overwrite)  # before hours of work
@@ -57,7 +62,12 @@ def calibrate(
     for name, path in paths.items():
         with progress_of(name) as progress:
             found = calibrate_task(
-                preset, name, data, asked, fit_index=fitted, alpha=alpha, delta=delta, progress=progress
+                *(preset, name, data, asked),
+                fit_index=fitted,
+                alpha=alpha,
+                delta=delta,
+                side=side,
+                progress=progress,
             )
         write_calibration(found, path, overwrite=overwrite)
         OUT.print(

@@ -121,10 +121,8 @@ def _verdict(result: Restoration, restorer: Restorer) -> Iterator[str | None]:
         yield f"{capped['share_without'][0]:.0%} would have been made up without your limits"
     if result.bound is not None:
         yield result.bound.verdict()
-    elif restorer.calibration is not None:
-        yield "no bound: the pictures that calibrated had no impulses, bands or linear values"
     else:
-        yield restorer.unbounded
+        yield result.provenance.get("unbounded", restorer.unbounded)
 
 
 def folders(photos: Sequence[Path], output: Path | None, task: str) -> list[tuple[Path, Path]]:

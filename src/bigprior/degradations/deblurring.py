@@ -12,8 +12,9 @@ from deepinv.physics.functional import liu_jia_pad
 from torch import Tensor
 
 from bigprior.degradations.base import Degradation
-from bigprior.degradations.kernels import gauss, motion, normalised, read_kernel
-from bigprior.degradations.levels import Level, OfLevel, checked, joined, told
+from bigprior.degradations.kernels import gauss, motion, normalised, read_kernel, shaken
+from bigprior.degradations.levels import Level, OfLevel, checked, joined, noisy, told
+from bigprior.degradations.protocol import Protocol
 from bigprior.degradations.singular import proximal_in, split_in
 from bigprior.degradations.terms import Fusion, levels_of
 from bigprior.errors import SettingsError
@@ -24,6 +25,24 @@ from bigprior.ops.resampling import padded, resized
 _USUAL_PX = 1.6
 #: What a picture is thought to go on as: joined to its other side; or by its own edge, smoothly.
 Border = Literal["circular", "smooth"]
+#: Where known pictures are measured: noise of 255, and how far they are blurred, in pixels.
+_NOISE, _PATH_PX, _SOFT_PX = (1, 5), (4, 24), (0.5, 3)
+
+
+def _of_hands(x: Tensor, rng: torch.Generator) -> tuple[Tensor, Degradation]:
+    """By a path of 4 to 24 pixels that turns as it likes, with noise of 1 to 5 of 255 that nobody is told."""
+    physics = Deblurring(shaken(_between(_PATH_PX, rng), rng), border="smooth")
+    return noisy(physics.f(x), *_NOISE, rng), physics
+
+
+def _out_of_focus(x: Tensor, rng: torch.Generator) -> tuple[Tensor, Degradation]:
+    """By a Gaussian of 0.5 to 3 pixels, with noise of 1 to 5 of 255 that nobody is told."""
+    physics = Deblurring(gauss(_between(_SOFT_PX, rng)), border="smooth")
+    return noisy(physics.f(x), *_NOISE, rng), physics
+
+
+def _between(ends: tuple[float, float], rng: torch.Generator) -> float:
+    return ends[0] + (ends[1] - ends[0]) * float(torch.rand((), generator=rng))
 
 
 class Deblurring(OfLevel, Degradation, dinv.physics.LinearPhysics):  # type: ignore[misc]  # deepinv publishes no types
@@ -49,6 +68,7 @@ class Deblurring(OfLevel, Degradation, dinv.physics.LinearPhysics):  # type: ign
     weighs = True
     does = "blurred"
     files = {"kernel": ()}  # noqa: RUF012
+    protocols = {"deblurring-motion": Protocol(_of_hands), "deblurring-gauss": Protocol(_out_of_focus)}  # noqa: RUF012
 
     def __init__(self, kernel: Tensor | None = None, sigma: Level = None, border: Border = "circular") -> None:
         super().__init__()
@@ -105,12 +125,18 @@ class Deblurring(OfLevel, Degradation, dinv.physics.LinearPhysics):  # type: ign
 
     def record(self, y: Tensor) -> dict[str, Any]:
         """The kernel's size, and how far it blurs: its standard deviation down and across, in pixels."""
-        height, width = self.kernel.shape
+        return {"kernel": {"size": [*self.kernel.shape], "deviation_px": self._deviations(), "border": self.border}}
+
+    def scope(self) -> dict[str, float | str]:
+        """How far the kernel blurs where it does most, and what goes on beyond the edges."""
+        return {"deviation_px": max(self._deviations()), "border": self.border}
+
+    def _deviations(self) -> list[float]:
         spread = []
-        for axis, side in ((1, height), (0, width)):
-            line, at = self.kernel.sum(dim=axis), torch.arange(side).to(self.kernel)
+        for axis, side in enumerate(self.kernel.shape):
+            line, at = self.kernel.sum(dim=1 - axis), torch.arange(side).to(self.kernel)
             spread.append(round(float((line * (at - (line * at).sum()).square()).sum().clamp_min(0).sqrt()), 4))
-        return {"kernel": {"size": [height, width], "deviation_px": spread, "border": self.border}}
+        return spread
 
     def select(self, pictures: slice) -> Self:
         """With the noise levels of these pictures."""

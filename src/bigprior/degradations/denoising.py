@@ -17,7 +17,7 @@ from bigprior.errors import SettingsError
 from bigprior.io.pictures import Picture
 from bigprior.noise import Noise, noise_in_light, noise_of
 from bigprior.ops.blank import blank
-from bigprior.ops.colour import to_linear
+from bigprior.ops.colour import from_linear, to_linear
 from bigprior.ops.resampling import padded, resized
 from bigprior.ops.shot import Shot
 
@@ -156,6 +156,15 @@ class Denoising(Degradation, dinv.physics.Denoising):  # type: ignore[misc]  # d
     def as_measured(self, picture: Tensor) -> Tensor:
         """A linear photograph's picture is linear."""
         return to_linear(picture) if self.flaws.linear else picture
+
+    def as_plain(self, picture: Tensor) -> Tensor:
+        """A linear picture as screens show it."""
+        return from_linear(picture) if self.flaws.linear else picture
+
+    @property
+    def beside(self) -> tuple[str, ...]:
+        """The flaws' names."""
+        return tuple(self.flaws.record())
 
     @property
     def unseen(self) -> Tensor | None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from functools import partial
 from typing import Any, Self
 
 import torch
@@ -18,14 +19,15 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from bigprior.degradations.base import Degradation
+from bigprior.degradations.protocol import Protocol
 from bigprior.degradations.terms import Fusion
 from bigprior.errors import ImageError, SettingsError
-from bigprior.io.jpeg import Stored, read_jpeg
+from bigprior.io.jpeg import Stored, read_jpeg, tables_of
 from bigprior.io.pictures import Picture
 from bigprior.noise import Noise
 from bigprior.ops.blocks import Blocks, error_in_zero
-from bigprior.ops.colour import LUMINANCE
-from bigprior.ops.cosines import SIDE, by_block
+from bigprior.ops.colour import YCBCR
+from bigprior.ops.cosines import SIDE, by_block, without_mean
 from bigprior.ops.resampling import padded, resized
 
 #: Of a step, how far from its middle a coefficient may come: rounding a picture to 8 bits moves it a little, and it is
@@ -36,6 +38,14 @@ _MIDDLE = 128.0
 #: Energy, of 255 squared, below which there is nothing.
 _FLAT = 1e-6
 _FRAME = "cosine"
+
+
+def _stored(least: int, most: int, x: Tensor, rng: torch.Generator) -> tuple[Tensor, Degradation]:
+    """By Pillow's tables of any quality between, 4:2:0."""
+    tables = torch.from_numpy(tables_of(int(torch.randint(least, most + 1, (), generator=rng))))
+    physics = Jpeg(tables, [(2, 2), (1, 1), (1, 1)], (x.shape[2], x.shape[3]))
+    y = physics.f(x)
+    return y, physics.holding(y)
 
 
 class Jpeg(Degradation):
@@ -64,6 +74,7 @@ class Jpeg(Degradation):
     grid = 4 * SIDE
     weighs = True
     turns = "consistent"
+    protocols = {f"stored-{a}-{b}": Protocol(partial(_stored, a, b)) for a, b in ((10, 40), (41, 90))}  # noqa: RUF012
 
     def __init__(
         self,
@@ -161,7 +172,7 @@ class Jpeg(Degradation):
         shares = []
         parts = zip(bands, self.blocks.stepped(numbers), self.blocks.stepped(numbers - y), strict=True)
         for i, (phi, coefficients, moved) in enumerate(parts):
-            c = _without_mean(coefficients)
+            c = without_mean(coefficients)
             for out, part in ((total, c.square()), (of_prior, phi * c.square())):
                 means = F.avg_pool2d(part, SIDE).repeat_interleave(SIDE, 2).repeat_interleave(SIDE, 3)
                 out += _WEIGHTS[i] * self.blocks.spread(means, i)[..., rows, columns]
@@ -179,6 +190,10 @@ class Jpeg(Degradation):
         # Where a picture is flat, next to nothing is made up of next to nothing.
         of_pixels = (of_prior / total.clamp_min(_FLAT)).clamp(0, 1)
         return Fusion(_FRAME, fidelity, restored - fidelity, of_pixels, tuple(bands), share(slice(0, 3)), kinds)
+
+    def scope(self) -> dict[str, float | str]:
+        """How coarse the steps of the light are: their mean, of 255."""
+        return {"step": float(self.tables[0].mean())}
 
     def noise_in(self, y: Tensor) -> Noise:
         """The error that the middles of the intervals are expected to have, if coefficients have Laplace's density.
@@ -297,20 +312,6 @@ def _clipped(numbers: Tensor, y: Tensor) -> Tensor:
     return numbers.clamp(y - _INSIDE, y + _INSIDE)
 
 
-def _without_mean(coefficients: Tensor) -> Tensor:
-    """Coefficients (N, 1, H, W) of a picture around its mean."""
-    around = coefficients.clone()
-    around[..., ::SIDE, ::SIDE] -= coefficients[..., ::SIDE, ::SIDE].mean(dim=(2, 3), keepdim=True)
-    return around
-
-
-#: RGB in Y, Cb and Cr, as JFIF has them (ITU-T T.871); and what a unit of each is in the energy of RGB.
-_FROM_RGB = torch.tensor(
-    [
-        LUMINANCE,
-        [-0.299 / 1.772, -0.587 / 1.772, 0.5],
-        [0.5, -0.587 / 1.402, -0.114 / 1.402],
-    ],
-    dtype=torch.float64,
-)
+#: What a unit of Y, Cb and Cr is in the energy of RGB.
+_FROM_RGB = torch.tensor(YCBCR, dtype=torch.float64)
 _WEIGHTS = _FROM_RGB.inverse().square().sum(dim=0).tolist()

@@ -44,6 +44,20 @@ def motion(length_px: float, angle: float) -> Tensor:
     return normalised(rows @ columns.T, "motion")
 
 
+def shaken(length_px: float, rng: torch.Generator) -> Tensor:
+    """The kernel of a camera that was not held still, (K, K): a path of a length in pixels that turns as it likes."""
+    steps = 8 * math.ceil(length_px)
+    turns = 0.15 * torch.randn(steps, generator=rng, dtype=torch.float64)
+    angle = 2 * math.pi * torch.rand((), generator=rng, dtype=torch.float64) + turns.cumsum(0)
+    path = torch.stack([angle.sin(), angle.cos()]).cumsum(1) * (length_px / steps)
+    path = path - (path.amin(1, keepdim=True) + path.amax(1, keepdim=True)) / 2
+    radius = math.ceil(float(path.abs().max())) + 1
+    places = torch.arange(-radius, radius + 1).double()
+    # Each point of the path is shared by the pixels around it, as much as it is near to them.
+    rows, columns = ((1 - (places[:, None] - at).abs()).clamp_min(0) for at in path)
+    return normalised(rows @ columns.T, "shake")
+
+
 def read_kernel(file: Path | str) -> Tensor:
     """The kernel in a file, (K, L): a NumPy array, or a picture whose light is how much.
 

@@ -54,6 +54,12 @@ def told(settings: Mapping[str, Any]) -> float | None:
     return None if sigma is None else sigma / 255
 
 
+def noisy(y: Tensor, least: int, most: int, rng: torch.Generator) -> Tensor:
+    """A measurement with white noise of a whole number of 255, ``least`` to ``most``."""
+    sigma = int(torch.randint(least, most + 1, (), generator=rng)) / 255
+    return y + sigma * torch.randn(y.shape, generator=rng)
+
+
 def joined(parts: Sequence[OfLevel]) -> Level:
     """That of a batch: of each part where they differ and all are known, else the first one's."""
     levels = [part.sigma for part in parts]

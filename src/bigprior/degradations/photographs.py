@@ -57,6 +57,15 @@ class OfPhotographs(dinv.physics.Physics):  # type: ignore[misc]  # deepinv publ
         """A picture (N, 3, H, W) of what was made :meth:`plain`, on the scale of :meth:`g_inv`; here: as it is."""
         return picture
 
+    def as_plain(self, picture: Tensor) -> Tensor:
+        """The inverse of :meth:`as_measured`."""
+        return picture
+
+    @property
+    def beside(self) -> tuple[str, ...]:
+        """What :meth:`plain` takes away, by name; here: nothing."""
+        return ()
+
     @property
     def known_shot(self) -> Shot | None:
         """How noise that any photograph may have grows with light, if that was told beside its level."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, ClassVar, Self
 
 import deepinv as dinv
@@ -11,12 +12,19 @@ from torch import Tensor
 
 from bigprior.degradations.base import Degradation
 from bigprior.degradations.denoising import Denoising
+from bigprior.degradations.protocol import Protocol
 from bigprior.errors import SettingsError
 from bigprior.noise import Noise, shot_of
 from bigprior.ops.shot import Shot
 
 #: The least and the most counts that white can stand for: below, nothing is to be seen, and above, no noise.
 _FEWEST, _MOST = 0.5, 1e6
+
+
+def _counted(fewest: float, most: float, x: Tensor, rng: torch.Generator) -> tuple[Tensor, Degradation]:
+    """White stands for so many units of light, any as likely on a logarithmic scale, which nobody is told."""
+    peak = fewest * (most / fewest) ** float(torch.rand((), generator=rng))
+    return torch.poisson(peak * x, generator=rng) / peak, Poisson(1 / peak)
 
 
 class Poisson(Degradation, dinv.physics.Denoising):  # type: ignore[misc]  # deepinv publishes no types
@@ -44,6 +52,10 @@ class Poisson(Degradation, dinv.physics.Denoising):  # type: ignore[misc]  # dee
     noisy = True
     stock = dinv.physics.Denoising
     stabilised: ClassVar[type[Degradation] | None] = Denoising
+    protocols = {  # noqa: RUF012 (a ClassVar of the base)
+        "counts-4-15": Protocol(partial(_counted, 4, 15), blind=True),
+        "counts-15-60": Protocol(partial(_counted, 15, 60), blind=True),
+    }
 
     def __init__(self, gain: float | Tensor | None = None, sigma: float = 0.0, **kwargs: object) -> None:
         if isinstance(gain, Tensor):

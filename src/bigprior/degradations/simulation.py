@@ -12,12 +12,12 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from bigprior.degradations import DEGRADATIONS, Degradation, Protocol
+from bigprior.degradations import DEGRADATIONS, OPERATORS, Degradation, Protocol, task_of
 from bigprior.errors import UnknownNameError
 
 
 def protocols() -> dict[str, Protocol]:
-    """Every protocol of every degradation, by name."""
+    """Every protocol of every degradation that networks learn, by name."""
     return {name: protocol for physics in DEGRADATIONS.values() for name, protocol in physics.protocols.items()}
 
 
@@ -27,7 +27,16 @@ def learning_protocols(task: str) -> tuple[str, ...]:
     Raises:
         UnknownNameError: no such task.
     """
-    physics = DEGRADATIONS[task]
+    return usual_protocols(DEGRADATIONS[task].name)
+
+
+def usual_protocols(task: str) -> tuple[str, ...]:
+    """The protocols that a task is calibrated by: those that networks learn from, if any do.
+
+    Raises:
+        UnknownNameError: no such task.
+    """
+    physics = task_of(task)
     return physics.learning or tuple(physics.protocols)
 
 
@@ -69,7 +78,7 @@ def noise_level(protocol: str, name: str, draw: int = 0) -> float:
 
 
 def _protocol(name: str) -> Protocol:
-    known = protocols()
+    known = protocols() | {key: value for physics in OPERATORS.values() for key, value in physics.protocols.items()}
     if name not in known:
         raise UnknownNameError("protocol", name, list(known))
     return known[name]

@@ -63,6 +63,10 @@ class Weighs(dinv.physics.Physics):  # type: ignore[misc]  # deepinv publishes n
     #: What it makes of a picture, for methods that mend one such thing alone; None of anything else.
     does: ClassVar[Literal["smaller", "blurred", "mosaic"] | None] = None
 
+    def scope(self) -> dict[str, float | str]:
+        """Settings on which depends how wrong a result is: bounds are for such alone as calibrated; here: none do."""
+        return {}
+
     def terms(self, y: Tensor, prior: Tensor, noise: Noise | None, rho: float) -> Fusion:
         """Both terms of Eq. 5, and ``phi``.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -13,7 +13,8 @@ from torch import Tensor
 
 from bigprior.degradations.base import Degradation
 from bigprior.degradations.kernels import gauss, read_kernel
-from bigprior.degradations.levels import Level, OfLevel, checked, joined, told
+from bigprior.degradations.levels import Level, OfLevel, checked, joined, noisy, told
+from bigprior.degradations.protocol import Protocol
 from bigprior.degradations.singular import proximal_in, split_in
 from bigprior.degradations.terms import Fusion, levels_of
 from bigprior.errors import SettingsError
@@ -24,6 +25,14 @@ from bigprior.ops.resampling import padded, resized
 KERNELS, _GAUSS_PX = ("bicubic", "box", "gauss"), 0.8
 #: How far the rows of a kernel's file may be from being each other's multiples.
 _SEPARABLE = 1e-3
+#: Where known pictures are measured: noise of at most so much of 255.
+_FAINT = 4
+
+
+def _smaller(factor: int, x: Tensor, rng: torch.Generator) -> tuple[Tensor, Degradation]:
+    """Bicubic, with noise of a whole number of 0 to 4 of 255, which nobody is told, and rounded to 8 bits."""
+    physics = Upscaling(factor)
+    return (noisy(physics.f(x), 0, _FAINT, rng) * 255).round() / 255, physics
 
 
 class Upscaling(OfLevel, Degradation, dinv.physics.LinearPhysics):  # type: ignore[misc]  # deepinv publishes no types
@@ -50,6 +59,7 @@ class Upscaling(OfLevel, Degradation, dinv.physics.LinearPhysics):  # type: igno
     weighs = True
     does = "smaller"
     files = {"kernel": KERNELS}  # noqa: RUF012
+    protocols = {f"upscaling-{factor}": Protocol(partial(_smaller, factor)) for factor in (2, 4)}  # noqa: RUF012
 
     def __init__(self, factor: int = 2, kernel: str | Tensor = "bicubic", sigma: Level = None) -> None:
         super().__init__()
@@ -105,6 +115,10 @@ class Upscaling(OfLevel, Degradation, dinv.physics.LinearPhysics):  # type: igno
         """The factor and the kernel."""
         kernel = self.kernel if isinstance(self.kernel, str) else [round(float(w), 6) for w in self.kernel]
         return {"factor": self.factor, "kernel": kernel}
+
+    def scope(self) -> dict[str, float | str]:
+        """The factor, and the kernel's name."""
+        return {"factor": self.factor, "kernel": self.kernel if isinstance(self.kernel, str) else "a file's"}
 
     def picture_size(self, y: Tensor) -> tuple[int, int]:
         """So many times that of ``y``."""

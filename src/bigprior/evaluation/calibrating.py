@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from itertools import accumulate
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
+from typing import Any
 
 from torch import Tensor
 
 from bigprior.calibration import Calibration, Parts, calibrated
 from bigprior.degradations import Degradation, task_of
-from bigprior.degradations.simulation import learning_protocols, simulate
+from bigprior.degradations.simulation import simulate, usual_protocols
 from bigprior.errors import SettingsError
 from bigprior.io.folders import list_pictures
 from bigprior.io.pictures import read_picture
@@ -36,37 +36,58 @@ class Known:
         truth: (1, 3, H, W), RGB in [0, 1].
         restoration: of its measurement.
         parts: of that.
+        physics: how it was measured.
+        protocol: the name of that; empty if it has none.
     """
 
     name: str
     truth: Tensor
     restoration: Restoration
     parts: Parts
+    physics: Degradation
+    protocol: str = ""
 
 
-def restored(restorer: Restorer, task: str, files: Sequence[Path], progress: Progress | None = None) -> Iterator[Known]:
-    """Pictures, measured by the protocols that the task's networks learn from, in turns, and restored one by one.
+def restored(
+    restorer: Restorer,
+    task: str,
+    files: Sequence[Path],
+    progress: Progress | None = None,
+    *,
+    side: int | None = None,
+) -> Iterator[Known]:
+    """Pictures, measured by the protocols that the task is calibrated by, in turns, and restored one by one.
 
     Args:
         restorer: of the task.
         task: a degradation's name.
         files: of the pictures.
         progress: called with (finished, total) pictures.
+        side: of the middle of each picture, in pixels, if that alone is looked at.
     """
-    protocols = learning_protocols(task)
+    protocols = usual_protocols(task)
     for i, file in enumerate(files):
-        truth = read_picture(file).image
-        yield restored_as(restorer, truth, *simulate(protocols[i % len(protocols)], truth, [file.stem]), file.stem)
+        truth, protocol = _middle(read_picture(file).image, side), protocols[i % len(protocols)]
+        known = restored_as(restorer, truth, *simulate(protocol, truth, [file.stem]), file.stem)
+        yield replace(known, protocol=protocol)
         if progress is not None:
             progress(i + 1, len(files))
 
 
 def restored_as(restorer: Restorer, truth: Tensor, y: Tensor, physics: Degradation, name: str) -> Known:
-    """One picture, restored from a measurement."""
+    """One picture, restored from a measurement, which may have lost what is over at the right and below."""
     made = restorer.restore(y, physics)
     m = physics.measure(y)
     parts = Parts.made(m, made.restored, made.prior, made.phi, made.projection.codes)
-    return Known(name, truth, made, parts)
+    return Known(name, truth[..., : m.size[0], : m.size[1]], made, parts, physics)
+
+
+def _middle(x: Tensor, side: int | None) -> Tensor:
+    """The middle of a picture (1, 3, H, W), or all of it."""
+    if side is None:
+        return x
+    top, left = (max(0, (whole - side) // 2) for whole in x.shape[2:])
+    return x[..., top : top + side, left : left + side].contiguous()
 
 
 def calibrate(
@@ -78,6 +99,7 @@ def calibrate(
     fit_index: tuple[int, int] | None = None,
     alpha: float = 0.1,
     delta: float = 0.1,
+    side: int | None = None,
     progress: Progress,
 ) -> Calibration:
     """Calibrate a preset for a task.
@@ -86,22 +108,27 @@ def calibrate(
         name: of the preset.
         task: a degradation's name, or its verb.
         data: folders of pictures that no network of the preset has learned from, such as those that it will be used
-            on; what is promised holds for each folder, so every one needs enough pictures.
+            on; what is promised holds for each folder, and for each protocol by which the task's pictures are measured
+            in turns, so every one needs enough pictures.
         index: first and last of each folder; all by default.
         fit_index: of the pictures that half-widths are fitted on, which may be such as networks have learned from; by
             default a third of those of ``index``.
         alpha, delta: at most ``alpha`` of the values lie outside, with a probability of ``1 - delta``.
+        side: of the middle of each picture, in pixels, if that alone is to be looked at; all of it by default.
         progress: called with (finished, total) pictures.
 
     Raises:
         ImageError: no such folders or pictures.
-        SettingsError: an index beyond a folder, pictures in both of them, or too few pictures for these levels.
+        SettingsError: an index beyond a folder, pictures in both of them, too few pictures for these levels, or a task
+            that no protocol measures.
         UnknownNameError: no such preset or task.
     """
     task = task_of(task).name
+    if not usual_protocols(task):
+        raise SettingsError(f"nothing calibrates {task}: no protocol says how known pictures are measured")
     groups = [list_pictures(folder, index) for folder in data]
     for group in groups:
-        Random(0).shuffle(group)  # the order of certified losses must say nothing of them
+        Random(0).shuffle(group)
     if fit_index is None:
         fit = [file for group in groups for file in group[: len(group) // _FIT]]
         groups = [group[len(group) // _FIT :] for group in groups]
@@ -109,29 +136,47 @@ def calibrate(
         fit = [file for folder in data for file in list_pictures(folder, fit_index)]
     if both := sorted({*fit}.intersection(*groups)):
         raise SettingsError(f"{both[0]} would be fitted on and certify too: pass indices that share no picture")
+    held = [(file, str(folder)) for folder, group in zip(data, groups, strict=True) for file in group]
+    Random(0).shuffle(held)  # the order of certified losses must say nothing of them
     restorer = load_restorer(name, task)
     restorer.calibration = None
-    ends = list(accumulate(map(len, (fit, *groups))))
     weights, settings = (json.loads(json.dumps(restorer.provenance[key])) for key in ("weights", "settings"))
-    seen, *held = (
-        ((known.parts, known.truth) for known in restored(restorer, task, files, _after(progress, before, ends[-1])))
-        for before, files in zip((0, *ends), (fit, *groups), strict=False)
-    )
-    return calibrated(
-        seen,
-        held,
+    total, scopes = len(fit) + len(held), list[Mapping[str, float | str]]()
+
+    def known(files: Sequence[Path], before: int) -> Iterator[Known]:
+        return restored(restorer, task, files, lambda done, _: progress(before + done, total), side=side)
+
+    def certifying() -> Iterator[tuple[Parts, Tensor, tuple[str, str]]]:
+        for (_, folder), one in zip(held, known([file for file, _ in held], len(fit)), strict=True):
+            scopes.append(one.physics.scope())
+            yield one.parts, one.truth, (f"folder {folder}", f"protocol {one.protocol}")
+
+    made = calibrated(
+        ((one.parts, one.truth) for one in known(fit, 0)),
+        certifying(),
         alpha=alpha,
         delta=delta,
         preset=preset(name).name,
         task=task,
         weights=weights,
         settings=settings,
-        data=", ".join(f"{folder.name} {_said(index)}" for folder in data),
+        data=", ".join(f"{folder.name} {_said(index)}" for folder in data) + _cut(side),
+        protocols=list(usual_protocols(task)),
     )
+    return made.model_copy(update={"scope": _ends(scopes)})
 
 
-def _after(progress: Progress, before: int, total: int) -> Progress:
-    return lambda done, _: progress(before + done, total)
+def _ends(scopes: Sequence[Mapping[str, float | str]]) -> dict[str, list[Any]]:
+    """The least and the most of each number, and all words."""
+    found: dict[str, list[Any]] = {}
+    for name in scopes[0] if scopes else ():
+        values = sorted({scope[name] for scope in scopes})  # type: ignore[type-var]  # of one kind each
+        found[name] = values if isinstance(values[0], str) else [values[0], values[-1]]
+    return found
+
+
+def _cut(side: int | None) -> str:
+    return "" if side is None else f", {side}x{side} pixels of each"
 
 
 def _said(index: tuple[int, int] | None) -> str:

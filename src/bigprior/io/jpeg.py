@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import tempfile
 from dataclasses import dataclass, replace
 from importlib import import_module
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
 
 from bigprior.errors import ImageError, SettingsError
@@ -97,6 +99,16 @@ def read_jpeg(path: Path | str) -> Stored:
         )
         stored = Stored(coefficients, tables, sampling, size)
         return stored.upright(metadata.orientation_of(picture))
+
+
+def tables_of(quality: int) -> Array:
+    """The tables of Y, Cb and Cr in files that Pillow writes, (3, 8, 8) float32, for a quality of 1 to 100."""
+    stored = io.BytesIO()
+    Image.new("YCbCr", (8, 8)).save(stored, "JPEG", quality=quality)
+    stored.seek(0)
+    with JpegImageFile(stored) as written:
+        tables = [np.array(written.quantization[i], np.float32).reshape(8, 8) for i in (0, 1)]
+    return np.stack([tables[0], tables[1], tables[1]])
 
 
 def _sampling(picture: JpegImageFile, path: Path | str) -> tuple[tuple[int, int], ...]:

@@ -8,6 +8,8 @@ from torch import Tensor
 
 #: Luminance as the paper's data has it.
 LUMINANCE = (0.299, 0.587, 0.114)
+#: RGB in Y, Cb and Cr, as JFIF has them (ITU-T T.871).
+YCBCR = (LUMINANCE, (-0.299 / 1.772, -0.587 / 1.772, 0.5), (0.5, -0.587 / 1.402, -0.114 / 1.402))
 #: Of :func:`has_colours`: the longest side that is looked at, steps of luminance, and the distance in the ab plane from
 #: the mean colour of a step that all pixels have in the mean at most, or that only so few of them are beyond.
 _SEEN_PX, _TONES, _STRAY, _FAR, _FEW = 64, 32, 2.2, 10.0, 0.01

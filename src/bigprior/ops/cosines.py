@@ -27,6 +27,13 @@ def by_block(planes: Tensor) -> Tensor:
     return planes.reshape(*planes.shape[:-2], height // SIDE, SIDE, width // SIDE, SIDE)
 
 
+def without_mean(coefficients: Tensor) -> Tensor:
+    """Coefficients (N, 1, H, W) of a plane around its mean."""
+    around = coefficients.clone()
+    around[..., ::SIDE, ::SIDE] -= coefficients[..., ::SIDE, ::SIDE].mean(dim=(2, 3), keepdim=True)
+    return around
+
+
 def _both(planes: Tensor, matrix: Tensor) -> Tensor:
     matrix = matrix.to(planes)
     turned = torch.einsum("ij,...rjck,lk->...ricl", matrix, by_block(planes), matrix)
