@@ -145,7 +145,7 @@ OPERATORS_MEASURED = [(task, protocol) for task in OPERATORS for protocol in OPE
 def test_what_weighs_by_itself_is_measured_to_be_calibrated(task: str, protocol: str) -> None:
     truth = torch.rand(1, 3, 64, 64)
     (y, physics), (again, _), (other, _) = (simulate(protocol, truth, [name]) for name in "aab")
-    assert torch.equal(y, again) and not torch.equal(y, other) or protocol.startswith("stored")
+    assert (torch.equal(y, again) and not torch.equal(y, other)) or protocol.startswith("stored")
     m = physics.measure(y)
     assert physics.name == task and m.size == (64, 64)
     assert 0 < float((m.fidelity - truth).abs().mean()) < 0.4

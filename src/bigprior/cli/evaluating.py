@@ -62,6 +62,9 @@ def evaluate(
         str, typer.Option(help="Of jpeg and dejpeg: the quality, 1 to 100; of dejpeg several, with commas.")
     ] = "",
     peak: Annotated[str, typer.Option(help="Of poisson: the counts of white, with commas, such as 4,30.")] = "",
+    side: Annotated[
+        int | None, typer.Option(min=16, help="Of truth: the middle of each picture alone, so many pixels a side.")
+    ] = None,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="Folder for pictures or trainings; by default beside --json.")
     ] = None,
@@ -93,6 +96,7 @@ def evaluate(
             factor=factor,
             kernels=tuple(kernel or ()),
             peaks=tuple(_peak(part) for part in peak.split(",") if part),
+            side=side,
             lines=lines or (json_file.with_suffix(".jsonl") if json_file is not None else None),
             folder=output or (json_file.with_suffix("") if json_file is not None else None),
         )

@@ -10,8 +10,8 @@ where in it::
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from functools import partial
+from pathlib import Path
 from typing import Any, Self
 
 import torch

@@ -67,7 +67,7 @@ def restored(
     """
     protocols = usual_protocols(task)
     for i, file in enumerate(files):
-        truth, protocol = _middle(read_picture(file).image, side), protocols[i % len(protocols)]
+        truth, protocol = middle(read_picture(file).image, side), protocols[i % len(protocols)]
         known = restored_as(restorer, truth, *simulate(protocol, truth, [file.stem]), file.stem)
         yield replace(known, protocol=protocol)
         if progress is not None:
@@ -82,7 +82,7 @@ def restored_as(restorer: Restorer, truth: Tensor, y: Tensor, physics: Degradati
     return Known(name, truth[..., : m.size[0], : m.size[1]], made, parts, physics)
 
 
-def _middle(x: Tensor, side: int | None) -> Tensor:
+def middle(x: Tensor, side: int | None) -> Tensor:
     """The middle of a picture (1, 3, H, W), or all of it."""
     if side is None:
         return x

@@ -14,7 +14,7 @@ from bigprior.io.pictures import write_picture
 
 @pytest.fixture
 def pictures(tmp_path: Path) -> Path:
-    for i in range(2):
+    for i in range(4):
         coarse = torch.rand(1, 3, 4, 4, generator=torch.Generator().manual_seed(i))
         write_picture(tmp_path / f"{i}.png", torch.nn.functional.interpolate(coarse, size=(64, 64), mode="bilinear"))
     return tmp_path
@@ -39,8 +39,10 @@ def test_a_preset_that_was_not_calibrated_has_no_coverage(pictures: Path) -> Non
 
 @pytest.mark.slow
 def test_every_map_is_measured_in_and_out_of_domain(pictures: Path) -> None:
-    found = truth(Request(pictures, steps=1), quiet)
+    found = truth(Request(pictures, (2, 3), steps=1, side=32), quiet)
+    assert found["pictures"] == 2
     for task in ("denoising", "colorization", "inpainting"):
         for kind in ("photographs", "drawings"):
-            assert found[task][kind].keys() >= {"made_up", "phi", "spread"}
+            assert found[task][kind].keys() >= {"made_up", "phi", "spread", "chem"}
+            assert found[task][kind]["chem"]["excess"] >= 0
             assert all(row["area"] >= -1e-9 for row in found[task][kind].values())

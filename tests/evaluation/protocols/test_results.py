@@ -68,6 +68,19 @@ def test_the_page_shows_what_is_made_up_in_each_frame(tmp_path: Path) -> None:
         assert plot.width > 400
 
 
+def test_the_page_shows_where_pictures_are_wrong(tmp_path: Path) -> None:
+    rows = {
+        name: {"area": area, "rank_correlation": 0.5, "curve": [1.0]} for name, area in (("phi", 0.25), ("chem", 0.5))
+    }
+    found = {"photographs": rows, "drawings": {name: row | {"area": 0.125} for name, row in rows.items()}}
+    figures = {"pictures": 7, "left_out": [0.0], "denoising": found, "missing": {"spread": "draws nothing"}}
+    (tmp_path / "truth-bedroom.json").write_text(json.dumps(figures))
+    assert write_results(tmp_path, tmp_path / "page.md") == ["truth-bedroom.json"]
+    page = (tmp_path / "page.md").read_text()
+    assert "7 photographs a task" in page and "spread draws nothing." in page
+    assert "| denoising | chem | 0.500 | 0.500 | 0.125 | 0.500 |" in page
+
+
 def test_the_same_results_give_the_same_bytes(tmp_path: Path) -> None:
     (tmp_path / "figure7-bedroom.json").write_text(json.dumps(figure7()))
     (tmp_path / "table2-bedroom.json").write_text(json.dumps({"ours": {"auc": 90.0}}))

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from bigprior import DEFAULT_PRESET
 from bigprior.calibration import Bound, Calibration
-from bigprior.degradations import DEGRADATIONS
+from bigprior.degradations import DEGRADATIONS, OPERATORS
 from bigprior.degradations.simulation import learning_protocols, simulate
 from bigprior.errors import SettingsError
 from bigprior.evaluation.calibrating import Known, restored, restored_as
@@ -20,11 +20,12 @@ from bigprior.evaluation.protocols.request import Request, Results
 from bigprior.evaluation.unlike import drawn, with_other_noise
 from bigprior.io.folders import list_pictures
 from bigprior.io.pictures import read_picture
+from bigprior.presets.calibrations import calibration_path
 from bigprior.presets.loading import load_restorer
 from bigprior.progress import Progress, part_of
 from bigprior.restorer import Restorer
 
-#: Tasks of the package whose presets are calibrated.
+#: Tasks of the package whose presets are calibrated; those that weigh by themselves are measured where they are too.
 _TASKS = ("denoising", "colorization", "inpainting")
 
 
@@ -41,11 +42,11 @@ def coverage(request: Request, progress: Progress) -> Results:
         SettingsError: the preset has no calibration that fits.
     """
     results: Results = {}
-    for done, task in enumerate(_TASKS):
-        restorer, calibration = _calibrated(request, task)
+    found = {task: _calibrated(request, task) for task in _TASKS} | _also_calibrated(request)
+    for done, (task, (restorer, calibration)) in enumerate(found.items()):
         rows = []
         files = list_pictures(request.data, request.index)
-        for known in restored(restorer, task, files, part_of(progress, done, len(_TASKS))):
+        for known in restored(restorer, task, files, part_of(progress, done, len(found))):
             bound = _bound(known)
             if not bool(bound.free.any()):
                 continue
@@ -122,6 +123,14 @@ def _alike_and_not(restorer: Restorer, task: str, files: list[Path]) -> Iterator
             yield "other_noise", restored_as(restorer, x, y, DEGRADATIONS[task](), file.stem)
         else:
             yield "other_noise", case(y.clamp(0, 1), i, file.stem)
+
+
+def _also_calibrated(request: Request) -> dict[str, tuple[Restorer, Calibration]]:
+    """Tasks whose phi is known in closed form, as far as the preset is calibrated for them."""
+    name = request.preset or DEFAULT_PRESET
+    tasks = [task for task, physics in OPERATORS.items() if physics.protocols]
+    tasks = [task for task in tasks if calibration_path(name, task).is_file()]
+    return {task: _calibrated(request, task) for task in tasks}
 
 
 def _calibrated(request: Request, task: str) -> tuple[Restorer, Calibration]:

@@ -41,6 +41,7 @@ class Request:
         factor: how many times smaller pictures are made.
         kernels: files of what pictures are blurred by.
         peaks: of shot noise: the count of white; a table each.
+        side: of the middle of each picture, in pixels, where that alone is looked at.
         folder: where files go that a measurement makes: the gallery's pictures, the ablations' trainings.
     """
 
@@ -63,6 +64,7 @@ class Request:
     factor: int | None = None
     kernels: tuple[Path, ...] = ()
     peaks: tuple[float, ...] = ()
+    side: int | None = None
 
 
 Evaluation = Callable[[Request, Progress], Results]

@@ -14,6 +14,7 @@ from bigprior.errors import ImageError
 from bigprior.evaluation.metrics import METRICS
 from bigprior.evaluation.plots import frames_figure, scatter_figure, table_figure
 from bigprior.evaluation.protocols.published import PUBLISHED, PUBLISHED_CORRELATIONS
+from bigprior.evaluation.protocols.truth import shown as truth_parts
 from bigprior.io.atomic import write_text
 from bigprior.report.folder import save_figure
 
@@ -69,7 +70,7 @@ _FIELD_FILE = re.compile(rf"({'|'.join(_FIELD)})(\d*)-(.+)")
 #: What names a table in a file that holds several, one a level.
 _LEVELS = ("quality-", "peak-")
 #: Files of other measurements.
-_OTHERS = ("figure7-*.json", "frames-*.json", "ablations.json")
+_OTHERS = ("figure7-*.json", "frames-*.json", "truth-*.json", "ablations.json")
 #: What a table's file says beside its rows.
 _ASIDE = ("pictures", "made", "missing", "notes")
 #: Column heading and format of each figure, in the order of the columns.
@@ -121,8 +122,8 @@ def write_results(folder: Path, page: Path) -> list[str]:
 
     Tables are ``TABLE-SET.json``; with a few pictures and slow methods, ``slow-TABLE-SET.json``; the field's own
     ``awgn25-SET.json``, ``real-SET.json``, ``jpeg10-SET.json``, ``holes-SET.json`` and ``colours-SET.json``; the others
-    ``figure7-SET.json``, ``frames-SET.json`` and ``ablations.json``. Plots go to ``images`` beside the page; pictures
-    of the gallery are shown if they are in ``images/gallery``.
+    ``figure7-SET.json``, ``frames-SET.json``, ``truth-SET.json`` and ``ablations.json``. Plots go to ``images`` beside
+    the page; pictures of the gallery are shown if they are in ``images/gallery``.
 
     Returns:
         The names of the files that it shows.
@@ -149,6 +150,9 @@ def write_results(folder: Path, page: Path) -> list[str]:
             parts += _field_parts(named, results)
     parts += _correlation_parts(found, page)
     parts += _frame_parts(found, page)
+    for stem, results in found.items():
+        if stem.startswith("truth-"):
+            parts += truth_parts(stem.removeprefix("truth-"), results)
     parts += _gallery_parts(page)
     if "ablations" in found:
         parts += _ablation_parts(found["ablations"])
