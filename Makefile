@@ -10,7 +10,7 @@ TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 # Threads that wait sleep, so that a busy machine is no slower than it has to be; see bigprior/threads.py.
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: schema demo chromium test test-slow check docs sdist-test dist format results results-slow results-field dncnn generators tnrd table2-authors-priors clean
+.PHONY: schema demo chromium calibrations test test-slow check docs sdist-test dist format results results-slow results-field dncnn generators tnrd table2-authors-priors clean
 
 demo: $(VENV)/installed
 	$(BIN)/bigprior demo --overwrite
@@ -65,6 +65,14 @@ dist: $(VENV)/installed
 # The form of restoration.json, of which the source is a class.
 schema: $(VENV)/installed
 	$(BIN)/python -m bigprior.report > docs/reference/restoration.schema.json
+
+# The default preset's calibrations, after its weights have changed: pictures 200-249 of each kind of scenes certify, and
+# no network has learned from them. What takes turns with a network is slower, so that the middles of pictures do.
+ROOMS := $(foreach set,bedroom church conference,--data $(DATA)/data/lsun_val/$(set)) --index 200-249 --fit-index 180-199
+calibrations: $(VENV)/installed
+	$(BIN)/bigprior calibrate --preset photographs $(ROOMS) --overwrite --task denoise --task colorize --task inpaint
+	$(BIN)/bigprior calibrate --preset photographs $(ROOMS) --overwrite --side 128 \
+		--task upscale --task deblur --task dejpeg --task denoise-poisson
 
 format: $(VENV)/installed
 	$(BIN)/ruff format src tests benchmarks examples docs/docstrings.py

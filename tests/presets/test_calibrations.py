@@ -3,7 +3,7 @@
 import pytest
 
 from bigprior import DEFAULT_PRESET
-from bigprior.degradations import DEGRADATIONS
+from bigprior.degradations import DEGRADATIONS, OPERATORS
 from bigprior.errors import OutputError, SettingsError
 from bigprior.presets.calibrations import calibration_path, check_vacant, read_calibration
 from bigprior.presets.loading import load_restorer
@@ -16,6 +16,13 @@ def test_the_default_preset_is_calibrated_for_our_tasks(our_task):
     assert (restorer.calibration.alpha, restorer.calibration.delta) == (0.1, 0.1)
     changed = load_restorer(DEFAULT_PRESET, our_task, phi=_another_phi(our_task))
     assert changed.calibration is None and "another phi" in (changed.unbounded or "")
+
+
+@pytest.mark.parametrize("task", [name for name, physics in OPERATORS.items() if physics.protocols])
+def test_the_default_preset_is_calibrated_for_what_weighs_by_itself(task):
+    restorer = load_restorer(DEFAULT_PRESET, task)
+    assert restorer.calibration is not None, restorer.unbounded
+    assert set(restorer.calibration.protocols) == set(OPERATORS[task].protocols)
 
 
 def _another_phi(task):

@@ -47,6 +47,7 @@ def calibrate(
     Known pictures are degraded and restored. Intervals around the results are made as wide as it takes that, with
     confidence 1 - delta, at most alpha of the values lie outside.
     """
+    # Long for its options alone: they are what a person sees of the command.
     with working("loading"):
         from bigprior.degradations import DEGRADATIONS, OPERATORS, task_of
         from bigprior.evaluation.calibrating import calibrate as calibrate_task

@@ -126,18 +126,7 @@ def calibrate(
     task = task_of(task).name
     if not usual_protocols(task):
         raise SettingsError(f"nothing calibrates {task}: no protocol says how known pictures are measured")
-    groups = [list_pictures(folder, index) for folder in data]
-    for group in groups:
-        Random(0).shuffle(group)
-    if fit_index is None:
-        fit = [file for group in groups for file in group[: len(group) // _FIT]]
-        groups = [group[len(group) // _FIT :] for group in groups]
-    else:
-        fit = [file for folder in data for file in list_pictures(folder, fit_index)]
-    if both := sorted({*fit}.intersection(*groups)):
-        raise SettingsError(f"{both[0]} would be fitted on and certify too: pass indices that share no picture")
-    held = [(file, str(folder)) for folder, group in zip(data, groups, strict=True) for file in group]
-    Random(0).shuffle(held)  # the order of certified losses must say nothing of them
+    fit, held = _chosen(data, index, fit_index)
     restorer = load_restorer(name, task)
     restorer.calibration = None
     weights, settings = (json.loads(json.dumps(restorer.provenance[key])) for key in ("weights", "settings"))
@@ -164,6 +153,25 @@ def calibrate(
         protocols=list(usual_protocols(task)),
     )
     return made.model_copy(update={"scope": _ends(scopes)})
+
+
+def _chosen(
+    data: Sequence[Path], index: tuple[int, int] | None, fit_index: tuple[int, int] | None
+) -> tuple[list[Path], list[tuple[Path, str]]]:
+    """The pictures to fit on, and those that certify, each with its folder, in an order that says nothing of them."""
+    groups = [list_pictures(folder, index) for folder in data]
+    for group in groups:
+        Random(0).shuffle(group)
+    if fit_index is None:
+        fit = [file for group in groups for file in group[: len(group) // _FIT]]
+        groups = [group[len(group) // _FIT :] for group in groups]
+    else:
+        fit = [file for folder in data for file in list_pictures(folder, fit_index)]
+    held = [(file, str(folder)) for folder, group in zip(data, groups, strict=True) for file in group]
+    if both := sorted({*fit}.intersection(file for file, _ in held)):
+        raise SettingsError(f"{both[0]} would be fitted on and certify too: pass indices that share no picture")
+    Random(0).shuffle(held)
+    return fit, held
 
 
 def _ends(scopes: Sequence[Mapping[str, float | str]]) -> dict[str, list[Any]]:
