@@ -3,11 +3,13 @@
 Each step is given the picture that the one before restored. What that had made up stays made up where it is kept:
 
     measured' = W^T (1 - phi) W g_inv(measured),    hallucinated' = restored' - measured'
+
+Bounds are of the whole, by a calibration of the whole: a later step takes for known what an earlier one restored.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -15,12 +17,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from bigprior.calibration import Calibration, Parts
 from bigprior.degradations import Degradation, task_of
 from bigprior.errors import BigpriorError, SettingsError
 from bigprior.fusion import centre
 from bigprior.io.atomic import appearing
 from bigprior.io.pictures import Picture, read_picture
 from bigprior.jobs import Job, check
+from bigprior.presets.calibrations import calibration_for
 from bigprior.priors.base import Projection
 from bigprior.progress import Progress, part_of
 from bigprior.recipe import Recipe
@@ -58,6 +62,7 @@ def follow(
     *,
     photo: Path | None = None,
     seed: int = 0,
+    calibration: Calibration | None = None,
     progress: Progress | None = None,
 ) -> Chain:
     """Restore a photograph step by step.
@@ -68,40 +73,110 @@ def follow(
         recipe: what it suffered.
         restorers: one a step.
         seed: of the priors' starts.
+        calibration: of such a chain as a whole, see :func:`calibration_of`.
         progress: called with (finished, total) units of work.
 
     Raises:
         BigpriorError: a step cannot be made; the message names it.
     """
-    image, made_up, phi, share = picture.image, torch.zeros_like(picture.image), None, 0.0
+
+    def taken(i: int, image: Tensor) -> tuple[Tensor, Degradation]:
+        physics = task_of(recipe.step[i].task).from_settings(recipe.step[i].settings)
+        if i == 0 and photo is not None:
+            return physics.of_file(photo, picture)
+        physics = physics.seen_in(replace(picture, image=image))
+        return physics.of_photograph(image), physics
+
+    chain = _followed(picture.image, [step.task for step in recipe.step], taken, restorers, seed, progress)
+    return chain if calibration is None else _bounded(chain, calibration)
+
+
+def follow_known(image: Tensor, degradations: Sequence[Degradation], restorers: Sequence[Restorer]) -> Chain:
+    """Restore a picture (1, 3, H, W) that is known to have suffered degradations, in the order they are undone in."""
+
+    def taken(i: int, image: Tensor) -> tuple[Tensor, Degradation]:
+        return degradations[i].of_photograph(image), degradations[i]
+
+    return _followed(image, [physics.name for physics in degradations], taken, restorers, 0, None)
+
+
+def _followed(
+    image: Tensor,
+    tasks: Sequence[str],
+    taken: Callable[[int, Tensor], tuple[Tensor, Degradation]],
+    restorers: Sequence[Restorer],
+    seed: int,
+    progress: Progress | None,
+) -> Chain:
+    made_up, phi, share = torch.zeros_like(image), None, 0.0
     steps: list[Restoration] = []
-    taken: list[Degradation] = []
+    degradations: list[Degradation] = []
     shares: list[float] = []
-    for i, (step, restorer) in enumerate(zip(recipe.step, restorers, strict=True)):
+    for i, (task, restorer) in enumerate(zip(tasks, restorers, strict=True)):
         try:
-            physics, before = task_of(step.task).from_settings(step.settings), None
-            if i == 0 and photo is not None:
-                y, physics = physics.of_file(photo, picture)
-            else:
-                physics = physics.seen_in(replace(picture, image=image))
-                y = physics.of_photograph(image)
+            (y, physics), before = taken(i, image), None
             if i > 0:
                 before = physics.f(made_up) if physics.colours or physics.channels != image.shape[1] else made_up
-            done = restorer.restore(
-                y, physics, seed=seed, made_up=before, progress=part_of(progress, i, len(recipe.step))
-            )
+            part = part_of(progress, i, len(tasks))
+            done = restorer.restore(y, physics, seed=seed, made_up=before, progress=part)
         except BigpriorError as error:
-            raise error.of(f"step {i + 1}, {step.task}") from error
+            raise error.of(f"step {i + 1}, {task}") from error
+        if i > 0:  # its bound would take for known what is not
+            said = {key: value for key, value in done.provenance.items() if key not in ("bound", "unbounded")}
+            done = replace(done, bound=None, provenance=said)
         share = _share(done, phi, share)
         own = done.phi.mean(dim=1, keepdim=True)
         phi = own if phi is None else 1 - (1 - own) * (1 - _as_large(phi, own))
         made_up = done.hallucinated if done.through is None else done.hallucinated + done.through
         image = done.restored
         steps.append(done)
-        taken.append(physics)
+        degradations.append(physics)
         shares.append(share)
     assert phi is not None
-    return Chain(tuple(steps), tuple(taken), _total(steps, made_up, phi, share), tuple(shares))
+    return Chain(tuple(steps), tuple(degradations), _total(steps, made_up, phi, share), tuple(shares))
+
+
+def made_as(restorers: Sequence[Restorer], tasks: Sequence[str]) -> dict[str, Any]:
+    """What the record of a chain as a whole says of how it is made, as calibrations are looked for.
+
+    Args:
+        restorers: one a step.
+        tasks: of the steps, degradations' names.
+    """
+    presets = {restorer.provenance.get("preset") for restorer in restorers}
+    made: dict[str, Any] = {"preset": presets.pop() if len(presets) == 1 else None, "task": "+".join(tasks)}
+    for what in ("weights", "settings"):
+        made[what] = {
+            f"{task} {name}": value
+            for task, restorer in zip(tasks, restorers, strict=True)
+            for name, value in restorer.provenance.get(what, {}).items()
+        }
+    for name in ("strength", "grain"):
+        usual = {"strength": 1, "grain": None}[name]
+        made[name] = next((v for r in restorers if (v := getattr(r, name)) != usual), usual)
+    return made
+
+
+def calibration_of(restorers: Sequence[Restorer], recipe: Recipe) -> tuple[Calibration | None, str | None]:
+    """The calibration of a chain as a whole, or why there is none."""
+    if any(restorer.rho is not None for restorer in restorers):
+        return None, "no bound: chains are calibrated without --rho"
+    return calibration_for(made_as(restorers, [task_of(step.task).name for step in recipe.step]))
+
+
+def parts_of(chain: Chain) -> Parts:
+    """A chain as bounds look at it: nothing is known exactly, since the first step may have changed it."""
+    total, first, last = chain.total, chain.steps[0], chain.steps[-1]
+    sigma = first.projection.codes.get("sigma", total.phi.new_zeros(1))
+    free = torch.ones_like(total.phi[:, :1])
+    return Parts(total.restored, last.fidelity, last.prior, total.phi, free, sigma.to(total.phi))
+
+
+def _bounded(chain: Chain, calibration: Calibration) -> Chain:
+    beside = tuple(name for physics in chain.degradations for name in physics.beside)
+    bound = replace(calibration.of(parts_of(chain)), beside=beside)
+    said = chain.total.provenance | {"bound": bound.record()}
+    return replace(chain, total=replace(chain.total, bound=bound, provenance=said))
 
 
 def _share(done: Restoration, phi: Tensor | None, share: float) -> float:
@@ -172,6 +247,7 @@ def run_chain(
     output: Output | None = None,
     page: int | None = None,
     seed: int = 0,
+    calibration: Calibration | None = None,
     progress: Progress | None = None,
 ) -> Chain:
     """Restore a photograph step by step, and save the whole in a folder, each step's results in one of its own in it.
@@ -182,7 +258,8 @@ def run_chain(
     output = output or Output()
     check_chain(photo, recipe, folder, output, page)
     picture = read_picture(photo, page)
-    chain = follow(picture, recipe, restorers, photo=photo, seed=seed, progress=progress)
+    how_made: dict[str, Any] = {"seed": seed, "calibration": calibration, "progress": progress}
+    chain = follow(picture, recipe, restorers, photo=photo, **how_made)
     how: dict[str, Any] = {field.name: getattr(output, field.name) for field in fields(output)}
     how |= {"overwrite": False, "bits": output.bits(photo.suffix, picture.bits), "suffix": photo.suffix}
     named = [f"{i}-{step.task}" for i, step in enumerate(chain.steps, start=1)]

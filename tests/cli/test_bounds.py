@@ -40,6 +40,34 @@ def calibrations(home, pictures, tmp_path_factory):
     return folder
 
 
+def test_a_chain_has_a_bound_of_its_own_calibration_alone(
+    run, photo, pictures, calibrations, home, tmp_path, monkeypatch
+):
+    """A later step takes for known what an earlier one restored, so that its own bound says nothing."""
+    mask = torch.ones(1, 1, 30, 40)
+    mask[..., 9:15, 9:20] = 0
+    write_picture(tmp_path / "mask.png", mask)
+    asked = ("inpaint", photo, "--sigma", 9, "--mask", tmp_path / "mask.png", *QUICK, "-o")
+    code, out, err = run(*asked, tmp_path / "without")
+    assert code == 0, err
+    assert "no bound: quick was not calibrated for denoising+inpainting; `bigprior calibrate --preset quick" in out
+    levels = {"alpha": 0.3, "delta": 0.3}
+    made = calibrate("quick", "denoise+inpaint", [pictures], (0, 23), **levels, progress=lambda done, total: None)
+    assert made.task == "denoising+inpainting" and "inpainting steps" in made.settings
+    assert made.protocols == ["denoising", "inpainting-boxes", "inpainting-centre"]
+    path = calibration_path("quick", made.task)
+    write_calibration(made, path)
+    try:
+        code, out, err = run(*asked, tmp_path / "with")
+    finally:
+        path.unlink()
+    assert code == 0, err
+    assert "70% of what is not known lies within" in out
+    record = json.loads((tmp_path / "with" / "restoration.json").read_text())
+    assert record["bound"]["half_width"][0] > 0
+    assert json.loads((tmp_path / "with" / "2-inpainting" / "restoration.json").read_text())["bound"] is None
+
+
 def test_calibrate_refuses_before_it_works(run, pictures, calibrations, tmp_path):
     asked = ("calibrate", "--preset", "quick", "--task", "denoise", "--data", pictures)
     code, _, err = run(*asked, "-o", calibrations)

@@ -22,7 +22,8 @@ def calibrate(
     ],
     preset: Preset = DEFAULT_PRESET,
     task: Annotated[
-        list[str] | None, typer.Option(help="A task by its name or verb; may be repeated. All that can be by default.")
+        list[str] | None,
+        typer.Option(help="A task by its name or verb, or denoise+inpaint; may be repeated. All by default."),
     ] = None,
     index: Index = "",
     fit_index: Annotated[
@@ -49,13 +50,14 @@ def calibrate(
     """
     # Long for its options alone: they are what a person sees of the command.
     with working("loading"):
-        from bigprior.degradations import DEGRADATIONS, OPERATORS, task_of
+        from bigprior.degradations import DEGRADATIONS, OPERATORS
         from bigprior.evaluation.calibrating import calibrate as calibrate_task
+        from bigprior.evaluation.calibrating import tasks_of
         from bigprior.presets.calibrations import calibration_path, check_vacant, write_calibration
         from bigprior.settings import index_of
 
         known = {**DEGRADATIONS, **OPERATORS}
-        tasks = [task_of(name).name for name in task or known if task or known[name].protocols]
+        tasks = ["+".join(tasks_of(name)) for name in task or known if task or known[name].protocols]
         paths = {name: calibration_path(preset, name, output) for name in tasks}
         for path in paths.values():
             check_vacant(path, overwrite=overwrite)  # before hours of work

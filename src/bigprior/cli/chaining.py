@@ -65,7 +65,7 @@ def follow_recipe(
     output, placed = how.written(), folders(photos, how.output, name)
     recipes = [recipe_of(photo) for photo, _ in placed]
     with working("reading"):
-        from bigprior.chain import check_chain, run_chain
+        from bigprior.chain import calibration_of, check_chain, run_chain
 
         for (photo, folder), recipe in zip(placed, recipes, strict=True):
             check_chain(photo, recipe, folder, output, how.page)
@@ -83,6 +83,7 @@ def follow_recipe(
             )
             for step in recipes[0].step
         ]
+        calibration, unbounded = calibration_of(restorers, recipes[0])
     for (photo, folder), recipe in zip(placed, recipes, strict=True):
         with progress_of(name if len(placed) == 1 else photo.name) as progress:
             chain = run_chain(
@@ -90,8 +91,11 @@ def follow_recipe(
                 output=output,
                 page=how.page,
                 seed=how.seed or 0,
+                calibration=calibration,
                 progress=progress,
             )
         for step, total in zip(chain.steps, chain.shares, strict=True):
             OUT.print(f"{step.task}: {step.mean_share:.0%} made up, {total:.0%} with what was before", soft_wrap=True)
         OUT.print(f"{photo}: {chain.total.mean_share:.0%} made up -> {folder}", soft_wrap=True)
+        if said := unbounded if chain.total.bound is None else chain.total.bound.verdict():
+            OUT.print(said, soft_wrap=True)

@@ -12,6 +12,7 @@ from typing import Any
 from torch import Tensor
 
 from bigprior.calibration import Calibration, Parts, calibrated
+from bigprior.chain import follow_known, made_as, parts_of
 from bigprior.degradations import Degradation, task_of
 from bigprior.degradations.simulation import simulate, usual_protocols
 from bigprior.errors import SettingsError
@@ -65,13 +66,38 @@ def restored(
         progress: called with (finished, total) pictures.
         side: of the middle of each picture, in pixels, if that alone is looked at.
     """
-    protocols = usual_protocols(task)
+    yield from restored_by([restorer], [task], files, progress, side=side)
+
+
+def restored_by(
+    restorers: Sequence[Restorer],
+    tasks: Sequence[str],
+    files: Sequence[Path],
+    progress: Progress | None = None,
+    *,
+    side: int | None = None,
+) -> Iterator[Known]:
+    """The same by several restorers, one after another; before the last task's protocols the others' first ones."""
+    protocols, first = usual_protocols(tasks[-1]), [usual_protocols(task)[0] for task in tasks[:-1]]
     for i, file in enumerate(files):
         truth, protocol = middle(read_picture(file).image, side), protocols[i % len(protocols)]
-        known = restored_as(restorer, truth, *simulate(protocol, truth, [file.stem]), file.stem)
+        if first:
+            known = _chained(restorers, truth, [*first, protocol], file.stem)
+        else:
+            known = restored_as(restorers[0], truth, *simulate(protocol, truth, [file.stem]), file.stem)
         yield replace(known, protocol=protocol)
         if progress is not None:
             progress(i + 1, len(files))
+
+
+def _chained(restorers: Sequence[Restorer], truth: Tensor, protocols: Sequence[str], name: str) -> Known:
+    """One picture, measured by one protocol after another, and restored in their order: what came first as well."""
+    y, degradations = truth, list[Degradation]()
+    for protocol in protocols:
+        y, physics = simulate(protocol, y, [name])
+        degradations.append(physics)
+    chain = follow_known(y.expand(-1, 3, -1, -1).contiguous(), degradations, restorers)
+    return Known(name, truth, chain.total, parts_of(chain), degradations[-1])
 
 
 def restored_as(restorer: Restorer, truth: Tensor, y: Tensor, physics: Degradation, name: str) -> Known:
@@ -106,7 +132,7 @@ def calibrate(
 
     Args:
         name: of the preset.
-        task: a degradation's name, or its verb.
+        task: a degradation's name, or its verb; several with ``+`` for restorations one after another.
         data: folders of pictures that no network of the preset has learned from, such as those that it will be used
             on; what is promised holds for each folder, and for each protocol by which the task's pictures are measured
             in turns, so every one needs enough pictures.
@@ -123,17 +149,14 @@ def calibrate(
             that no protocol measures.
         UnknownNameError: no such preset or task.
     """
-    task = task_of(task).name
-    if not usual_protocols(task):
-        raise SettingsError(f"nothing calibrates {task}: no protocol says how known pictures are measured")
+    tasks = tasks_of(task)
     fit, held = _chosen(data, index, fit_index)
-    restorer = load_restorer(name, task)
-    restorer.calibration = None
-    weights, settings = (json.loads(json.dumps(restorer.provenance[key])) for key in ("weights", "settings"))
+    restorers = [_unbounded(name, one) for one in tasks]
+    made_by = made_as(restorers, tasks) if len(tasks) > 1 else restorers[0].provenance
     total, scopes = len(fit) + len(held), list[Mapping[str, float | str]]()
 
     def known(files: Sequence[Path], before: int) -> Iterator[Known]:
-        return restored(restorer, task, files, lambda done, _: progress(before + done, total), side=side)
+        return restored_by(restorers, tasks, files, lambda done, _: progress(before + done, total), side=side)
 
     def certifying() -> Iterator[tuple[Parts, Tensor, tuple[str, str]]]:
         for (_, folder), one in zip(held, known([file for file, _ in held], len(fit)), strict=True):
@@ -146,13 +169,33 @@ def calibrate(
         alpha=alpha,
         delta=delta,
         preset=preset(name).name,
-        task=task,
-        weights=weights,
-        settings=settings,
+        task="+".join(tasks),
+        **{key: json.loads(json.dumps(made_by[key])) for key in ("weights", "settings")},
         data=", ".join(f"{folder.name} {_said(index)}" for folder in data) + _cut(side),
-        protocols=list(usual_protocols(task)),
+        protocols=[*(usual_protocols(one)[0] for one in tasks[:-1]), *usual_protocols(tasks[-1])],
     )
     return made.model_copy(update={"scope": _ends(scopes)})
+
+
+def _unbounded(name: str, task: str) -> Restorer:
+    """A preset's restorer without its calibration."""
+    restorer = load_restorer(name, task)
+    restorer.calibration = None
+    return restorer
+
+
+def tasks_of(text: str) -> list[str]:
+    """The degradations' names that a person means: one, or several with ``+``.
+
+    Raises:
+        SettingsError: no protocol measures one.
+        UnknownNameError: no such task.
+    """
+    tasks = [task_of(part).name for part in text.split("+")]
+    for task in tasks:
+        if not usual_protocols(task):
+            raise SettingsError(f"nothing calibrates {task}: no protocol says how known pictures are measured")
+    return tasks
 
 
 def _chosen(

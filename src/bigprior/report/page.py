@@ -16,6 +16,7 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
+from bigprior.calibration import Bound
 from bigprior.io.arrays import to_pil
 from bigprior.report.noise import noise_map
 from bigprior.report.shown import Restored, as_picture, shrunk
@@ -81,8 +82,8 @@ def _overlays(restoration: Restored) -> list[Overlay]:
     """What can be shown over the picture: phi; the bound, where there is one; noise that is not the same everywhere."""
     found = [Overlay("phi", restoration.phi.mean(dim=1, keepdim=True), 0, 1, ("0: measured", "1: made up"))]
     bound = getattr(restoration, "bound", None)
-    if isinstance(bound, Tensor) and bound.ndim == 4:
-        wide = bound.mean(dim=1, keepdim=True)
+    if isinstance(bound, Bound):
+        wide = (bound.upper - bound.lower).mean(dim=1, keepdim=True) / 2
         found.append(Overlay("bound", wide, 0, float(wide.max()), ("0", f"± {255 * float(wide.max()):.0f} of 255")))
     if restoration.noise is not None and not bool(restoration.noise.white):
         sigma = noise_map(restoration.noise)
