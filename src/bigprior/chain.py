@@ -124,9 +124,7 @@ def _followed(
         if i > 0:  # its bound would take for known what is not
             said = {key: value for key, value in done.provenance.items() if key not in ("bound", "unbounded")}
             done = replace(done, bound=None, provenance=said)
-        share = _share(done, phi, share)
-        own = done.phi.mean(dim=1, keepdim=True)
-        phi = own if phi is None else 1 - (1 - own) * (1 - _as_large(phi, own))
+        share, phi = with_step(done, share, phi)
         made_up = done.hallucinated if done.through is None else done.hallucinated + done.through
         image = done.restored
         steps.append(done)
@@ -177,6 +175,18 @@ def _bounded(chain: Chain, calibration: Calibration) -> Chain:
     bound = replace(calibration.of(parts_of(chain)), beside=beside)
     said = chain.total.provenance | {"bound": bound.record()}
     return replace(chain, total=replace(chain.total, bound=bound, provenance=said))
+
+
+def with_step(done: Restoration, share: float, phi: Tensor | None) -> tuple[float, Tensor]:
+    """What is made up after one more step: of the variance, and of each pixel, ``1 - prod (1 - phi)``.
+
+    Args:
+        done: the step.
+        share, phi: the same before it; None before the first.
+    """
+    own = done.phi.mean(dim=1, keepdim=True)
+    joined = own if phi is None else 1 - (1 - own) * (1 - _as_large(phi, own))
+    return _share(done, phi, share), joined
 
 
 def _share(done: Restoration, phi: Tensor | None, share: float) -> float:

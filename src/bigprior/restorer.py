@@ -198,10 +198,10 @@ class Restorer(dinv.models.Reconstructor):  # type: ignore[misc]  # deepinv publ
             return self.calibration.of(Parts.made(m, restored, sides.prior, fused.phi, codes))
         plain = Parts.made(sides.plain, physics.as_plain(restored), sides.shown, fused.phi, codes)
         bound = self.calibration.of(plain)
-        ends = {"lower": physics.as_measured(bound.lower), "upper": physics.as_measured(bound.upper)}
+        lower, upper = (physics.as_measured(end) for end in (bound.lower, bound.upper))
         if m.hole is not None:
-            ends = {name: torch.where(m.hole > 0, float(name == "upper"), end) for name, end in ends.items()}
-        return replace(bound, **ends, beside=physics.beside)
+            lower, upper = (torch.where(m.hole > 0, end, x) for end, x in ((0.0, lower), (1.0, upper)))
+        return replace(bound, lower=lower, upper=upper, beside=physics.beside)
 
     def beyond(self, physics: Degradation) -> str | None:
         """Why a calibration says nothing of a degradation with these settings; None if it does, or if there is none."""

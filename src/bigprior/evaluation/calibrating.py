@@ -221,7 +221,7 @@ def _ends(scopes: Sequence[Mapping[str, float | str]]) -> dict[str, list[Any]]:
     """The least and the most of each number, and all words."""
     found: dict[str, list[Any]] = {}
     for name in scopes[0] if scopes else ():
-        values = sorted({scope[name] for scope in scopes})  # type: ignore[type-var]  # of one kind each
+        values: list[Any] = sorted({scope[name] for scope in scopes})  # of one kind each
         found[name] = values if isinstance(values[0], str) else [values[0], values[-1]]
     return found
 

@@ -149,7 +149,7 @@ def load_restorer(
         network, weighed_by = _closed_form(physics, frame)
     _refuse_idle(physics, network, rho, strength)
     provenance = loaded.source | {"weights": loaded.weights | {"phi": weighed_by}, "settings": loaded.settings}
-    if network.has_knob:
+    if network.has_knob or rho is not None:
         provenance["rho"] = network.rho if rho is None else rho
     # Where colours are made up, a person may know some of them, whatever the prior is.
     sized = Hinted(loaded.prior) if physics.colours else for_any_size(loaded.prior, physics.placement)

@@ -11,17 +11,21 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from bigprior.chain import with_step
 from bigprior.errors import BigpriorError, ImageError
-from bigprior.fusion import fuse_pixels
+from bigprior.fusion import Fusion, fuse_pixels
 from bigprior.io.pictures import read_picture
 from bigprior.jobs import agreement
 from bigprior.provenance.evidence import Again, Evidence, off_by
+from bigprior.provenance.loading import load
 from bigprior.report.credentials import signature
 from bigprior.report.output import RECORD
-from bigprior.report.record import digest_of, sha256_of
+from bigprior.report.record import checked, digest_of, read_values, sha256_of
 
 #: Half a step of 8 bits, and a little for rounding in single precision.
 _HALF_STEP = 0.5 / 255 + 1e-5
+#: How far from each other two computers solve the same equations.
+_SOLVED = 1e-3
 #: Formats that change every pixel a little.
 _LOSSY = (".jpg", ".jpeg")
 
@@ -103,13 +107,72 @@ def _fidelity(there: Evidence) -> str | None:
     return "the layer 'fidelity' is what was measured"
 
 
-def _share(there: Evidence) -> str | None:
-    if there.layers is None or there.record.frame != "pixel":
+def _terms(there: Evidence) -> str | None:
+    fused = _fused(there)
+    if there.layers is None or fused is None:
         return None
-    share = float(fuse_pixels(there.layers["fidelity"], there.layers["prior"], there.layers["phi"]).share)
+    for name, term in (("measured", fused.measured), ("hallucinated", fused.hallucinated), ("phi", fused.phi)):
+        off = float((there.layers[name] - term).abs().max())
+        if off > there.tolerance(_SOLVED):
+            raise ImageError(f"the layer '{name}' is not what phi and the prior make it: off by up to {off:.3g}")
+    return "the layers are what phi and the prior make them"
+
+
+def _fused(there: Evidence) -> Fusion | None:
+    """Both terms of Eq. 5 once more, where a record and the layers say all that they are made of."""
+    layers, said = there.layers, there.values
+    if layers is None or there.record.chain or there.record.capped or {"linear", "impulses", "banding"} & set(said):
+        return None
+    if there.record.frame == "pixel":
+        return fuse_pixels(layers["fidelity"], layers["prior"], layers["phi"])
+    if there.measurement is None:
+        return None
+    _, degradation, y = there.measured
+    if not degradation.weighs:
+        return None
+    noise = degradation.measure(y).noise
+    noise = noise if noise is None else noise.times(float(said.get("strength", 1)))
+    return degradation.terms(y, layers["prior"], noise, float(said.get("rho", 0)))
+
+
+def _share(there: Evidence) -> str | None:
+    fused = _fused(there)
+    if fused is None:
+        return None
+    share = float(fused.share)
     if abs(share - there.record.made_up) > 1e-3:
         raise ImageError(f"{there.record.made_up:.1%} is not what is made up: the layers say {share:.1%}")
     return f"{share:.0%} made up, as the layers say"
+
+
+def _chain(there: Evidence) -> str | None:
+    if not there.record.chain or there.picture is not None:
+        return None
+    share, phi, steps = 0.0, None, there.record.chain
+    for i, step in enumerate(steps, start=1):
+        folder = there.folder / step.folder
+        failed = next((found for found in verify(folder) if found.holds is False), None)
+        if failed is not None:
+            raise ImageError(f"step {i}, {step.folder}, {failed.name}: {failed.said}")
+        if checked(read_values(folder)).layers is None:
+            continue
+        share, phi = with_step(done := load(folder), share, phi)
+        for name, said, found in (("made up", step.made_up, done.mean_share), ("made up in all", step.total, share)):
+            if abs(said - found) > 1e-3:
+                raise ImageError(
+                    f"step {i}, {step.folder}: {said:.1%} is not what is {name}: its layers say {found:.1%}"
+                )
+    if abs(steps[-1].total - there.record.made_up) > 1e-6:
+        raise ImageError(f"{there.record.made_up:.1%} is not what is made up: the last step says {steps[-1].total:.1%}")
+    if there.layers is not None and phi is not None:
+        off = (
+            float((there.layers["phi"] - phi).abs().max()),
+            float((there.layers["restored"] - done.restored).abs().max()),
+        )
+        for name, far in zip(("phi", "restored"), off, strict=True):
+            if far > there.tolerance(1e-4):
+                raise ImageError(f"the layer '{name}' is not what the steps make it: off by up to {far:.3g}")
+    return f"{len(steps)} steps hold, and make the whole"
 
 
 def _picture(there: Evidence) -> str | None:
@@ -177,7 +240,9 @@ CHECKS: dict[str, Callable[[Evidence], str | None]] = {
     "layers": _layers,
     "sum": _sum,
     "fidelity": _fidelity,
+    "terms": _terms,
     "share": _share,
+    "chain": _chain,
     "picture": _picture,
     "phi": _phi,
     "agreement": _agreement,
