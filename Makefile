@@ -96,6 +96,8 @@ results: $(VENV)/installed $(DNCNN)
 	$(BIN)/bigprior evaluate gallery --data runs/free-pictures -o docs/images/gallery
 	$(BIN)/bigprior evaluate frames --set bedroom --data $(DATA)/data/lsun_val/bedroom --index 250-299 \
 		--json results/frames-bedroom.json
+	$(BIN)/bigprior evaluate truth --set bedroom --data $(DATA)/data/lsun_val/bedroom --index 250-299 --side 128 \
+		--json results/truth-bedroom.json
 	$(BIN)/bigprior evaluate ablations --set bedroom --data $(DATA)/data/lsun_val/bedroom --index 200-249 \
 		--prior-dir $(DATA)/data/mgan_col_bedroom/prior --json results/ablations.json -o runs/ablations
 	$(BIN)/bigprior results results -o docs/results.md
