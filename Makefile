@@ -10,7 +10,7 @@ TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 # Threads that wait sleep, so that a busy machine is no slower than it has to be; see bigprior/threads.py.
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: schema demo chromium calibrations test test-slow check docs sdist-test dist format results results-slow results-field dncnn generators tnrd table2-authors-priors clean
+.PHONY: schema demo chromium calibrations calibrations-rooms test test-slow check docs sdist-test dist format results results-slow results-field dncnn generators tnrd table2-authors-priors clean
 
 demo: $(VENV)/installed
 	$(BIN)/bigprior demo --overwrite
@@ -73,6 +73,11 @@ calibrations: $(VENV)/installed
 	$(BIN)/bigprior calibrate --preset photographs $(ROOMS) --overwrite --task denoise --task colorize --task inpaint
 	$(BIN)/bigprior calibrate --preset photographs $(ROOMS) --overwrite --side 128 \
 		--task upscale --task deblur --task dejpeg --task denoise-poisson --task denoise+colorize --task denoise+inpaint
+
+# The generator's are apart: each picture is inverted.
+calibrations-rooms: $(VENV)/installed
+	$(BIN)/bigprior calibrate --preset rooms --data $(DATA)/data/lsun_val/bedroom --index 200-249 --overwrite --task colorize --task inpaint
+	$(BIN)/bigprior calibrate --preset rooms --data $(DATA)/data/lsun_val/bedroom --index 200-249 --overwrite --side 64 --task denoise
 
 format: $(VENV)/installed
 	$(BIN)/ruff format src tests benchmarks examples docs/docstrings.py
