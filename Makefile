@@ -76,8 +76,10 @@ calibrations: $(VENV)/installed
 
 # The generator's are apart: each picture is inverted.
 calibrations-rooms: $(VENV)/installed
-	$(BIN)/bigprior calibrate --preset rooms --data $(DATA)/data/lsun_val/bedroom --index 200-249 --overwrite --task colorize --task inpaint
+	$(BIN)/bigprior calibrate --preset rooms --data $(DATA)/data/lsun_val/bedroom --index 200-249 --overwrite --task colorize
 	$(BIN)/bigprior calibrate --preset rooms --data $(DATA)/data/lsun_val/bedroom --index 200-249 --overwrite --side 64 --task denoise
+	$(BIN)/bigprior calibrate --preset rooms --data $(DATA)/data/lsun_val/bedroom --data $(DATA)/data/lsun_val/conference \
+		--index 200-249 --fit-index 180-199 --overwrite --task inpaint
 
 format: $(VENV)/installed
 	$(BIN)/ruff format src tests benchmarks examples docs/docstrings.py
