@@ -72,7 +72,7 @@ ROOMS := $(foreach set,bedroom church conference,--data $(DATA)/data/lsun_val/$(
 calibrations: $(VENV)/installed
 	$(BIN)/bigprior calibrate --preset photographs $(ROOMS) --overwrite --task denoise --task colorize --task inpaint
 	$(BIN)/bigprior calibrate --preset photographs $(ROOMS) --overwrite --side 128 \
-		--task upscale --task deblur --task dejpeg --task denoise-poisson --task denoise+colorize --task denoise+inpaint
+		--task upscale --task deblur --task dejpeg --task demosaic --task denoise-poisson --task denoise+colorize --task denoise+inpaint
 
 # The generator's are apart: each picture is inverted.
 calibrations-rooms: $(VENV)/installed

@@ -12,7 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from bigprior.degradations.base import Degradation
-from bigprior.degradations.levels import Level, OfLevel, checked, joined, told
+from bigprior.degradations.levels import Level, OfLevel, checked, joined, noisy, told
+from bigprior.degradations.protocol import Protocol
 from bigprior.degradations.terms import Fusion, knob, levels_of, split_by
 from bigprior.errors import ImageError, SettingsError
 from bigprior.noise import Noise
@@ -24,6 +25,14 @@ from bigprior.ops.resampling import padded, resized
 _OFF, _AROUND = 0.1, 7
 #: The least that it is expected to be off.
 _LEAST = 1e-4
+#: The most noise, of 255, of the mosaics that calibrate.
+_MOST = 10
+
+
+def _by_sensor(x: Tensor, rng: torch.Generator) -> tuple[Tensor, Degradation]:
+    """Any pattern, with noise of a whole number of 0 to 10 of 255, which nobody is told, rounded to 8 bits."""
+    physics = Demosaicing(PATTERNS[int(torch.randint(len(PATTERNS), (), generator=rng))])
+    return (noisy(physics.f(x), 0, _MOST, rng) * 255).round() / 255, physics
 
 
 class Demosaicing(OfLevel, Degradation, dinv.physics.LinearPhysics):  # type: ignore[misc]  # deepinv publishes no types
@@ -54,6 +63,7 @@ class Demosaicing(OfLevel, Degradation, dinv.physics.LinearPhysics):  # type: ig
     weighs = True
     stored_grey = True
     does = "mosaic"
+    protocols = {"demosaicing": Protocol(_by_sensor)}  # noqa: RUF012
 
     def __init__(self, pattern: str = "rggb", sigma: Level = None) -> None:
         super().__init__()
