@@ -106,8 +106,8 @@ def tables_of(quality: int) -> Array:
     stored = io.BytesIO()
     Image.new("YCbCr", (8, 8)).save(stored, "JPEG", quality=quality)
     stored.seek(0)
-    with JpegImageFile(stored) as written:
-        tables = [np.array(written.quantization[i], np.float32).reshape(8, 8) for i in (0, 1)]
+    written = JpegImageFile(stored)
+    tables = [np.array(written.quantization[i], np.float32).reshape(8, 8) for i in (0, 1)]
     return np.stack([tables[0], tables[1], tables[1]])
 
 
