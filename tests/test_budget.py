@@ -130,9 +130,8 @@ def test_bounds_are_for_the_truth_whatever_was_made_of_the_picture(restorer: Res
         ones = torch.ones(1, 1, SIDE, SIDE)
         return Parts(truth + noise, truth + noise, truth, ones, ones, torch.tensor([0.05])), truth
 
-    made: Calibration = calibrated(
-        map(known, range(4)), [map(known, range(9, 49))], preset="tiny", task="denoising", weights={}
-    )
+    held = [(*known(seed), ["pictures"]) for seed in range(9, 49)]
+    made: Calibration = calibrated(map(known, range(4)), held, preset="tiny", task="denoising", weights={})
     assert restorer.restore(y, Denoising(0.1)).bound is None
     restorer.calibration = made
     free = restorer.restore(y, Denoising(0.1))

@@ -55,7 +55,7 @@ def fuse_in_frame(
     measured: Collection[str] = (),
     lost: Tensor | None = None,
     seen: tuple[Tensor, Tensor] | None = None,
-    tile: int = 512,
+    tile: int = 384,
     split: Split = terms,
 ) -> Fusion:
     """Fuse pictures of any size in the frame of a phi network, in bounded memory.
@@ -129,6 +129,7 @@ def fuse_in_frame(
             bands[i][..., top : top + own.shape[2], left : left + own.shape[3]] = own
         for part, of_bands in zip(parts, zip(*weighted, strict=True), strict=True):
             part[kept] = parts_of.synthesise(of_bands, *prior[shown].shape[2:])[inner]
+        del phi, constant, analysed, weighted  # else they are held while the next window is weighed
     for part, of_light in zip(energies, light, strict=True):
         part += of_light / (height * width)
     of_pixels = bands[0] if len(bands) == 1 else (energies[1] / energies[0].clamp_min(1e-12)).clamp_(0, 1)

@@ -25,6 +25,7 @@ from bigprior.training.loop import fit
 from bigprior.training.phi import PhiSettings, PhiTrainer
 from bigprior.training.refiner import RefinerSettings, RefinerTrainer
 from bigprior.training.small_gans import CVAEGANSettings, CVAEGANTrainer, LRGANSettings, LRGANTrainer
+from bigprior.training.tnrd import TNRDSettings, TNRDTrainer
 from bigprior.training.trainer import Trainer
 from bigprior.training.triples import Triples
 
@@ -115,6 +116,11 @@ def cvae_gan(data: Path, vgg: Path, steps: int) -> Trainer[Any]:
     return CVAEGANTrainer(CVAEGANSettings(total_kimg=4 * steps / 1000, noise_dim=4, **small), data)
 
 
+def tnrd(data: Path, vgg: Path, steps: int) -> Trainer[Any]:
+    small = {"stages": 1, "side": 3, "knots": 7, "crop_px": 8, "batch": 2, "validate_every": 1}
+    return TNRDTrainer(TNRDSettings(steps=steps, **small), data)
+
+
 MAKE: dict[str, Callable[[Path, Path, int], Trainer[Any]]] = {
     "denoiser": denoiser,
     "gan": gan,
@@ -127,6 +133,7 @@ MAKE: dict[str, Callable[[Path, Path, int], Trainer[Any]]] = {
     "camera": camera,
     "lr-gan": lr_gan,
     "cvae-gan": cvae_gan,
+    "tnrd": tnrd,
 }
 
 

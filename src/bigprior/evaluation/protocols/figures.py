@@ -6,7 +6,6 @@ import tempfile
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -15,6 +14,7 @@ from bigprior import DEFAULT_PRESET
 from bigprior.degradations import Deblurring, Degradation, Demosaicing, Jpeg, Poisson, Upscaling
 from bigprior.degradations.kernels import motion
 from bigprior.degradations.simulation import rng_of, simulate
+from bigprior.errors import SettingsError
 from bigprior.evaluation.metrics import psnr
 from bigprior.evaluation.plots import gallery_figure
 from bigprior.evaluation.protocols.request import Request, Results, folder_of
@@ -34,19 +34,28 @@ _BLURRED, _PEAK, _QUALITY = 2.55 / 255, 10.0, 10
 
 
 def gallery(request: Request, progress: Progress) -> Results:
-    """Figures 2 to 6, and one for each degradation whose phi is known in closed form: a row a picture."""
+    """Figures 2 to 6, and one for each degradation whose phi is known in closed form: a row a picture.
+
+    What a preset's prior cannot serve is left out, and ``missing`` says why.
+    """
     folder = folder_of(request, "gallery")
-    pictures, results = load_set(request.data, request.index), dict[str, Any]()
+    pictures, results, missing = load_set(request.data, request.index), Results(), dict[str, str]()
     for done, (name, (task, measure, count)) in enumerate(_SHOWN.items()):
         restorer, rows = load_restorer(request.preset or DEFAULT_PRESET, task, steps=request.steps), []
         names = pictures.names[:count]
         for i, picture in enumerate(names):
             x = pictures.images[i : i + 1]
-            rows.append((restorer.restore(*measure(x, picture)), x))
+            try:
+                rows.append((restorer.restore(*measure(x, picture)), x))
+            except SettingsError as error:
+                missing[name] = str(error)
+                break
             progress(done * len(names) + i + 1, len(_SHOWN) * len(names))
+        if name in missing:
+            continue
         save_figure(gallery_figure(rows), folder / f"{name}.png")
         results[name] = {n: float(psnr(r.restored, x)) for n, (r, x) in zip(names, rows, strict=True)}
-    return results
+    return results | ({"missing": missing} if missing else {})
 
 
 def _simulated(protocol: str, x: Tensor, name: str) -> tuple[Tensor, Degradation]:

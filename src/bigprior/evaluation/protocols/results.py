@@ -273,11 +273,9 @@ def _gallery_parts(page: Path) -> list[str]:
     for name, what in _GALLERY.items():
         if (page.parent / "images" / "gallery" / f"{name}.png").is_file():
             parts += ["", f"![{what}](images/gallery/{name}.png)", "", f"*{what[0].upper()}{what[1:]}.*"]
-    if not parts:
-        return []
     # The test pictures belong to their owners, and are not shown.
     shown = "Photographs that scikit-image carries (astronaut, rocket: public domain; chelsea, coffee: CC0), 256x256."
-    return ["", "## Gallery", "", shown, *parts]
+    return ["", "## Gallery", "", shown, *parts] if parts else []
 
 
 def _ablation_parts(results: dict[str, Any]) -> list[str]:
