@@ -55,7 +55,7 @@ def fuse_in_frame(
     measured: Collection[str] = (),
     lost: Tensor | None = None,
     seen: tuple[Tensor, Tensor] | None = None,
-    tile: int = 384,
+    tile: int | None = None,
     split: Split = terms,
 ) -> Fusion:
     """Fuse pictures of any size in the frame of a phi network, in bounded memory.
@@ -72,7 +72,8 @@ def fuse_in_frame(
         lost: (N, 1, H, W), 1 where nothing was measured: all of it is made up there, and of a coefficient that much.
         seen: both pictures as the network knows such, if ``fidelity`` and ``prior`` are on another scale, such as that
             of light: a smooth scale is a factor nearby, by which a share of coefficients does not change.
-        tile: side of what is fused at once, each seen as far around as the network looks, so that tiles leave no seam.
+        tile: side of what is fused at once, each seen as far around as the network looks, so that tiles leave no seam;
+            by default 512, and 384 of more than a megapixel, which takes much memory by itself.
         split: the two terms of coefficients; :func:`terms_of_result` where ``prior`` is restored already.
     """
     # Long for what one walk over the tiles gathers: both parts, phi, and its shares of all, of pixels and of kinds.
@@ -83,6 +84,7 @@ def fuse_in_frame(
     mean, known = centre(prior), (fidelity, prior) if seen is None else seen
     whole = {"mean": centre(known[1]), "weight": (network.rho if rho is None else rho) / variance(known[1])}
     height, width = prior.shape[2:]
+    tile = tile or (512 if height * width <= 2**20 else 384)
     coarsest, overlaps = max(band.step for band in frame.bands), any(band.side > band.step for band in frame.bands)
     # Where squares overlap, a pixel is made of coefficients that are seen beyond it as well.
     farthest = network.receptive_radius + (max(band.side for band in frame.bands) if overlaps else 0)
