@@ -36,7 +36,8 @@ def coverage(request: Request, progress: Progress) -> Results:
         By task: ``risk``, the share of values outside, the mean of all pictures, and the ``worst`` picture's; the mean
         ``width`` of the intervals, on the scale of [0, 1], cut to it; ``constant_width`` of intervals that are the same
         everywhere, not cut, certified on the same pictures in the same way, and their ``constant_risk``; the share of
-        pictures ``warned`` of; ``alpha``, ``delta``, and how many ``pictures``.
+        pictures ``warned`` of; ``alpha``, ``delta``, how many ``pictures``, and how many more are ``unbounded``, since they
+        were measured beyond what was calibrated.
 
     Raises:
         SettingsError: the preset has no calibration that fits.
@@ -44,10 +45,13 @@ def coverage(request: Request, progress: Progress) -> Results:
     results: Results = {}
     found = {task: _calibrated(request, task) for task in _TASKS} | _also_calibrated(request)
     for done, (task, (restorer, calibration)) in enumerate(found.items()):
-        rows = []
+        rows, unbounded = [], 0
         files = list_pictures(request.data, request.index)
         for known in restored(restorer, task, files, part_of(progress, done, len(found))):
-            bound = _bound(known)
+            bound = known.restoration.bound
+            if bound is None:  # measured in a way that is beyond what was calibrated
+                unbounded += 1
+                continue
             if not bool(bound.free.any()):
                 continue
             errors = (known.parts.restored - known.truth).abs()
@@ -65,7 +69,7 @@ def coverage(request: Request, progress: Progress) -> Results:
             "alpha": calibration.alpha,
             "delta": calibration.delta,
             "pictures": len(rows),
-        }
+        } | ({"unbounded": unbounded} if unbounded else {})
     return results
 
 
