@@ -36,8 +36,8 @@ def coverage(request: Request, progress: Progress) -> Results:
         By task: ``risk``, the share of values outside, the mean of all pictures, and the ``worst`` picture's; the mean
         ``width`` of the intervals, on the scale of [0, 1], cut to it; ``constant_width`` of intervals that are the same
         everywhere, not cut, certified on the same pictures in the same way, and their ``constant_risk``; the share of
-        pictures ``warned`` of; ``alpha``, ``delta``, how many ``pictures``, and how many more are ``unbounded``, since they
-        were measured beyond what was calibrated.
+        pictures ``warned`` of; ``alpha``, ``delta``, how many ``pictures``, and how many more are ``unbounded``, as
+        they were measured beyond what was calibrated.
 
     Raises:
         SettingsError: the preset has no calibration that fits.
