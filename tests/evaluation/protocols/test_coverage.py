@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from bigprior.errors import SettingsError
+from bigprior.presets import calibrations
 from bigprior.evaluation.protocols.coverage import auroc, coverage, warning
 from bigprior.evaluation.protocols.request import Request
 from bigprior.evaluation.protocols.truth import truth
@@ -31,7 +32,8 @@ def test_area_under_the_curve_is_how_probably_one_is_above_the_other() -> None:
     assert auroc([1, 3], [2]) == 0.5
 
 
-def test_a_preset_that_was_not_calibrated_has_no_coverage(pictures: Path) -> None:
+def test_a_preset_that_was_not_calibrated_has_no_coverage(pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calibrations, "calibration_path", lambda name, task, into=None: pictures / "none.json")
     for measure in (coverage, warning):
         with pytest.raises(SettingsError, match="rooms was not calibrated for denoising; `bigprior calibrate"):
             measure(Request(pictures, preset="rooms"), quiet)
