@@ -6,11 +6,11 @@ import pytest
 import torch
 
 from bigprior.errors import SettingsError
-from bigprior.presets import calibrations
 from bigprior.evaluation.protocols.coverage import auroc, coverage, warning
 from bigprior.evaluation.protocols.request import Request
 from bigprior.evaluation.protocols.truth import truth
 from bigprior.io.pictures import write_picture
+from bigprior.presets import calibrations
 
 
 @pytest.fixture
