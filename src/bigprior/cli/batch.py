@@ -18,7 +18,7 @@ def batch(
     task: Annotated[str, typer.Argument(help="A registered degradation by its name, or as its command is called.")],
     photos: Photos,
     how: Choices,
-    engine: Annotated[str, typer.Option(help="local: this process; ray: a cluster (extra `ray`).")] = ("local"),
+    engine: Annotated[str, typer.Option(help="local: this process; ray: a cluster (extra `ray`).")] = "local",
     address: Annotated[
         str, typer.Option(help="Of a Ray cluster: auto, this machine's; local, one made of this machine; or HOST:PORT.")
     ] = "local",

@@ -17,7 +17,7 @@ from pydantic import Field, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 
 from bigprior.errors import SettingsError
-from bigprior.io.folders import list_pictures, load_bytes
+from bigprior.io.folders import list_pictures
 from bigprior.io.weights import read_weights
 from bigprior.networks.denoising_unet import DenoisingUNet
 from bigprior.networks.noise_estimator import (
@@ -35,7 +35,7 @@ from bigprior.training.losses import relative_error
 from bigprior.training.plan import Moment
 from bigprior.training.schedules import held
 from bigprior.training.settings import CountedInImages, Index, Share
-from bigprior.training.trainer import Descent, follow, named, sheet
+from bigprior.training.trainer import Descent, FromPhotographs, follow, sheet
 
 #: Haar squares of the coarsest scale that noise is described by: sides of crops are multiples of it.
 _SQUARE = 16
@@ -91,7 +91,7 @@ class CameraSettings(PairSettings):
     offset: float = Field(default=0.3, ge=0)
 
 
-class _FromPairs(Descent[Any]):
+class _FromPairs(FromPhotographs, Descent[Any]):
     """A network that learns from pairs, and its moving average, which comes out."""
 
     keeps = ("network", "average", "optimizer")
@@ -108,15 +108,6 @@ class _FromPairs(Descent[Any]):
         self.network = network.to(memory_format=torch.channels_last)
         self.average = copy.deepcopy(self.network).eval().requires_grad_(False)
         self.optimizer = torch.optim.AdamW(self.network.parameters(), s.lr, betas=(0.9, 0.99), weight_decay=1e-4)
-
-    @property
-    def sources(self) -> dict[str, str]:
-        """The photographs."""
-        return {"pictures": named(self.files)}
-
-    def prepare(self, progress: Progress | None) -> None:
-        """Read the photographs, as bytes, at their own sizes."""
-        self.pictures = load_bytes(self.files, progress)
 
     def schedule(self, moment: Moment) -> dict[str, Any]:
         """Constant after a short start, and falling at the end."""

@@ -21,7 +21,7 @@ from bigprior.training.losses import colour_error
 from bigprior.training.plan import Moment
 from bigprior.training.schedules import cosine
 from bigprior.training.settings import CountedInImages, Index
-from bigprior.training.trainer import Descent, named, sheet
+from bigprior.training.trainer import Descent, FromPhotographs, sheet
 
 #: Photographs that AlexNet sees at once, and that decide the units of its features.
 _AT_ONCE, _FOR_UNITS = 16, 512
@@ -47,7 +47,7 @@ class ColorizerSettings(CountedInImages):
     snapshot_kimg: PositiveFloat = 2.0
 
 
-class ColorizerTrainer(Descent[ColorizerSettings]):
+class ColorizerTrainer(FromPhotographs, Descent[ColorizerSettings]):
     """The network on top of what AlexNet sees, which is kept in memory: 0.6 MB a photograph.
 
     Args:
@@ -74,11 +74,6 @@ class ColorizerTrainer(Descent[ColorizerSettings]):
     def of(cls, recipe: ColorizerSettings, data: Path, out: Path, progress: Progress | None = None) -> Self:
         """The trainer that a recipe and a folder of photographs describe."""
         return cls(recipe, data)
-
-    @property
-    def sources(self) -> dict[str, str]:
-        """The photographs."""
-        return {"pictures": named(self.files)}
 
     def prepare(self, progress: Progress | None) -> None:
         """Let AlexNet see the photographs, and take its units from some of them."""

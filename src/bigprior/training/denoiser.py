@@ -33,7 +33,7 @@ from bigprior.training.losses import relative_error
 from bigprior.training.plan import Moment
 from bigprior.training.schedules import held
 from bigprior.training.settings import CountedInImages, Index, Share
-from bigprior.training.trainer import Descent, follow, named, sheet
+from bigprior.training.trainer import Descent, FromPhotographs, follow, sheet
 
 #: Side that whole photographs stand for where they have different ones, in pixels.
 _WHOLE_PX = 256
@@ -98,7 +98,7 @@ class DenoiserSettings(CountedInImages):
     ema: float = Field(default=0.999, ge=0, lt=1)
 
 
-class DenoiserTrainer(Descent[DenoiserSettings]):
+class DenoiserTrainer(FromPhotographs, Descent[DenoiserSettings]):
     """The network and its moving average, which comes out.
 
     Args:
@@ -139,11 +139,6 @@ class DenoiserTrainer(Descent[DenoiserSettings]):
     def of(cls, recipe: DenoiserSettings, data: Path, out: Path, progress: Progress | None = None) -> Self:
         """The trainer that a recipe and a folder of photographs describe."""
         return cls(recipe, data)
-
-    @property
-    def sources(self) -> dict[str, str]:
-        """The photographs."""
-        return {"pictures": named(self.files)}
 
     def prepare(self, progress: Progress | None) -> None:
         """Read the photographs, as bytes."""

@@ -30,7 +30,7 @@ from bigprior.training.discriminator import (
 from bigprior.training.draws import mirrored, seeded, step_rng
 from bigprior.training.plan import Moment
 from bigprior.training.settings import CountedInImages, Index
-from bigprior.training.trainer import Trainer, follow, named, sheet
+from bigprior.training.trainer import FromPhotographs, Trainer, follow, sheet
 
 
 class GANSettings(CountedInImages):
@@ -63,7 +63,7 @@ class GANSettings(CountedInImages):
     snapshot_kimg: PositiveFloat = 8.0
 
 
-class GANTrainer(Trainer[GANSettings]):
+class GANTrainer(FromPhotographs, Trainer[GANSettings]):
     """Generator and discriminator, and the generator's moving average, which comes out.
 
     Args:
@@ -99,11 +99,6 @@ class GANTrainer(Trainer[GANSettings]):
     def of(cls, recipe: GANSettings, data: Path, out: Path, progress: Progress | None = None) -> Self:
         """The trainer that a recipe and a folder of photographs describe."""
         return cls(recipe, data)
-
-    @property
-    def sources(self) -> dict[str, str]:
-        """The photographs."""
-        return {"pictures": named(self.files)}
 
     def prepare(self, progress: Progress | None) -> None:
         """Read the photographs, as bytes, and the network that the discriminator looks through.

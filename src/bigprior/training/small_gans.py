@@ -19,14 +19,14 @@ from pydantic import Field, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 
 from bigprior.errors import SettingsError
-from bigprior.io.folders import list_pictures, load_bytes
+from bigprior.io.folders import list_pictures
 from bigprior.networks.generators import CVAEGAN, LRGAN, Generator
 from bigprior.progress import Progress
 from bigprior.training.discriminator import hinge_discriminator, hinge_generator
 from bigprior.training.draws import random_square, seeded, step_rng
 from bigprior.training.plan import Moment
 from bigprior.training.settings import CountedInImages, Index
-from bigprior.training.trainer import Trainer, follow, named, sheet
+from bigprior.training.trainer import FromPhotographs, Trainer, follow, sheet
 
 #: More photographs than this are no classes that a small network could tell apart.
 _MOST_CLASSES = 64
@@ -82,7 +82,7 @@ class CVAEGANSettings(SmallGANSettings):
     classes: float = Field(default=0.2, ge=0)
 
 
-class SmallGANTrainer(Trainer[Any]):
+class SmallGANTrainer(FromPhotographs, Trainer[Any]):
     """A small generator, its discriminator, and the generator's moving average, which comes out.
 
     Args:
@@ -132,19 +132,10 @@ class SmallGANTrainer(Trainer[Any]):
         return cls(recipe, data)
 
     @property
-    def sources(self) -> dict[str, str]:
-        """The photographs."""
-        return {"pictures": named(self.files)}
-
-    @property
     def widths(self) -> list[int]:
         """Channels of maps of side 4, 8, ..., half the resolution."""
         sides = self.settings.resolution.bit_length() - 3
         return [self.settings.width << min(2, sides - 1 - i) for i in range(sides)]
-
-    def prepare(self, progress: Progress | None) -> None:
-        """Read the photographs, as bytes."""
-        self.pictures = load_bytes(self.files, progress)
 
     def squares(self, count: int, rng: torch.Generator) -> tuple[Tensor, Tensor]:
         """Random squares (count, 3, R, R) of photographs, RGB in [0, 1], and the photographs' numbers (count,)."""

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from pydantic import Field, PositiveFloat, PositiveInt
 from torch import Tensor
 
-from bigprior.io.folders import list_pictures, load_bytes
+from bigprior.io.folders import list_pictures
 from bigprior.networks.tnrd import TNRD
 from bigprior.ops.colour import LUMINANCE
 from bigprior.progress import Progress
@@ -18,7 +18,7 @@ from bigprior.training.draws import noise_like, random_square, seeded
 from bigprior.training.plan import Moment
 from bigprior.training.schedules import cosine
 from bigprior.training.settings import CountedInSteps, Index
-from bigprior.training.trainer import Descent, named
+from bigprior.training.trainer import Descent, FromPhotographs
 
 
 class TNRDSettings(CountedInSteps):
@@ -46,7 +46,7 @@ class TNRDSettings(CountedInSteps):
     validate_every: PositiveInt = 250
 
 
-class TNRDTrainer(Descent[TNRDSettings]):
+class TNRDTrainer(FromPhotographs, Descent[TNRDSettings]):
     """The network, all of whose steps are trained together, from the start.
 
     Args:
@@ -72,15 +72,6 @@ class TNRDTrainer(Descent[TNRDSettings]):
     def of(cls, recipe: TNRDSettings, data: Path, out: Path, progress: Progress | None = None) -> Self:
         """The trainer that a recipe and a folder of photographs describe."""
         return cls(recipe, data)
-
-    @property
-    def sources(self) -> dict[str, str]:
-        """The photographs."""
-        return {"pictures": named(self.files)}
-
-    def prepare(self, progress: Progress | None) -> None:
-        """Read the photographs, as bytes."""
-        self.pictures = load_bytes(self.files, progress)
 
     def schedule(self, moment: Moment) -> dict[str, Any]:
         """A half cosine."""

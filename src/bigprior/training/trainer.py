@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torchvision.utils import make_grid
 
 from bigprior.errors import SettingsError, WeightsError
+from bigprior.io.folders import load_bytes
 from bigprior.progress import Progress
 from bigprior.training.draws import step_rng
 from bigprior.training.plan import Moment
@@ -230,6 +231,27 @@ def follow(average: nn.Module, network: nn.Module, weight: float) -> None:
     with torch.no_grad():
         for slow, fast in zip(average.parameters(), network.parameters(), strict=True):
             slow.lerp_(fast, weight)
+
+
+class FromPhotographs:
+    """What trainings share whose only source is a folder of photographs: it goes before :class:`Trainer`'s kinds.
+
+    Attributes:
+        files: of the photographs.
+        pictures: what :meth:`prepare` makes of them; here, bytes at their own sizes.
+    """
+
+    files: Sequence[Path]
+    pictures: Any
+
+    @property
+    def sources(self) -> dict[str, str]:
+        """The photographs."""
+        return {"pictures": named(self.files)}
+
+    def prepare(self, progress: Progress | None) -> None:
+        """Read the photographs, as bytes, at their own sizes."""
+        self.pictures = load_bytes(self.files, progress)
 
 
 def named(files: Iterable[Path | str]) -> str:

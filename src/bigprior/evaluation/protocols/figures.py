@@ -43,15 +43,13 @@ def gallery(request: Request, progress: Progress) -> Results:
     for done, (name, (task, measure, count)) in enumerate(_SHOWN.items()):
         restorer, rows = load_restorer(request.preset or DEFAULT_PRESET, task, steps=request.steps), []
         names = pictures.names[:count]
-        for i, picture in enumerate(names):
-            x = pictures.images[i : i + 1]
-            try:
+        try:
+            for i, picture in enumerate(names):
+                x = pictures.images[i : i + 1]
                 rows.append((restorer.restore(*measure(x, picture)), x))
-            except SettingsError as error:
-                missing[name] = str(error)
-                break
-            progress(done * len(names) + i + 1, len(_SHOWN) * len(names))
-        if name in missing:
+                progress(done * len(names) + i + 1, len(_SHOWN) * len(names))
+        except SettingsError as error:
+            missing[name] = str(error)
             continue
         save_figure(gallery_figure(rows), folder / f"{name}.png")
         results[name] = {n: float(psnr(r.restored, x)) for n, (r, x) in zip(names, rows, strict=True)}
