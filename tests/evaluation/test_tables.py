@@ -22,7 +22,7 @@ from bigprior.io.weights import save_weights
 from bigprior.networks.generators.pggan import PGGAN
 from bigprior.ops.masks import centre_hole
 from bigprior.phi import ConstantPhi
-from bigprior.presets.loading import LoadedPrior
+from bigprior.presets.loaded import LoadedPrior
 from bigprior.priors import deepimage
 from bigprior.priors.gan import GANPrior
 from bigprior.priors.inversion import InversionSettings

@@ -29,6 +29,8 @@ DEGRADATIONS: Registry[type[Degradation]] = Registry(
 OPERATORS: Registry[type[Degradation]] = Registry(
     "task", "bigprior.operators", {c.name: c for c in (Poisson, Upscaling, Deblurring, Demosaicing, Jpeg, Linear)}
 )
+#: What a picture suffered that has white noise, and nothing else.
+WHITE_NOISE = Denoising
 
 
 def task_of(text: str) -> type[Degradation]:
@@ -86,6 +88,7 @@ __all__ = [
     "CONDITION_CHANNELS",
     "DEGRADATIONS",
     "OPERATORS",
+    "WHITE_NOISE",
     "Colorization",
     "Deblurring",
     "Degradation",

@@ -54,14 +54,14 @@ class Lines:
     """
 
     def __init__(self, path: Path | None) -> None:
-        self.path, self.known = path, dict[str, dict[str, float]]()
+        self.path, self.known = path, dict[str, dict[str, Any]]()
         if path is not None and path.exists():
             *whole, cut = path.read_text(encoding="utf-8").split("\n")  # what follows the last line break was cut off
             self.known = {line["key"]: line["scores"] for line in map(json.loads, whole)}
             if cut:
                 write_text(path, "".join(f"{line}\n" for line in whole))
 
-    def add(self, key: str, method: str, picture: str, scores: dict[str, float]) -> None:
+    def add(self, key: str, method: str, picture: str, scores: dict[str, Any]) -> None:
         """Keep the scores of one picture by one method."""
         self.known[key] = scores
         if self.path is not None:

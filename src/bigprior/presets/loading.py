@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,48 +12,20 @@ from torch import nn
 from bigprior import DEFAULT_PRESET, DEFAULT_TASK
 from bigprior.degradations import Degradation, task_of
 from bigprior.errors import SettingsError, WeightsError
-from bigprior.io.decoding import SUFFIXES
-from bigprior.io.pictures import read_picture
-from bigprior.io.weights import digest_of, fitting, read_tensors, read_weights, refuse_what_does_not_fit, sha256
-from bigprior.networks.noise_estimator import NoiseEstimator
+from bigprior.io.weights import fitting, read_tensors, read_weights, refuse_what_does_not_fit, sha256
 from bigprior.noise import Grain
 from bigprior.phi import PhiNetwork, phi_network
 from bigprior.phi.shot import ShotPhi
 from bigprior.presets.calibrations import calibration_for
+from bigprior.presets.given import given_prior
+from bigprior.presets.loaded import LoadedPrior
 from bigprior.presets.store import Parts, part_path, preset, preset_names
 from bigprior.priors.anysize import for_any_size
-from bigprior.priors.base import Prior
 from bigprior.priors.hints import Hinted
 from bigprior.priors.kinds import KINDS, Options
-from bigprior.priors.models import as_prior, load_model
-from bigprior.priors.named import PRIORS
 from bigprior.priors.precomputed import PrecomputedPrior
 from bigprior.priors.stabilised import Stabilised
 from bigprior.restorer import Restorer
-
-
-@dataclass(frozen=True)
-class LoadedPrior:
-    """A preset's prior for one task, at its own size.
-
-    Attributes:
-        prior: asks the preset's networks.
-        weights: SHA-256 of those that it is made of, by part.
-        settings: how they are asked.
-        noise: finds noise that nobody told.
-        source: the preset's name, or what there is to say of a model, as the record of a restoration has it.
-    """
-
-    prior: Prior
-    weights: dict[str, str]
-    settings: dict[str, Any]
-    noise: NoiseEstimator | None = None
-    source: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def key(self) -> str:
-        """All that its answers depend on, beside the measurement."""
-        return json.dumps([self.weights, self.settings], sort_keys=True)
 
 
 def load_prior(
@@ -136,7 +107,7 @@ def load_restorer(
     if prior is None:
         loaded = load_prior(name, task, **vars(options))
     else:
-        loaded = _model(prior, physics.stabilised or physics, options, name, trusted, strength)
+        loaded = given_prior(prior, physics.stabilised or physics, options, name, trusted, strength)
         if physics.stabilised is not None and not isinstance(loaded.prior, PrecomputedPrior):
             loaded = replace(loaded, prior=Stabilised(loaded.prior))
     if loaded.prior.knows_phi or physics.weighs:
@@ -206,49 +177,6 @@ def load_phi(path: Path | str) -> PhiNetwork:
     with fitting(f"{path} does not fit a {type(network).__name__}"):
         network.load_state_dict(tensors)
     return network.eval().requires_grad_(False)
-
-
-def _model(
-    model: Path | str | nn.Module,
-    physics: type[Degradation],
-    options: Options,
-    name: str,
-    trusted: bool,
-    strength: float,
-) -> LoadedPrior:
-    """A model as the prior of a task, in place of a preset.
-
-    Raises:
-        SettingsError: it cannot do the task; or options that say nothing to it, a preset's name among them.
-    """
-    named = None if isinstance(model, nn.Module) else PRIORS.get(str(model))
-    called = type(model).__name__ if isinstance(model, nn.Module) else Path(model).name
-    options.refuse_but(*(("steps",) if named is not None and named.iterates else ()), preset=called)
-    if name != DEFAULT_PRESET:
-        raise SettingsError(f"{called} takes the place of the preset {name}: leave one of them out")
-    if isinstance(model, nn.Module):
-        weights = {"prior": digest_of(*model.state_dict().values())}
-        return LoadedPrior(as_prior(model, physics), weights, {}, source={"prior": {"architecture": called}})
-    if named is not None:
-        named.refuse(called, physics, dict(PRIORS))
-        if strength != 1 and not physics.noisy:
-            raise SettingsError(f"strength says nothing to {called}, which is told of no noise: leave it out")
-        settings = {"steps": options.steps} if options.steps is not None else {}
-        source = {"prior": {"name": called, "source": named.source}}
-        return LoadedPrior(named.make(physics, options.steps), {}, settings, source=source)
-    if Path(model).suffix.lower() in SUFFIXES and Path(model).is_file():
-        source = {"prior": {"file": called}}
-        return LoadedPrior(PrecomputedPrior(read_picture(model).image), {"prior": sha256(model)}, {}, source=source)
-    if not Path(model).exists():
-        known = ", ".join(PRIORS)
-        raise WeightsError(f"no model file {model}, and no prior of that name: those that have one are {known}")
-    read = load_model(model, trusted=trusted)
-    takes = read.model.takes
-    takes.refuse(called, physics)
-    if strength != 1 and takes.told != "sigma":
-        raise SettingsError(f"strength says nothing to {called}, which is told of no noise: leave it out")
-    source = {"prior": {"file": called, "architecture": takes.architecture}}
-    return LoadedPrior(read, {"prior": sha256(model)}, {}, source=source)
 
 
 def _closed_form(physics: type[Degradation], frame: str | None) -> tuple[PhiNetwork, str]:

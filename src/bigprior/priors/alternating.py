@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from bigprior.degradations import Measurement
 from bigprior.errors import SettingsError
-from bigprior.ops.precision import Precision, autocast
-from bigprior.ops.tiling import in_tiles
+from bigprior.ops.precision import Precision
 from bigprior.priors.base import Prior, Projection
-from bigprior.priors.views import VIEWS
+from bigprior.priors.views import denoised
 from bigprior.progress import Progress, part_of
 
-#: Side of the tiles of a large picture, in pixels.
-_TILE = 768
 #: What the denoiser is told of, in units of the error that the measurement's picture is expected to have: first, and
 #: last. Chosen on photographs that were stored as JPEG of quality 10, 20 and 40.
 _FIRST, _LAST = 2.0, 0.4
@@ -54,16 +51,10 @@ class AlternatingPrior(Prior):
         """
         if m.noise is None:
             raise SettingsError(f"{m.degradation.name} says of no error that could be removed: use another prior")
-        x, halo = m.fidelity, getattr(self.denoiser, "receptive_radius", 64)
+        x = m.fidelity
         for i in range(self.steps):
             told = m.noise.sigma * _FIRST * (_LAST / _FIRST) ** (i / max(1, self.steps - 1))
-            view, part = VIEWS[i % len(VIEWS)], part_of(progress, i, self.steps)  # a mirror image errs elsewhere
-
-            def ask(shown: Tensor, told: Tensor = told) -> Tensor:
-                with autocast(self.precision, shown.device):
-                    clean: Tensor = self.denoiser(shown, told)
-                return clean.float()
-
-            clean = in_tiles(ask, view.there(x), tile=_TILE, halo=halo, progress=part)
-            x = m.consistent(view.back(clean))
+            part = part_of(progress, i, self.steps)
+            clean = denoised(self.denoiser, x, told, step=i, precision=self.precision, progress=part)
+            x = m.consistent(clean)
         return Projection(x, {"error": m.noise.sigma})

@@ -7,10 +7,10 @@ import math
 import torch
 from torch import Tensor, nn
 
-from bigprior.ops.precision import Precision, autocast
+from bigprior.ops.precision import Precision
 from bigprior.ops.tiling import windows
 from bigprior.priors.ownrange import own_range
-from bigprior.priors.views import VIEWS
+from bigprior.priors.views import denoised
 
 #: How often the denoiser is asked; what it is told first and last, of 255; and how far beyond its answer a step goes.
 #: Chosen on scratched photographs.
@@ -58,8 +58,6 @@ class Continuing(nn.Module):
 
     def _agreed(self, x: Tensor, hole: Tensor) -> Tensor:
         for step, level in enumerate(torch.logspace(math.log10(_MOST), math.log10(_LEAST), _STEPS).tolist()):
-            view = VIEWS[step % len(VIEWS)]
-            with autocast(self.precision, x.device):
-                clean = view.back(self.denoiser(view.there(x), level).float())
+            clean = denoised(self.denoiser, x, level, step=step, precision=self.precision)
             x = torch.where(hole, x + _RELAXED * (clean - x), x)
         return x

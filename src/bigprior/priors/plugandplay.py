@@ -11,14 +11,12 @@ from torch import Tensor, nn
 
 from bigprior.degradations import Measurement
 from bigprior.errors import SettingsError
-from bigprior.ops.precision import Precision, autocast
-from bigprior.ops.tiling import in_tiles
+from bigprior.ops.precision import Precision
 from bigprior.priors.base import Prior, Projection
+from bigprior.priors.views import denoised
 from bigprior.progress import Progress
 from bigprior.settings import Settings
 
-#: Side of the tiles of a large picture, in pixels.
-_TILE = 768
 #: The least noise that a measurement is taken to have, that of rounding to 8 bits.
 _ROUNDING = 1 / 255 / math.sqrt(12)
 
@@ -48,7 +46,8 @@ class PlugAndPlay(Prior):
 
         x <- argmin |A x - y|^2 / sigma^2 + |x - z|^2 / tau^2,    z <- D(x, level),    tau = level / sqrt(weight)
 
-    The level falls from step to step; nothing is drawn. ``G(z*)`` is the last ``z``, which fusion joins with ``y``.
+    The level falls from step to step, each of which is shown another mirrored or turned copy; nothing is drawn.
+    ``G(z*)`` is the last ``z``, which fusion joins with ``y``.
 
     Args:
         denoiser: any deepinv ``Denoiser`` of RGB pictures.
@@ -90,15 +89,7 @@ class PlugAndPlay(Prior):
             z = physics.proximal(m.y.new_full((1, 3, *m.size), 0.5), m.y, sigma, 0.5)
         for step, level in enumerate(levels):
             x = z if step == 0 else physics.proximal(z, m.y, sigma, level / math.sqrt(s.weight))
-            z = self._denoised(x, level)
+            z = denoised(self.denoiser, x, level, step=step, precision=s.precision)
             if progress is not None:
                 progress(i * s.steps + step + 1, count * s.steps)
         return z
-
-    def _denoised(self, x: Tensor, level: float) -> Tensor:
-        def ask(window: Tensor) -> Tensor:
-            with autocast(self.settings.precision, window.device):
-                clean: Tensor = self.denoiser(window, level)
-            return clean.float()
-
-        return in_tiles(ask, x, tile=_TILE, halo=getattr(self.denoiser, "receptive_radius", 64))

@@ -5,10 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from torch import Tensor
+from torch import Tensor, nn
+
+from bigprior.ops.precision import Precision, autocast
+from bigprior.ops.tiling import in_tiles
+from bigprior.progress import Progress
 
 #: How many copies: 2 are the picture and its mirror image, 4 also stand on their heads, 8 also lie on their side.
 Views = Literal[1, 2, 4, 8]
+#: Side of the tiles of a large picture, in pixels.
+_TILE = 768
 
 
 @dataclass(frozen=True)
@@ -30,3 +36,33 @@ class View:
 
 #: All eight; of fewer, the first ones.
 VIEWS = tuple(View(sides, turned) for turned in (False, True) for sides in ((), (3,), (2,), (2, 3)))
+
+
+def denoised(
+    denoiser: nn.Module,
+    x: Tensor,
+    sigma: float | Tensor,
+    *,
+    step: int = 0,
+    precision: Precision = "auto",
+    progress: Progress | None = None,
+) -> Tensor:
+    """What a denoiser makes of pictures (N, C, H, W) of any size with noise ``sigma``, of the same scale.
+
+    Args:
+        denoiser: of pictures with white noise, such as a deepinv ``Denoiser``.
+        x: the pictures.
+        sigma: a number, or one of each picture, (N,).
+        step: of steps that follow each other, each is shown another copy, since a mirror image errs elsewhere.
+        precision: of the pass.
+        progress: called with (finished, total) tiles.
+    """
+    view = VIEWS[step % len(VIEWS)]
+
+    def ask(shown: Tensor) -> Tensor:
+        with autocast(precision, shown.device):
+            clean: Tensor = denoiser(shown, sigma)
+        return clean.float()
+
+    halo = getattr(denoiser, "receptive_radius", 64)
+    return view.back(in_tiles(ask, view.there(x), tile=_TILE, halo=halo, progress=progress))

@@ -41,10 +41,15 @@ def test_a_preset_that_was_not_calibrated_has_no_coverage(pictures: Path, monkey
 
 @pytest.mark.slow
 def test_every_map_is_measured_in_and_out_of_domain(pictures: Path) -> None:
-    found = truth(Request(pictures, (2, 3), steps=1, side=32), quiet)
+    request = Request(pictures, (2, 3), steps=1, side=32, lines=pictures / "lines.jsonl")
+    found = truth(request, quiet)
     assert found["pictures"] == 2
     for task in ("denoising", "colorization", "inpainting"):
         for kind in ("photographs", "drawings"):
             assert found[task][kind].keys() >= {"made_up", "phi", "spread", "chem"}
             assert found[task][kind]["chem"]["excess"] >= 0
             assert all(row["area"] >= -1e-9 for row in found[task][kind].values())
+    lines = (pictures / "lines.jsonl").read_text()
+    assert lines.count("\n") == 3 * 2 * 2
+    assert truth(request, quiet) == found
+    assert (pictures / "lines.jsonl").read_text() == lines  # all of it was kept

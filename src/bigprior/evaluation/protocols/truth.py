@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +18,15 @@ from bigprior.degradations.simulation import learning_protocols, simulate
 from bigprior.errors import SettingsError
 from bigprior.evaluation import chem
 from bigprior.evaluation.calibrating import Known, middle, restored, restored_as
+from bigprior.evaluation.cases import Case, digest_of
 from bigprior.evaluation.chem import Chem
 from bigprior.evaluation.protocols.request import Request, Results
-from bigprior.evaluation.sparsification import LEFT_OUT, Sparsification, sparsified
+from bigprior.evaluation.sparsification import LEFT_OUT, sparsified
+from bigprior.evaluation.tables import Lines
 from bigprior.evaluation.unlike import drawn
 from bigprior.io.folders import list_pictures
 from bigprior.io.pictures import read_picture
+from bigprior.io.weights import sha256
 from bigprior.presets.loading import load_restorer
 from bigprior.presets.store import load_part, preset
 from bigprior.priors.anysize import for_any_size
@@ -32,6 +38,8 @@ from bigprior.progress import Progress
 _TASKS, _SAMPLES, _STEPS = ("denoising", "colorization", "inpainting"), 4, 5
 #: Pictures of the folder that CHEM is calibrated on, at most: those before the ones that are measured.
 _BEFORE = 12
+#: What is kept of a :class:`Sparsification`: its figures, and its curves.
+_FIGURES, _CURVES = ("correlation", "rank_correlation", "area"), ("curve", "oracle")
 
 
 def truth(request: Request, progress: Progress) -> Results:
@@ -39,7 +47,8 @@ def truth(request: Request, progress: Progress) -> Results:
 
     The maps: ``phi`` times the difference of prior and measurement, ``made_up``; ``phi`` alone; the ``bound``'s width,
     where the preset is calibrated; the ``spread`` of samples of the preset's denoiser, if it has one; and ``chem``,
-    calibrated on pictures of the folder before those that are measured.
+    calibrated on pictures of the folder before those that are measured. One line of JSON a picture and task is kept
+    beside the results, from which an interrupted measurement goes on.
 
     Returns:
         By task, ``photographs`` or ``drawings``, and map: ``correlation`` with the error and ``rank_correlation``,
@@ -47,40 +56,26 @@ def truth(request: Request, progress: Progress) -> Results:
         error, less is better; and both curves, over ``left_out``. Of CHEM also ``excess``, how much larger errors of
         coefficients are than its intervals. How many ``pictures`` of each kind, and a ``missing`` map with the reason.
     """
-    name = request.preset or DEFAULT_PRESET
-    files = list_pictures(request.data, request.index)
-    before, why = _before(request)
+    files, (before, why) = list_pictures(request.data, request.index), _before(request)
     results: Results = {"pictures": len(files), "left_out": list(LEFT_OUT)} | (
         {"missing": {"chem": why}} if why else {}
     )
-    for done, task in enumerate(_TASKS):
-        restorer, sampler = load_restorer(name, task), _sampler(name, request.steps or _STEPS)
-        protocols, intervals = learning_protocols(task), None
-        if not why:
-            known_before = restored(restorer, task, before, side=request.side)
-            intervals = Chem((known.parts.restored, known.truth, known.parts.free) for known in known_before)
-        found: dict[str, dict[str, list[Sparsification]]] = {"photographs": {}, "drawings": {}}
-        excess: dict[str, list[float]] = {"photographs": [], "drawings": []}
+    lines, done = Lines(request.lines), 0
+    for task in _TASKS:
+        judge, found = _Judge(request, task, before), dict[str, list[dict[str, Any]]]()
         for i, file in enumerate(files):
             photo = middle(read_picture(file).image, request.side)
-            for j, (kind, x) in enumerate((("photographs", photo), ("drawings", drawn(i, min(photo.shape[2:]))))):
-                label = file.stem if kind == "photographs" else f"drawing-{i}"
-                y, physics = simulate(protocols[i % len(protocols)], x, [label])
-                known = restored_as(restorer, x, y, physics, label)
-                error = (known.parts.restored - known.truth).abs().mean(dim=1, keepdim=True)
-                free = known.parts.free > 0
-                if intervals is not None:
-                    excess[kind].append(intervals.excess(known.parts.restored, known.truth, known.parts.free))
-                for map_name, doubt in _maps(known, _spread(sampler, physics, y), intervals):
-                    rows = found[kind].setdefault(map_name, [])
-                    rows.append(sparsified(doubt[free], error[free]))
-                progress(2 * (done * len(files) + i) + j + 1, 2 * len(_TASKS) * len(files))
-        results[task] = {
-            kind: {name: _means(rows) for name, rows in of_maps.items()} for kind, of_maps in found.items()
-        }
-        for kind, beyond in excess.items():
-            if beyond:
-                results[task][kind]["chem"]["excess"] = float(np.mean(beyond))
+            for kind, name, x in (
+                ("photographs", file.stem, photo),
+                ("drawings", f"drawing-{i}", drawn(i, min(photo.shape[2:]))),
+            ):
+                case = Case(x, *simulate(judge.protocols[i % len(judge.protocols)], x, [name]))
+                if (key := judge.key(case)) not in lines.known:
+                    lines.add(key, task, name, judge.scores(case, name))
+                found.setdefault(kind, []).append(lines.known[key])
+                done += 1
+                progress(done, 2 * len(_TASKS) * len(files))
+        results[task] = {kind: _means(rows) for kind, rows in found.items()}
     return results
 
 
@@ -116,18 +111,61 @@ def _before(request: Request) -> tuple[list[Path], str]:
     return list_pictures(request.data, (max(0, first - _BEFORE), first - 1)), ""
 
 
-def _maps(known: Known, spread: Tensor | None, intervals: Chem | None) -> Iterator[tuple[str, Tensor]]:
-    """Each by its name, (1, 1, H, W)."""
-    parts, bound = known.parts, known.restoration.bound
-    phi = parts.phi.mean(dim=1, keepdim=True)
-    yield "made_up", phi * (parts.prior - parts.fidelity).abs().mean(dim=1, keepdim=True)
-    yield "phi", phi
-    if bound is not None:
-        yield "bound", (bound.upper - bound.lower).mean(dim=1, keepdim=True)
-    if spread is not None:
-        yield "spread", spread.mean(dim=1, keepdim=True)
-    if intervals is not None:
-        yield "chem", intervals.map(parts.restored)
+class _Judge:
+    """What is asked about the restored pictures of one task.
+
+    Attributes:
+        protocols: by which pictures are measured, in turns.
+    """
+
+    def __init__(self, request: Request, task: str, before: list[Path]) -> None:
+        name = request.preset or DEFAULT_PRESET
+        steps = request.steps or _STEPS
+        self.protocols = learning_protocols(task)
+        self._task, self._side, self._before = task, request.side, before
+        self._restorer, self._sampler = load_restorer(name, task), _sampler(name, steps)
+        depends = [self._restorer.provenance, request.side, steps, [sha256(file) for file in before]]
+        self._made_of = json.dumps(depends, sort_keys=True, default=str)
+
+    def key(self, case: Case) -> str:
+        """Of all that the scores of a case depend on."""
+        return hashlib.sha256(f"truth/{digest_of(case)}/{self._made_of}".encode()).hexdigest()[:24]
+
+    def scores(self, case: Case, name: str) -> dict[str, Any]:
+        """By map, the figures of :class:`Sparsification`; of ``chem`` its ``excess`` as well."""
+        known = restored_as(self._restorer, case.truth, case.y, case.physics, name)
+        error = (known.parts.restored - known.truth).abs().mean(dim=1, keepdim=True)
+        free = known.parts.free > 0
+        scores: dict[str, Any] = {}
+        for map_name, doubt in self._maps(known, case):
+            row = sparsified(doubt[free], error[free])
+            scores[map_name] = {figure: getattr(row, figure) for figure in _FIGURES} | {
+                curve: [round(value, 4) for value in getattr(row, curve)] for curve in _CURVES
+            }
+        if self._intervals is not None:
+            excess = self._intervals.excess(known.parts.restored, known.truth, known.parts.free)
+            scores["chem"]["excess"] = excess
+        return scores
+
+    def _maps(self, known: Known, case: Case) -> Iterator[tuple[str, Tensor]]:
+        """Each by its name, (1, 1, H, W)."""
+        parts, bound = known.parts, known.restoration.bound
+        phi = parts.phi.mean(dim=1, keepdim=True)
+        yield "made_up", phi * (parts.prior - parts.fidelity).abs().mean(dim=1, keepdim=True)
+        yield "phi", phi
+        if bound is not None:
+            yield "bound", (bound.upper - bound.lower).mean(dim=1, keepdim=True)
+        if self._sampler is not None:
+            yield "spread", _spread(self._sampler, case).mean(dim=1, keepdim=True)
+        if self._intervals is not None:
+            yield "chem", self._intervals.map(parts.restored)
+
+    @cached_property
+    def _intervals(self) -> Chem | None:
+        if not self._before:
+            return None
+        before = restored(self._restorer, self._task, self._before, side=self._side)
+        return Chem((known.parts.restored, known.truth, known.parts.free) for known in before)
 
 
 def _sampler(name: str, steps: int) -> DiffusionPrior | None:
@@ -141,18 +179,15 @@ def _sampler(name: str, steps: int) -> DiffusionPrior | None:
         return None
 
 
-def _spread(sampler: DiffusionPrior | None, physics: Any, y: Tensor) -> Tensor | None:
-    if sampler is None:
-        return None
-    prior: Prior = for_any_size(sampler, physics.placement)
-    m = physics.measure(y)
+def _spread(sampler: DiffusionPrior, case: Case) -> Tensor:
+    prior: Prior = for_any_size(sampler, case.physics.placement)
+    m = case.physics.measure(case.y)
     return torch.stack([prior.project(m, seed=seed).image for seed in range(_SAMPLES)]).std(dim=0)
 
 
-def _means(rows: list[Sparsification]) -> dict[str, Any]:
-    figures: dict[str, Any] = {
-        figure: float(np.mean([getattr(row, figure) for row in rows]))
-        for figure in ("correlation", "rank_correlation", "area")
+def _means(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """By map, the means of its figures and curves over pictures."""
+    return {
+        name: {figure: np.mean([row[name][figure] for row in rows], axis=0).tolist() for figure in figures}
+        for name, figures in rows[0].items()
     }
-    curves = {name: np.mean([getattr(row, name) for row in rows], axis=0) for name in ("curve", "oracle")}
-    return figures | {name: [round(float(value), 4) for value in curve] for name, curve in curves.items()}

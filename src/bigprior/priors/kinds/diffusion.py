@@ -15,7 +15,6 @@ from bigprior.networks.colorizer import ColorizationNetwork
 from bigprior.networks.denoising_unet import DenoisingUNet
 from bigprior.networks.noise_estimator import NoiseEstimator
 from bigprior.networks.refiner import Refiner
-from bigprior.priors.alternating import AlternatingPrior
 from bigprior.priors.base import Prior
 from bigprior.priors.compose import Blend, ByNoise, Refined, WithWhite
 from bigprior.priors.continuing import Continuing
@@ -24,7 +23,8 @@ from bigprior.priors.feedforward import FeedForwardPrior
 from bigprior.priors.holes import ByHole
 from bigprior.priors.kinds.base import Built, Kind, Options
 from bigprior.priors.ownrange import InOwnRange
-from bigprior.priors.plugandplay import PlugAndPlay, PlugAndPlaySettings
+from bigprior.priors.plugandplay import PlugAndPlaySettings
+from bigprior.priors.turns import in_turns, said_of, takes_turns
 
 _NETWORKS: dict[str, Any] = {
     "denoiser": DenoisingUNet,
@@ -100,7 +100,7 @@ class DiffusionKind(Kind):
         ):
             if value is not None:
                 raise SettingsError(f"preset {preset} holds a denoiser, which {why}: leave --{name} out")
-        if physics.weighs and not physics.identity:
+        if takes_turns(physics):
             return self._taking_turns(preset, parts, settings, physics, options)
         how = DiffusionKindSettings(**settings)
         if options.samples > 1 and how.sampler == "mean":
@@ -146,7 +146,4 @@ class DiffusionKind(Kind):
             raise SettingsError(f"preset {preset} gives one answer to {physics.name}: leave --samples out")
         own = {name: value for name, value in settings.items() if name in PlugAndPlaySettings.model_fields}
         how = PlugAndPlaySettings(**own | ({} if options.steps is None else {"steps": options.steps}))
-        if physics.turns == "consistent":
-            said = how.model_dump(mode="json", include={"steps", "precision"})
-            return Built(AlternatingPrior(parts["denoiser"], how.steps, how.precision), ("denoiser",), said)
-        return Built(PlugAndPlay(parts["denoiser"], how), ("denoiser",), how.model_dump(mode="json"))
+        return Built(in_turns(parts["denoiser"], physics, how), ("denoiser",), said_of(physics, how))

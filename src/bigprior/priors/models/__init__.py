@@ -18,6 +18,7 @@ from bigprior.priors.models.prior import ModelPrior
 from bigprior.priors.models.reconstructor import ReconstructorPrior
 from bigprior.priors.models.torchscript import is_torchscript, read_torchscript
 from bigprior.priors.models.weights import read_weights_of
+from bigprior.priors.turns import in_turns, takes_turns
 
 
 def load_model(path: Path | str, *, trusted: bool = False) -> ModelPrior:
@@ -50,7 +51,8 @@ def as_prior(model: nn.Module, physics: type[Degradation]) -> Prior:
 
     Args:
         model: a prior, as it is; a deepinv ``Reconstructor``; a deepinv ``Denoiser``, which is asked once where there
-            is noise, and guided by deepinv's ``DiffPIR`` elsewhere; or any other, of a measurement to a picture.
+            is noise, takes turns with a measurement that weighs by itself, and is guided by deepinv's ``DiffPIR``
+            elsewhere; or any other, of a measurement to a picture.
         physics: the degradation.
     """
     if isinstance(model, Prior):
@@ -58,6 +60,8 @@ def as_prior(model: nn.Module, physics: type[Degradation]) -> Prior:
     if isinstance(model, dinv.models.Reconstructor):
         return ReconstructorPrior(model)
     if isinstance(model, dinv.models.Denoiser):
+        if takes_turns(physics):
+            return in_turns(model, physics)
         noisy = physics.identity and physics.noisy
         return DiffusionPrior(model, DiffusionSettings(sampler="mean" if noisy else "diffpir"))
     return FeedForwardPrior(model)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bigprior.degradations import DEGRADATIONS, Degradation
+from bigprior.degradations import DEGRADATIONS, WHITE_NOISE, Degradation
 from bigprior.errors import SettingsError
 from bigprior.priors.base import Prior
+from bigprior.priors.turns import takes_turns
 from bigprior.registry import missing
 
 
@@ -40,6 +41,10 @@ class NamedPrior:
         """The registered degradations that it serves, by name."""
         return tuple(name for name, physics in DEGRADATIONS.items() if self.serves(physics))
 
+    def turned(self, physics: type[Degradation]) -> bool:
+        """Whether it takes turns with what suffered a degradation, since it removes noise alone."""
+        return takes_turns(physics) and not self.serves(physics) and self.serves(WHITE_NOISE)
+
     def refuse(self, name: str, physics: type[Degradation], others: dict[str, NamedPrior]) -> None:
         """That it can do a task here and now.
 
@@ -51,8 +56,8 @@ class NamedPrior:
         Raises:
             SettingsError: it serves another task, or its package is not installed.
         """
-        if not self.serves(physics):
-            able = ", ".join(other for other, prior in others.items() if prior.serves(physics))
+        if not (self.serves(physics) or self.turned(physics)):
+            able = ", ".join(other for other, prior in others.items() if prior.serves(physics) or prior.turned(physics))
             raise SettingsError(
                 f"{name} {self.does}: it cannot {physics.verb}; those that can are {able}, or a preset's prior"
             )
