@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from bigprior.errors import ImageError
-from bigprior.io.arrays import as_picture, to_numpy, to_pil
+from bigprior.io.arrays import as_picture, in_eight_bits, to_numpy, to_pil
 from bigprior.io.pictures import read_picture
 
 SIDE = st.integers(1, 17)
@@ -131,3 +131,8 @@ def test_a_batch_is_no_picture_to_give():
     for give in (to_numpy, to_pil):
         with pytest.raises(ImageError, match=r"float32 \(2, 3, 4, 4\): expected"):
             give(torch.zeros(2, 3, 4, 4))
+
+
+def test_eight_bits_cut_and_round():
+    values = torch.tensor([-0.2, 0.0, 0.4 / 255, 0.6 / 255, 100.2 / 255, 1.0, 1.3])
+    assert (255 * in_eight_bits(values)).tolist() == pytest.approx([0, 0, 0, 1, 100, 255, 255])

@@ -16,6 +16,7 @@ from bigprior.degradations.levels import Level, OfLevel, checked, joined, noisy,
 from bigprior.degradations.protocol import Protocol
 from bigprior.degradations.terms import Fusion, knob, levels_of, split_by
 from bigprior.errors import ImageError, SettingsError
+from bigprior.io.arrays import in_eight_bits
 from bigprior.noise import Noise
 from bigprior.ops.colour import is_grey
 from bigprior.ops.mosaic import PATTERNS, bilinear, malvar, noise_in, shifted, sites
@@ -32,7 +33,7 @@ _MOST = 10
 def _by_sensor(x: Tensor, rng: torch.Generator) -> tuple[Tensor, Degradation]:
     """Any pattern, with noise of a whole number of 0 to 10 of 255, which nobody is told, rounded to 8 bits."""
     physics = Demosaicing(PATTERNS[int(torch.randint(len(PATTERNS), (), generator=rng))])
-    return (noisy(physics.f(x), 0, _MOST, rng) * 255).round() / 255, physics
+    return in_eight_bits(noisy(physics.f(x), 0, _MOST, rng)), physics
 
 
 class Demosaicing(OfLevel, Degradation, dinv.physics.LinearPhysics):  # type: ignore[misc]  # deepinv publishes no types

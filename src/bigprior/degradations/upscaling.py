@@ -18,6 +18,7 @@ from bigprior.degradations.protocol import Protocol
 from bigprior.degradations.singular import proximal_in, split_in
 from bigprior.degradations.terms import Fusion, levels_of
 from bigprior.errors import SettingsError
+from bigprior.io.arrays import in_eight_bits
 from bigprior.noise import Noise
 from bigprior.ops.resampling import padded, resized
 
@@ -32,7 +33,7 @@ _FAINT = 4
 def _smaller(factor: int, x: Tensor, rng: torch.Generator) -> tuple[Tensor, Degradation]:
     """Bicubic, with noise of a whole number of 0 to 4 of 255, which nobody is told, and rounded to 8 bits."""
     physics = Upscaling(factor)
-    return (noisy(physics.f(x), 0, _FAINT, rng) * 255).round() / 255, physics
+    return in_eight_bits(noisy(physics.f(x), 0, _FAINT, rng)), physics
 
 
 class Upscaling(OfLevel, Degradation, dinv.physics.LinearPhysics):  # type: ignore[misc]  # deepinv publishes no types

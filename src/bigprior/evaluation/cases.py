@@ -15,7 +15,7 @@ from torch import Tensor
 from bigprior.degradations import Degradation
 from bigprior.degradations.simulation import noise_level, protocols, rng_of, simulate
 from bigprior.errors import ImageError
-from bigprior.io.arrays import as_picture, to_pil
+from bigprior.io.arrays import as_picture, in_eight_bits, to_pil
 from bigprior.io.folders import list_pictures
 from bigprior.io.pictures import read_picture
 from bigprior.ops.colour import ab_plane
@@ -188,7 +188,7 @@ def greys(physics: Degradation, data: Path, index: tuple[int, int] | None = None
 
     def make(file: Path, name: str) -> Case:
         x = read_picture(file).image
-        return Case(x, (physics.f(x) * 255).round() / 255, physics)
+        return Case(x, in_eight_bits(physics.f(x)), physics)
 
     def error(image: Tensor, truth: Tensor) -> Tensor:
         distance: Tensor = (ab_plane(image) - ab_plane(truth)).norm(dim=1)
@@ -210,7 +210,7 @@ def smaller(physics: Degradation, factor: int, data: Path, index: tuple[int, int
     def make(file: Path, name: str) -> Case:
         x = read_picture(file).image
         x = x[..., : x.shape[2] // factor * factor, : x.shape[3] // factor * factor]
-        return Case(x, (physics.f(x).clamp(0, 1) * 255).round() / 255, physics)
+        return Case(x, in_eight_bits(physics.f(x)), physics)
 
     return Cases(f"smaller-{factor}", files, [file.stem for file in files], make, eight_bits=True, border=factor)
 

@@ -27,6 +27,7 @@ from bigprior.evaluation.metrics import METRICS
 from bigprior.evaluation.regions import region_scores
 from bigprior.evaluation.rivals import left_out, models
 from bigprior.evaluation.sparsification import sparsified
+from bigprior.io.arrays import in_eight_bits
 from bigprior.io.atomic import append_line, write_text
 from bigprior.io.folders import list_pictures
 from bigprior.io.pictures import read_picture
@@ -220,7 +221,7 @@ def _baseline_scores(method: Baseline, case: Case, score: _Score) -> dict[str, f
 
 @torch.no_grad()
 def _scores(image: Tensor, *, case: Case, cases: Cases, metrics: Sequence[str]) -> dict[str, float]:
-    image = (image.clamp(0, 1) * 255).round() / 255 if cases.eight_bits else image
+    image = in_eight_bits(image) if cases.eight_bits else image
     rows, columns = (slice(cases.border, side - cases.border) for side in case.truth.shape[2:])
     seen, truth = image[..., rows, columns], case.truth[..., rows, columns]
     scores = {metric: float(METRICS[metric](seen, truth)) for metric in metrics}

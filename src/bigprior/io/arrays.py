@@ -85,6 +85,11 @@ def to_pil(image: Tensor) -> Image.Image:
     return Image.fromarray(samples[:, :, 0] if samples.shape[2] == 1 else samples)
 
 
+def in_eight_bits(x: Tensor) -> Tensor:
+    """Values (...), nominally in [0, 1], as a file of 8 bits holds them: cut to [0, 1] and rounded."""
+    return (x.clamp(0, 1) * 255).round() / 255
+
+
 def is_one_picture(tensor: Tensor) -> bool:
     """Whether it is (1, 1, H, W) or (1, 3, H, W) with at least one pixel."""
     return tensor.ndim == 4 and tuple(tensor.shape[:2]) in ((1, 1), (1, 3)) and tensor.numel() > 0

@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
+from bigprior.io.arrays import in_eight_bits
 from bigprior.ops.colour import LUMINANCE, from_linear, to_linear
 
 #: Linear sRGB to the colours of four cameras (Brooks et al., 2019: XYZ to camera of the Darmstadt Noise Dataset).
@@ -150,7 +151,7 @@ def _independent(x: Tensor, rng: torch.Generator) -> Pairs:
         return Pairs(x, torch.stack(files), unknown)
     noisy = x + noise
     if _uniform(rng) < 0.35:
-        noisy = (noisy.clamp(0, 1) * 255).round() / 255
+        noisy = in_eight_bits(noisy)
     return Pairs(x, noisy, unknown if kind < 0.2 else sigma)
 
 
@@ -222,7 +223,7 @@ def _processed(clean: Tensor, noisy: Tensor, side: int, smaller: float, rng: tor
     if _uniform(rng) < 0.7:
         noisy = torch.stack([_jpeg(x, int(60 + 39 * _uniform(rng) ** 0.6), _uniform(rng) < 0.6) for x in noisy])
     elif _uniform(rng) < 0.8:
-        noisy = (noisy.clamp(0, 1) * 255).round() / 255
+        noisy = in_eight_bits(noisy)
     return clean, noisy
 
 

@@ -15,6 +15,7 @@ from bigprior.evaluation.metrics import psnr
 from bigprior.evaluation.protocols.published import PUBLISHED_GREY
 from bigprior.evaluation.protocols.request import Request, Results
 from bigprior.evaluation.tables import Lines
+from bigprior.io.arrays import in_eight_bits
 from bigprior.io.folders import list_pictures
 from bigprior.io.pictures import read_picture
 from bigprior.ops.colour import LUMINANCE
@@ -75,8 +76,8 @@ def classical(request: Request, progress: Progress) -> Results:
 def _scores(name: str, file: Path, sigma: float) -> dict[str, float]:
     colours = read_picture(file).image
     grey = (colours * colours.new_tensor(LUMINANCE).view(1, 3, 1, 1)).sum(dim=1, keepdim=True)
-    truth = ((grey * 255).round() / 255).expand(-1, 3, -1, -1)
+    truth = in_eight_bits(grey).expand(-1, 3, -1, -1)
     noise = sigma * torch.randn(grey.shape, generator=rng_of(f"grey-{255 * sigma:g}", file.stem))
     physics = Denoising(sigma)
     image = PRIORS[name].make(Denoising, None).project(physics.measure(truth + noise)).image
-    return {"psnr": psnr((image * 255).round() / 255, truth).item()}
+    return {"psnr": psnr(in_eight_bits(image), truth).item()}

@@ -17,7 +17,7 @@ from bigprior.errors import SettingsError
 from bigprior.evaluation.metrics import psnr
 from bigprior.evaluation.protocols.request import Request, Results
 from bigprior.filters import Denoise, packaged
-from bigprior.io.arrays import as_picture, to_numpy, to_pil
+from bigprior.io.arrays import as_picture, in_eight_bits, to_numpy, to_pil
 from bigprior.io.folders import list_pictures
 from bigprior.io.jpeg import read_jpeg
 from bigprior.io.pictures import read_picture
@@ -77,7 +77,7 @@ def _scored(
         began = time.perf_counter()
         result = restore(y, physics)
         seconds = time.perf_counter() - began
-        ours = _eight_bits(result.restored)
+        ours = in_eight_bits(result.restored)
         to_pil(ours).convert(picture.mode).save(again, "JPEG", qtables=tables)
         same = _same(stored, again)
     scores = {"input": {"psnr": float(psnr(decoded, x))}}
@@ -86,7 +86,7 @@ def _scored(
     for name in chosen:
         samples = to_numpy(decoded[:, : 1 if picture.mode == "L" else 3], np.float64)
         clean = as_picture(np.clip(_FILTERS[name][0](samples, float(noise.sigma)), 0, 1)).expand(-1, 3, -1, -1)
-        scores[name] = {"psnr": float(psnr(_eight_bits(clean), x))}
+        scores[name] = {"psnr": float(psnr(in_eight_bits(clean), x))}
     return scores
 
 
@@ -100,7 +100,3 @@ def _same(file: Path, other: Path) -> float:
         equal = a[:rows, :columns] == b[:rows, :columns]
         same, count = same + int(equal.sum()), count + equal.size
     return same / count
-
-
-def _eight_bits(x: Tensor) -> Tensor:
-    return (x.clamp(0, 1) * 255).round() / 255

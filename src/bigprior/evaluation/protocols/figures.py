@@ -18,7 +18,7 @@ from bigprior.errors import SettingsError
 from bigprior.evaluation.metrics import psnr
 from bigprior.evaluation.plots import gallery_figure
 from bigprior.evaluation.protocols.request import Request, Results, folder_of
-from bigprior.io.arrays import to_pil
+from bigprior.io.arrays import in_eight_bits, to_pil
 from bigprior.io.folders import load_set
 from bigprior.io.pictures import read_picture
 from bigprior.presets.loading import load_restorer
@@ -62,7 +62,7 @@ def _simulated(protocol: str, x: Tensor, name: str) -> tuple[Tensor, Degradation
 
 def _smaller(x: Tensor, name: str) -> tuple[Tensor, Degradation]:
     physics = Upscaling(2)
-    return (physics.f(x).clamp(0, 1) * 255).round() / 255, physics
+    return in_eight_bits(physics.f(x)), physics
 
 
 def _blurred(x: Tensor, name: str) -> tuple[Tensor, Degradation]:
