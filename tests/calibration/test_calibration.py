@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from bigprior.calibration import Calibration, Parts, calibrated
+from bigprior.calibration import Calibration, Parts, calibrated, widths
 from bigprior.calibration.domain import numbers_of
 from bigprior.calibration.signals import around, free_in, signals
 from bigprior.calibration.widths import outside
@@ -105,6 +105,16 @@ def test_any_size_has_bounds(calibration: Calibration, height: int, width: int) 
     parts = Parts(x, x, x, torch.zeros(2, 1, height, width), torch.ones(2, 1, height, width), torch.zeros(2))
     bound = calibration.of(parts)
     assert torch.isfinite(bound.upper).all() and torch.isfinite(bound.distance).all()
+
+
+@pytest.mark.parametrize("hole", [False, True])
+def test_a_large_picture_s_half_widths_do_not_depend_on_windows(
+    calibration: Calibration, hole: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts, _ = picture(7, side=90, hole=hole)
+    whole = calibration.widths.half(parts)
+    monkeypatch.setattr(widths, "_TILE", 32)
+    torch.testing.assert_close(calibration.widths.half(parts), whole, rtol=1e-5, atol=0)
 
 
 def test_a_file_holds_all_of_it(calibration: Calibration) -> None:

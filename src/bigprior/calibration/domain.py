@@ -95,7 +95,7 @@ def _of_what_was_removed(parts: Parts) -> list[Tensor]:
     """How the measurement differs from the restored picture: white noise is as much everywhere and alike nowhere."""
     removed = parts.fidelity - parts.restored
     known = (parts.phi.mean(dim=1, keepdim=True) < 1).float() if bool((parts.phi < 1).any()) else parts.free
-    removed = removed * known
+    removed *= known
     energy = removed.square().mean() + 1e-8
     level = energy.sqrt()
     across, down = (_mean(pairs) / energy for pairs in (removed[..., 1:] * removed[..., :-1], _below(removed)))

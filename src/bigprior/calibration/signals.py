@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,12 +12,15 @@ from torch import Tensor
 
 from bigprior.degradations import Measurement
 from bigprior.ops.colour import LUMINANCE
+from bigprior.ops.tiling import Index
 from bigprior.priors.hints import wholly_known
 
 #: Added before a logarithm: to what is seen in a pixel, and to means around it, both in units of the picture.
 _PIXEL, _AROUND = 0.01, 0.004
 #: How far beside a pixel its surroundings reach that texture is looked for in, in pixels.
 _RADII = (1, 2, 4, 8, 20)
+#: How far beside a pixel anything is looked for, in pixels.
+REACH = 24
 
 
 @dataclass(frozen=True)
@@ -49,8 +52,15 @@ class Parts:
 
     def __getitem__(self, pictures: slice) -> Parts:
         """Those of some of the pictures."""
-        cut: dict[str, Any] = {name: None if x is None else x[pictures] for name, x in vars(self).items()}
-        return Parts(**cut)
+        return self._cut(lambda x: x[pictures])
+
+    def window(self, shown: Index) -> Parts:
+        """Those of a window of the pictures."""
+        return self._cut(lambda x: x if x.ndim == 1 else x[shown])
+
+    def _cut(self, cut: Callable[[Tensor], Tensor]) -> Parts:
+        some: dict[str, Any] = {name: None if x is None else cut(x) for name, x in vars(self).items()}
+        return Parts(**some)
 
 
 def free_in(m: Measurement) -> Tensor:
@@ -61,27 +71,51 @@ def free_in(m: Measurement) -> Tensor:
     return torch.ones_like(m.fidelity[:, :1]) if known is None else 1 - known
 
 
-def signals(parts: Parts) -> Iterator[tuple[str, Tensor]]:
+@dataclass(frozen=True)
+class Whole:
+    """What is seen of pictures as wholes, each (N, 1, 1, 1).
+
+    Attributes:
+        difference: how strong all of the difference is that the prior made.
+        texture: how strong all texture is.
+    """
+
+    difference: Tensor
+    texture: Tensor
+
+    @classmethod
+    def of(cls, parts: Parts) -> Whole:
+        """Of pictures."""
+        grey = _grey(parts.restored)
+        fine = around(grey.square(), 2) - around(grey, 2).square()
+        texture = (_mean(fine.clamp_min(0).sqrt()) + _AROUND).log()
+        energy = _difference(parts).square_().mean(dim=1, keepdim=True)
+        return cls(_level(_mean(energy) / _mean(parts.free).clamp_min(1e-6)), texture)
+
+
+def signals(parts: Parts, whole: Whole | None = None) -> Iterator[tuple[str, Tensor]]:
     """Each by its name, (N or 1, 1 or 3, H or 1, W or 1), on a logarithmic scale for what is an amount.
 
-    One at a time: a large picture has no room for all of them at once.
+    One at a time: there is no room for all of them at once.
+
+    Args:
+        parts: of pictures, or of windows of them that show :data:`REACH` pixels more on each side.
+        whole: of the pictures that windows are of.
     """
-    x, phi = parts.restored, parts.phi.mean(dim=1, keepdim=True)
-    weights = x.new_tensor(LUMINANCE).view(1, 3, 1, 1)
-    grey = (x * weights).sum(dim=1, keepdim=True)
+    whole, x, phi = whole or Whole.of(parts), parts.restored, parts.phi.mean(dim=1, keepdim=True)
+    grey = _grey(x)
     chroma = x - grey
-    difference = phi * (parts.prior - parts.fidelity).abs()
+    difference = _difference(parts)
     energy = difference.square().mean(dim=1, keepdim=True)
     yield "sigma", (parts.sigma.view(-1, 1, 1, 1) + _AROUND).log()
     yield "difference", (difference + _PIXEL).log()
     yield "difference around", _level(around(energy, 2))
     yield "difference near", _level(around(energy, 8))
-    yield "difference of all", _level(_mean(energy) / _mean(parts.free).clamp_min(1e-6))
+    yield "difference of all", whole.difference
     for radius in _RADII:
         yield f"texture {radius}", _level(around(grey.square(), radius) - around(grey, radius).square())
-    fine = around(grey.square(), 2) - around(grey, 2).square()
-    yield "texture of all", (_mean(fine.clamp_min(0).sqrt()) + _AROUND).log()
-    yield "free near", around(parts.free, 24)
+    yield "texture of all", whole.texture
+    yield "free near", around(parts.free, REACH)
     yield "phi", (around(phi, 4) + _PIXEL).log()
     for name, light in (("room", x), ("room of grey", grey)):
         yield name, (torch.minimum(light, 1 - light).clamp_min(0) + 2 * _PIXEL).log()
@@ -100,6 +134,15 @@ def signals(parts: Parts) -> Iterator[tuple[str, Tensor]]:
         yield name, F.one_hot(torch.tensor(channel), 3).to(x).view(1, 3, 1, 1)
     spread = x.new_zeros(1, 1, 1, 1) if parts.spread is None else parts.spread
     yield "spread", (spread + _PIXEL).log()
+
+
+def _grey(x: Tensor) -> Tensor:
+    return (x * x.new_tensor(LUMINANCE).view(1, 3, 1, 1)).sum(dim=1, keepdim=True)
+
+
+def _difference(parts: Parts) -> Tensor:
+    """What the prior made of each value."""
+    return parts.phi.mean(dim=1, keepdim=True) * (parts.prior - parts.fidelity).abs()
 
 
 def around(x: Tensor, radius: int) -> Tensor:

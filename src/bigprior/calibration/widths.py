@@ -18,8 +18,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from bigprior.calibration.signals import Parts, signals
+from bigprior.calibration.signals import REACH, Parts, Whole, signals
 from bigprior.errors import SettingsError
+from bigprior.ops.tiling import windows
 from bigprior.settings import Settings
 
 #: Pixels of each picture that a fit looks at, steps of it, and where they begin.
@@ -29,6 +30,8 @@ _PIXELS, _STEPS, _RATE = 2000, 250, 0.05
 _COST, _SMOOTH, _RIDGE = 6.0, 0.2, 3e-3
 #: Errors below this count as it, and signals that vary less than this say nothing.
 _LEAST, _STILL = 1e-4, 1e-6
+#: Side of what half-widths are found of at once, in pixels.
+_TILE = 1024
 #: Signals are taken for at most as low and as high as all but so many of those that a fit has seen.
 _TAIL = 0.01
 
@@ -68,11 +71,12 @@ class Widths(Settings):
 
     def half(self, parts: Parts) -> Tensor:
         """Half-widths before they are scaled, (N, 3, H, W), above 0 where a pixel is free and 0 elsewhere."""
-        log = torch.full_like(parts.restored, self.constant)
-        for name, signal in signals(parts):
-            if name in self.terms:
-                log += self.terms[name].of(signal)
-        return log.exp_() * parts.free
+        log, whole = torch.full_like(parts.restored, self.constant), Whole.of(parts)
+        for window in windows(log.shape[2], log.shape[3], _TILE, REACH):  # a large picture has no room for its signals
+            for name, signal in signals(parts.window(window.shown), whole):
+                if name in self.terms:
+                    log[window.tile] += self.terms[name].of(signal).expand_as(log[window.shown])[window.inner]
+        return log.exp_().mul_(parts.free)
 
 
 class Seen:
