@@ -141,6 +141,8 @@ results-field: $(VENV)/installed
 	done
 	$(BIN)/bigprior evaluate deblur --set Set3c --kernel $(FIELD)/levin/1.npy --kernel $(FIELD)/levin/4.npy \
 		--data $(FIELD)/Set3c --json results/deblur-Set3c.json
+	$(BIN)/bigprior evaluate deblur --sigma 7.65 --kernel $(FIELD)/levin/4.npy --index 1-1 \
+		--data $(FIELD)/Set3c --json results/deblur-leaves.json
 	$(BIN)/bigprior evaluate demosaic --set Kodak24 --index 0-5 --baselines malvar,menon --data $(FIELD)/Kodak24 \
 		--json results/demosaic-Kodak24.json
 	$(BIN)/bigprior evaluate poisson --set CBSD68 --peak 4,30 --index 0-5 --data $(FIELD)/CBSD68 --json results/poisson-CBSD68.json

@@ -53,7 +53,14 @@ PUBLISHED: dict[tuple[str, str], dict[str, dict[str, float]]] = {
         "mGAN prior": {"psnr": 21.49, "ssim": 0.5962, "lpips": 0.1968},
         "BIGPrior": {"psnr": 24.70, "ssim": 0.6578, "lpips": 0.1192},
     },
-    # DPIR: Zhang et al., 2021, the table of demosaicing in its repository, figs/demosaic_1.png.
+    # DPIR: Zhang et al., 2021, the pictures in its repository: figs/deblur_1.png, of which its script says the noise,
+    # and figs/demosaic_1.png.
+    ("deblur", "leaves"): {
+        "EPLL": {"psnr": 17.54},
+        "FDN": {"psnr": 23.53},
+        "IRCNN": {"psnr": 28.45},
+        "DPIR": {"psnr": 30.27},
+    },
     ("demosaic", "Kodak24"): {
         "Malvar, by MATLAB": {"psnr": 35.78},
         "IRCNN": {"psnr": 40.29},

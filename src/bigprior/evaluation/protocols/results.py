@@ -14,59 +14,13 @@ from bigprior.errors import ImageError
 from bigprior.evaluation.metrics import METRICS
 from bigprior.evaluation.plots import frames_figure, scatter_figure, table_figure
 from bigprior.evaluation.protocols.published import PUBLISHED, PUBLISHED_CORRELATIONS
+from bigprior.evaluation.protocols.titles import FIELD, GALLERY, TITLES
 from bigprior.evaluation.protocols.truth import shown as truth_parts
 from bigprior.io.atomic import write_text
 from bigprior.report.folder import save_figure
 
-_TITLES = {
-    "table2": "Colorization (Table II)",
-    "table3": "Inpainting, a hole of 64x64 in the centre (Table III)",
-    "table4": "Inpainting, two to four random boxes (Table IV)",
-    "table5": "Blind denoising, sigma 5 to 50 (Table V)",
-}
-#: The field's own tables, by what their files begin with: the title, and what a reader has to know.
-_FIELD = {
-    "awgn": (
-        "White noise of sigma {}, blind",
-        "Noise is not clipped. Ours is not told how much it is; models that are say so, and most published ones were.",
-    ),
-    "classical": (
-        "White noise of sigma {}, grey, told",
-        "The classical priors by themselves; noise is not clipped. What was published is of all 68 pictures of BSD68, "
-        "which are these in grey. Beside each figure stands by how much it is above BM3D's on the same pictures.",
-    ),
-    "real": ("Cameras' own noise, blind", "The truth is the mean of many shots."),
-    "jpeg": ("JPEG of quality {}, blind", "Decoded, and denoised without being told what happened."),
-    "dejpeg": (
-        "JPEG files",
-        "4:2:0 and Pillow's tables. `input` is as libjpeg decodes the file; unchanged are the numbers in it that are "
-        "the same when the result is stored with the file's tables again.",
-    ),
-    "poisson": ("Shot noise", "The peak is the count of white, which all are told."),
-    "upscale": (
-        "Pictures {} times smaller",
-        "Made smaller by MATLAB's bicubic kernel. PSNR of Y is that of the luma, without as many pixels at the border "
-        "as the factor.",
-    ),
-    "deblur": ("Known blur, white noise of sigma 2.55", "Blurred by Levin's first and fourth kernels, circularly."),
-    "demosaic": (
-        "Bayer mosaics",
-        "RGGB, without noise, and without 10 pixels at the border; `input` is bilinear. Published figures (Zhang et "
-        "al., 2021) are of all pictures, of Kodak's at 768x512.",
-    ),
-    "holes": (
-        "Holes",
-        "Columns of the hole are of its pixels alone; what is around them is known, and all rows have it as it is.",
-    ),
-    "colours": (
-        "Lost colours",
-        "`input` is grey. Saturation is the mean distance from grey in the ab plane of CIELAB; hue unity is 1 for a "
-        "picture of one tint, such as sepia. `truth` has those of the pictures as they were. r(phi, error) is "
-        "Spearman's, of phi's map with the distance of each pixel's colour from the true one.",
-    ),
-}
 #: Such a file's name: NAME-SET, or with a level, NAME25-SET.
-_FIELD_FILE = re.compile(rf"({'|'.join(_FIELD)})(\d*)-(.+)")
+_FIELD_FILE = re.compile(rf"({'|'.join(FIELD)})(\d*)-(.+)")
 #: What names a table in a file that holds several, one a level.
 _LEVELS = ("quality-", "peak-")
 #: Files of other measurements.
@@ -103,18 +57,6 @@ _COLUMNS = {
 }
 #: What is always 0 in a table of ours, and so worth a column in the ablations alone.
 _HIDDEN = ("phi_outside",)
-#: Pictures of the gallery by file, with what they show.
-_GALLERY = {
-    "denoising": "blind denoising (Figures 4 and 5)",
-    "inpainting-centre": "a hole in the centre (Figure 3)",
-    "inpainting-boxes": "random boxes (Figure 6)",
-    "colorization": "colorization (Figure 2)",
-    "upscaling": "pictures half as large, by MATLAB's bicubic kernel",
-    "deblurring": "a straight motion of 15 pixels, white noise of sigma 2.55",
-    "dejpeg": "JPEG of quality 10, by the numbers in the file",
-    "poisson": "shot noise, white being 10 counts",
-    "demosaicing": "a Bayer mosaic",
-}
 
 
 def write_results(folder: Path, page: Path) -> list[str]:
@@ -168,7 +110,7 @@ def _shown(folder: Path) -> list[Path]:
 
 def _titles() -> dict[str, str]:
     """The title of every table: the paper's, and one of any other protocol."""
-    return _TITLES | {name: f"Measurements of the protocol {name}" for name in protocols()}
+    return TITLES | {name: f"Measurements of the protocol {name}" for name in protocols()}
 
 
 def _named(stem: str) -> tuple[str, str]:
@@ -202,7 +144,7 @@ def _table_parts(table: str, title: str, found: dict[str, Any], page: Path) -> l
 
 def _field_parts(named: re.Match[str], results: dict[str, Any]) -> list[str]:
     """A table of the field, from its file's name: what, its level, the set."""
-    title, said = _FIELD[named[1]]
+    title, said = FIELD[named[1]]
     heading = ["", f"## {title.format(named[2])}: {named[3]}", "", said]
     if "pictures" in results:
         heading += ["", f"Means of {results['pictures']} pictures, of results rounded to 8 bits."]
@@ -270,7 +212,7 @@ def _frame_parts(found: dict[str, Any], page: Path) -> list[str]:
 
 def _gallery_parts(page: Path) -> list[str]:
     parts: list[str] = []
-    for name, what in _GALLERY.items():
+    for name, what in GALLERY.items():
         if (page.parent / "images" / "gallery" / f"{name}.png").is_file():
             parts += ["", f"![{what}](images/gallery/{name}.png)", "", f"*{what[0].upper()}{what[1:]}.*"]
     # The test pictures belong to their owners, and are not shown.
