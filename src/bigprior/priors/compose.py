@@ -18,7 +18,7 @@ from bigprior.progress import Progress, part_of
 #: Of 255, root mean square: how much a camera's denoiser removes where that may be texture, and where it is noise for
 #: sure; how much more noise than that the denoiser of white noise is told of; where there is so much that the mean is
 #: more and more the camera's. Chosen on PolyU and on held-out photographs, with noise and without.
-_HARDLY, _QUITE, _MORE, _MUCH = 1.2 / 255, 1.7 / 255, 9.5 / 255, 12 / 255
+_HARDLY, _QUITE, _MORE, _MUCH = 1.2 / 255, 1.7 / 255, 12 / 255, 12 / 255
 #: How much the logarithm of a standard deviation may differ from scale to scale by rounding.
 _ALIKE = 1e-4
 
