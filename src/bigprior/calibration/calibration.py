@@ -64,12 +64,11 @@ class Calibration(Settings):
 
     def of(self, parts: Parts) -> Bound:
         """The bound of restorations that were made as those that calibrated."""
-        half = self.scale * self.widths.half(parts)
-        known = parts.free == 0
-        lower, upper = (parts.restored + side * half for side in (-1, 1))
-        # Pictures are in [0, 1], and so is the truth.
-        lower, upper = (torch.where(known, parts.restored, x.clamp(0, 1)) for x in (lower, upper))
-        distance = self.domain.distance(parts)
+        distance, known = self.domain.distance(parts), parts.free == 0
+        half = self.widths.half(parts).mul_(self.scale)
+        # Pictures are in [0, 1], and so is the truth. In place: large ones have no room for more copies.
+        ends = ((parts.restored - half).clamp_(0, 1), half.add_(parts.restored).clamp_(0, 1))
+        lower, upper = (torch.where(known, parts.restored, x, out=x) for x in ends)
         return Bound(
             lower,
             upper,
