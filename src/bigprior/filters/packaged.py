@@ -25,8 +25,8 @@ def nlm(picture: Array, sigma: float) -> Array:
     """Non-local means (Buades, Coll and Morel, 2005): the mean of pixels, weighted by how alike their patches are."""
     from skimage.restoration import denoise_nl_means
 
-    # The settings of scikit-image's own example for known noise.
-    how = {"patch_size": 5, "patch_distance": 6, "h": 0.8 * sigma, "sigma": sigma}
+    # The settings of scikit-image's own example for known noise, in the fast mode.
+    how = {"patch_size": 5, "patch_distance": 6, "h": 0.6 * sigma, "sigma": sigma, "fast_mode": True}
     if picture.shape[2] == 1:  # which scikit-image would lose the axis of
         return np.asarray(denoise_nl_means(picture[..., 0], **how))[..., None]
     return np.asarray(denoise_nl_means(picture, **how, channel_axis=2))
