@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from bigprior.ops.colour import LUMINANCE, OPPONENT, turned
+from bigprior.ops.colour import LUMINANCE, OPPONENT, luminance, turned
 from bigprior.registry import Registry
 
 #: Coefficients of a picture, one tensor (N, C, h, w) a band.
@@ -178,9 +178,8 @@ class OffsetFrame:
 
     def analyse(self, x: Tensor) -> Bands:
         """The grey picture of the same luminance (N, 3, H, W), and the offset from it, in its plane, (N, 2, H, W)."""
-        luminance = (x * x.new_tensor(LUMINANCE).view(1, 3, 1, 1)).sum(dim=1, keepdim=True)
         # Rounding gives a grey pixel another luminance than its own.
-        grey = torch.where((x == x[:, :1]).all(dim=1, keepdim=True), x[:, :1], luminance).expand_as(x)
+        grey = torch.where((x == x[:, :1]).all(dim=1, keepdim=True), x[:, :1], luminance(x)).expand_as(x)
         return [grey, turned(x - grey, _LUMINANCE[1:])]
 
     def synthesise(self, bands: Sequence[Tensor], height: int, width: int) -> Tensor:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from bigprior.calibration.signals import Parts, around
-from bigprior.ops.colour import LUMINANCE
+from bigprior.ops.colour import luminance
 from bigprior.settings import Settings
 
 #: Distances in pixels over which differences are looked at.
@@ -73,8 +73,7 @@ def numbers_of(parts: Parts) -> Tensor:
 def _numbers(parts: Parts) -> list[Tensor]:
     """Of one picture."""
     x = parts.restored.clamp(0, 1)
-    weights = x.new_tensor(LUMINANCE).view(1, 3, 1, 1)
-    grey = (x * weights).sum(dim=1, keepdim=True)
+    grey = luminance(x)
     found = []
     for shift in _SHIFTS:
         difference = _differences(grey, shift).abs()

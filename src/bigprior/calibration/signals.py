@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from bigprior.degradations import Measurement
-from bigprior.ops.colour import LUMINANCE
+from bigprior.ops.colour import luminance
 from bigprior.ops.tiling import Index
 from bigprior.priors.hints import wholly_known
 
@@ -86,7 +86,7 @@ class Whole:
     @classmethod
     def of(cls, parts: Parts) -> Whole:
         """Of pictures."""
-        grey = _grey(parts.restored)
+        grey = luminance(parts.restored)
         fine = around(grey.square(), 2) - around(grey, 2).square()
         texture = (_mean(fine.clamp_min(0).sqrt()) + _AROUND).log()
         energy = _difference(parts).square_().mean(dim=1, keepdim=True)
@@ -103,7 +103,7 @@ def signals(parts: Parts, whole: Whole | None = None) -> Iterator[tuple[str, Ten
         whole: of the pictures that windows are of.
     """
     whole, x, phi = whole or Whole.of(parts), parts.restored, parts.phi.mean(dim=1, keepdim=True)
-    grey = _grey(x)
+    grey = luminance(x)
     chroma = x - grey
     difference = _difference(parts)
     energy = difference.square().mean(dim=1, keepdim=True)
@@ -134,10 +134,6 @@ def signals(parts: Parts, whole: Whole | None = None) -> Iterator[tuple[str, Ten
         yield name, F.one_hot(torch.tensor(channel), 3).to(x).view(1, 3, 1, 1)
     spread = x.new_zeros(1, 1, 1, 1) if parts.spread is None else parts.spread
     yield "spread", (spread + _PIXEL).log()
-
-
-def _grey(x: Tensor) -> Tensor:
-    return (x * x.new_tensor(LUMINANCE).view(1, 3, 1, 1)).sum(dim=1, keepdim=True)
 
 
 def _difference(parts: Parts) -> Tensor:

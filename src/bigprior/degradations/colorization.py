@@ -16,7 +16,7 @@ from bigprior.degradations.stock import refuse_noise
 from bigprior.errors import ImageError, SettingsError
 from bigprior.io.arrays import described
 from bigprior.io.pictures import read_picture
-from bigprior.ops.colour import LUMINANCE, has_colours
+from bigprior.ops.colour import LUMINANCE, has_colours, luminance
 from bigprior.ops.resampling import padded, resized
 
 #: How far another's weights of red, green and blue may be from ours: the last digits of Rec. 601.
@@ -203,7 +203,7 @@ class Colorization(Degradation, dinv.physics.Decolorize):  # type: ignore[misc] 
 
 def _in_luminance(x: Tensor, y: Tensor) -> Tensor:
     """A picture (N, 3, H, W) in another luminance (N, 1, H, W), with as much of its chroma as [0, 1] has room for."""
-    chroma = x - (x * x.new_tensor(LUMINANCE).view(1, 3, 1, 1)).sum(dim=1, keepdim=True)
+    chroma = x - luminance(x)
     room = torch.where(chroma > 0, (1 - y).clamp_min(0), y.clamp_min(0))
     scale = (room / chroma.abs().clamp_min(1e-6)).amin(dim=1, keepdim=True).clamp_max(1)
     # Rounding may leave [0, 1] by a bit; a measurement may by more, and is kept.

@@ -29,10 +29,15 @@ def has_colours(x: Tensor) -> bool:
     small = F.interpolate(
         x, size=[max(1, round(side * scale)) for side in x.shape[2:]], mode="bilinear", antialias=True
     )
-    order = (small * small.new_tensor(LUMINANCE).view(1, 3, 1, 1)).sum(dim=1).flatten().argsort()
+    order = luminance(small).flatten().argsort()
     groups = ab_plane(small)[0].flatten(1)[:, order].tensor_split(min(_TONES, len(order)), dim=1)
     strays = torch.cat([(group - group.mean(dim=1, keepdim=True)).norm(dim=0) for group in groups])
     return bool(strays.mean() > _STRAY) or bool((strays > _FAR).float().mean() > _FEW)
+
+
+def luminance(x: Tensor) -> Tensor:
+    """The luminance (N, 1, H, W) of pictures (N, 3, H, W), by Rec. 601's weights of what is stored."""
+    return (x * x.new_tensor(LUMINANCE).view(1, 3, 1, 1)).sum(dim=1, keepdim=True)
 
 
 def turned(x: Tensor, matrix: Tensor) -> Tensor:

@@ -18,7 +18,7 @@ from PIL import Image
 from torch import Tensor
 
 from bigprior.io.arrays import in_eight_bits
-from bigprior.ops.colour import LUMINANCE, from_linear, to_linear
+from bigprior.ops.colour import LUMINANCE, from_linear, luminance, to_linear
 
 #: Linear sRGB to the colours of four cameras (Brooks et al., 2019: XYZ to camera of the Darmstadt Noise Dataset).
 _XYZ_TO_CAMERA = torch.tensor(
@@ -218,7 +218,7 @@ def _processed(clean: Tensor, noisy: Tensor, side: int, smaller: float, rng: tor
         both = (both + (0.2 + 0.8 * _uniform(rng)) * (both - _blurred(both, [1.0] * len(both)))).clamp(0, 1)
     both = _middle(both, side)
     if _uniform(rng) < 0.12:
-        both = (both * both.new_tensor(LUMINANCE).view(1, 3, 1, 1)).sum(1, keepdim=True).expand(-1, 3, -1, -1)
+        both = luminance(both).expand(-1, 3, -1, -1)
     clean, noisy = both.contiguous().split(len(clean))
     if _uniform(rng) < 0.7:
         noisy = torch.stack([_jpeg(x, int(60 + 39 * _uniform(rng) ** 0.6), _uniform(rng) < 0.6) for x in noisy])

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from bigprior.io.folders import list_pictures
 from bigprior.networks.tnrd import TNRD
-from bigprior.ops.colour import LUMINANCE
+from bigprior.ops.colour import luminance
 from bigprior.progress import Progress
 from bigprior.training.draws import noise_like, random_square, seeded
 from bigprior.training.plan import Moment
@@ -83,7 +83,7 @@ class TNRDTrainer(FromPhotographs, Descent[TNRDSettings]):
         for i in torch.randint(len(self.pictures), (self.share,), generator=own).tolist():
             side = min(s.crop_px, *self.pictures[i].shape[1:])
             found.append(random_square(self.pictures[i], side, s.crop_px, own))
-        grey = (torch.cat(found) * torch.tensor(LUMINANCE).view(1, 3, 1, 1)).sum(dim=1, keepdim=True).to(self.device)
+        grey = luminance(torch.cat(found)).to(self.device)
         least, most = s.sigma
         sigma = ((least + (most - least) * torch.rand(len(grey), generator=own)) / 255).to(self.device)
         level = sigma.view(-1, 1, 1, 1)

@@ -18,7 +18,7 @@ from bigprior.evaluation.tables import Lines
 from bigprior.io.arrays import in_eight_bits
 from bigprior.io.folders import list_pictures
 from bigprior.io.pictures import read_picture
-from bigprior.ops.colour import LUMINANCE
+from bigprior.ops.colour import luminance
 from bigprior.priors.named import PRIORS
 from bigprior.progress import Progress
 from bigprior.registry import missing
@@ -74,8 +74,7 @@ def classical(request: Request, progress: Progress) -> Results:
 
 
 def _scores(name: str, file: Path, sigma: float) -> dict[str, float]:
-    colours = read_picture(file).image
-    grey = (colours * colours.new_tensor(LUMINANCE).view(1, 3, 1, 1)).sum(dim=1, keepdim=True)
+    grey = luminance(read_picture(file).image)
     truth = in_eight_bits(grey).expand(-1, 3, -1, -1)
     noise = sigma * torch.randn(grey.shape, generator=rng_of(f"grey-{255 * sigma:g}", file.stem))
     physics = Denoising(sigma)
