@@ -30,7 +30,7 @@ class DenoisingUNet(dinv.models.Denoiser):  # type: ignore[misc]  # deepinv publ
 
     Args:
         widths: channels from the finest level to the coarsest; each further level halves the side.
-        blocks: residual blocks on each side of each level.
+        blocks: residual blocks on each side of each level; one number for all, or one a level.
         shuffle: the finest level works on blocks of this side, folded into channels.
         conditional: whether it can be conditioned.
         noise_channels: of a description of noise that is not white, see :meth:`forward`; 0 if it takes none.
@@ -43,15 +43,16 @@ class DenoisingUNet(dinv.models.Denoiser):  # type: ignore[misc]  # deepinv publ
     def __init__(
         self,
         widths: Sequence[int] = (64, 128, 192, 256),
-        blocks: int = 2,
+        blocks: int | Sequence[int] = 2,
         shuffle: int = 2,
         conditional: bool = True,
         noise_channels: int = 0,
     ) -> None:
         super().__init__()
+        counts = [blocks] * len(widths) if isinstance(blocks, int) else list(blocks)
         self.settings: dict[str, Any] = {
             "widths": list(widths),
-            "blocks": blocks,
+            "blocks": blocks if isinstance(blocks, int) else counts,
             "shuffle": shuffle,
             "conditional": conditional,
             "noise_channels": noise_channels,
@@ -61,22 +62,23 @@ class DenoisingUNet(dinv.models.Denoiser):  # type: ignore[misc]  # deepinv publ
         self.noise_channels = noise_channels
         self.shuffle = shuffle
         self.step = shuffle * 2 ** (len(widths) - 1)
-        convolutions = [4 * blocks * 2**i for i in range(len(widths) - 1)] + [2 * blocks * 2 ** (len(widths) - 1), 2]
+        convolutions = [4 * n * 2**i for i, n in enumerate(counts[:-1])] + [2 * counts[-1] * 2 ** (len(widths) - 1), 2]
         #: No pixel depends on a pixel this far away; a multiple of the coarsest pixel, ``step``.
         self.receptive_radius = self.step * (math.ceil(shuffle * sum(convolutions) / self.step) + 1)
         noise_width = 128
         self.noise = nn.Sequential(nn.Linear(1, noise_width), nn.SiLU(), nn.Linear(noise_width, noise_width), nn.SiLU())
 
-        def level(width: int) -> nn.Sequential:
-            return nn.Sequential(*(_Block(width, noise_width) for _ in range(blocks)))
+        def level(i: int) -> nn.Sequential:
+            return nn.Sequential(*(_Block(widths[i], noise_width) for _ in range(counts[i])))
 
         inputs = 3 + self.condition_channels + noise_channels
         self.head = nn.Conv2d(inputs * shuffle**2, widths[0], 3, padding=1)
-        self.down = nn.ModuleList(level(c) for c in widths[:-1])
+        *finer, coarsest = range(len(widths))
+        self.down = nn.ModuleList(level(i) for i in finer)
         self.shrink = nn.ModuleList(nn.Conv2d(a, b, 2, stride=2) for a, b in pairwise(widths))
-        self.middle = level(widths[-1])
+        self.middle = level(coarsest)
         self.grow = nn.ModuleList(nn.ConvTranspose2d(b, a, 2, stride=2) for a, b in pairwise(widths))
-        self.up = nn.ModuleList(level(c) for c in widths[:-1])
+        self.up = nn.ModuleList(level(i) for i in finer)
         self.tail = nn.Conv2d(widths[0], 3 * shuffle**2, 3, padding=1)
         with torch.no_grad():  # the network starts as the best linear denoiser of each level
             for parameter in self.tail.parameters():

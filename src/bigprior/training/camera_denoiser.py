@@ -84,7 +84,7 @@ class CameraSettings(PairSettings):
     """
 
     widths: tuple[PositiveInt, ...] = (64, 128, 192, 256)
-    blocks: PositiveInt = 2
+    blocks: PositiveInt | tuple[PositiveInt, ...] = 2
     shuffle: PositiveInt = 2
     estimator: str = ""
     known: Share = 0.5

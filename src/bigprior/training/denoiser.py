@@ -71,7 +71,7 @@ class DenoiserSettings(CountedInImages):
     """
 
     widths: tuple[PositiveInt, ...] = (64, 128, 192, 256)
-    blocks: PositiveInt = 2
+    blocks: PositiveInt | tuple[PositiveInt, ...] = 2
     shuffle: PositiveInt = 2
     index: Index = None
     resolution: NonNegativeInt = 256

@@ -103,7 +103,7 @@ class DiffusionKind(Kind):
         if takes_turns(physics):
             return self._taking_turns(preset, parts, settings, physics, options)
         how = DiffusionKindSettings(**settings)
-        if options.samples > 1 and how.sampler == "mean":
+        if options.samples > 1 and how.sampler in ("mean", "drawn"):
             how = how.model_copy(update={"sampler": "posterior"})
         if options.steps is not None:
             if how.sampler in ("mean", "drawn"):
