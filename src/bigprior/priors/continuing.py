@@ -14,7 +14,7 @@ from bigprior.priors.views import denoised
 
 #: How often the denoiser is asked; what it is told first and last, of 255; and how far beyond its answer a step goes.
 #: Chosen on scratched photographs.
-_STEPS, _MOST, _LEAST, _RELAXED = 12, 40 / 255, 1 / 255, 1.9
+_STEPS, _MOST, _LEAST, _RELAXED = 16, 60 / 255, 2 / 255, 1.9
 #: Side of the tiles of a large picture, in pixels, and how far around one is seen: a thin hole depends on what is near.
 _TILE, _HALO = 256, 48
 
@@ -22,7 +22,7 @@ _TILE, _HALO = 256, 48
 class Continuing(nn.Module):
     """A filling that a denoiser agrees with: plug-and-play (Venkatakrishnan et al., 2013), relaxed.
 
-        x <- x + 1.9 (D(x, level) - x) in the hole,    level from 40 to 1 of 255
+        x <- x + 1.9 (D(x, level) - x) in the hole,    level from 60 to 2 of 255
 
     A denoiser takes what is too smooth in a filling for the error that it is, since edges end at the hole: where those
     are near, a few passes join them. Nothing is drawn, and each pass sees a mirrored or turned copy.
