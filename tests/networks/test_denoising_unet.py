@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bigprior.degradations import CONDITION_CHANNELS
-from bigprior.errors import WeightsError
+from bigprior.errors import SettingsError, WeightsError
 from bigprior.networks.denoising_unet import DenoisingUNet
 from bigprior.ops.tiling import in_tiles
 
@@ -90,3 +90,13 @@ def test_weights_and_settings_build_it_again(network: DenoisingUNet) -> None:
         DenoisingUNet.from_state_dict(network.state_dict(), {**network.settings, "widths": [8, 16]})
     with pytest.raises(WeightsError, match="not the weights"):
         DenoisingUNet.from_state_dict({}, {"depth": 3})
+
+
+def test_levels_may_have_blocks_of_their_own() -> None:
+    network = DenoisingUNet((8, 12), blocks=[1, 3])
+    assert [len(level) for level in (*network.down, network.middle, *network.up)] == [1, 3, 1]
+    again = DenoisingUNet.from_state_dict(network.state_dict(), network.settings)
+    assert again.settings == network.settings and again.receptive_radius == network.receptive_radius
+    assert DenoisingUNet((8, 12), blocks=[3, 3]).receptive_radius == DenoisingUNet((8, 12), blocks=3).receptive_radius
+    with pytest.raises(SettingsError, match="2 widths"):
+        DenoisingUNet((8, 12), blocks=[1])

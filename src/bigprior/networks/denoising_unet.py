@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bigprior.degradations import CONDITION_CHANNELS
+from bigprior.errors import SettingsError
 from bigprior.io.weights import built
 from bigprior.ops.winograd import Conv3x3
 
@@ -34,6 +35,9 @@ class DenoisingUNet(dinv.models.Denoiser):  # type: ignore[misc]  # deepinv publ
         shuffle: the finest level works on blocks of this side, folded into channels.
         conditional: whether it can be conditioned.
         noise_channels: of a description of noise that is not white, see :meth:`forward`; 0 if it takes none.
+
+    Raises:
+        SettingsError: not as many numbers of blocks as levels.
     """
 
     #: Noise levels, in [0, 1] pictures, beyond which more noise makes no difference, and below which there is none.
@@ -50,6 +54,8 @@ class DenoisingUNet(dinv.models.Denoiser):  # type: ignore[misc]  # deepinv publ
     ) -> None:
         super().__init__()
         counts = [blocks] * len(widths) if isinstance(blocks, int) else list(blocks)
+        if len(counts) != len(widths):
+            raise SettingsError(f"blocks are {counts} for {len(widths)} widths: give one number, or one a width")
         self.settings: dict[str, Any] = {
             "widths": list(widths),
             "blocks": blocks if isinstance(blocks, int) else counts,
