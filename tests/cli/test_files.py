@@ -183,9 +183,16 @@ def test_the_embedded_denoiser_draws_samples_of_what_it_answers_else_at_once(run
     first, second = (read_picture(tmp_path / "out" / f"restored{n}.png").image for n in ("", "-2"))
     known = (read_picture(mask).image == 1).expand_as(first)
     assert torch.equal(first[known], second[known]) and not torch.equal(first, second)
-    for option, value in (("--seed", 3), ("--steps", 3)):
-        code, _, err = run("inpaint", photo, "--mask", mask, option, value, "-o", tmp_path / "none")
+    inpaint = ("inpaint", photo, "--mask", mask)
+    for task, option, value in ((("denoise", photo), "--seed", 3), (inpaint, "--steps", 3)):
+        code, _, err = run(*task, option, value, "-o", tmp_path / "none")
         assert code == 2 and f"{option}" in err and "leave" in err and not (tmp_path / "none").exists()
+    drawn = []
+    for i, seed in enumerate((3, 3, 4)):  # a wide hole is filled from one draw
+        assert run(*inpaint, "--seed", seed, "--only", "restored", "-o", tmp_path / f"drawn{i}")[0] == 0
+        drawn.append(read_picture(tmp_path / f"drawn{i}" / "restored.png").image)
+    assert torch.equal(drawn[0], drawn[1]) and not torch.equal(drawn[0], drawn[2])
+    assert torch.equal(drawn[0][known], drawn[2][known])
 
 
 STOPPED = """

@@ -48,8 +48,8 @@ Steps = Annotated[int | None, typer.Option(help="Steps of the inversion, in plac
 Seed = Annotated[
     int | None,
     typer.Option(
-        help="Where random numbers begin, of an inversion's start or of samples; 0 by default. The same seed gives the "
-        "same picture. Refused where a prior draws nothing."
+        help="Where random numbers begin, of an inversion's start, a hole's filling or samples; 0 by default. The same "
+        "seed gives the same picture. Refused where a prior draws nothing."
     ),
 ]
 Device = Annotated[str, typer.Option(help="Where to compute: cpu, cuda, cuda:1, mps.")]
