@@ -6,15 +6,12 @@ import torch
 from torch import Tensor
 from torchvision.transforms.v2 import functional as transforms
 
-#: Sides of smaller copies, as shares of the photograph's.
-_SMALLER = (0.75, 0.5)
 
-
-def random_scale(native: float, rng: torch.Generator) -> float:
-    """1 with probability ``native``, or else the scale of a smaller copy."""
+def random_scale(native: float, rng: torch.Generator, smallest: float = 0.5) -> float:
+    """1 with probability ``native``, or else the scale of a smaller copy, down to ``smallest``, log-uniform."""
     if float(torch.rand((), generator=rng)) < native:
         return 1.0
-    return _SMALLER[int(torch.randint(len(_SMALLER), (), generator=rng))]
+    return float(smallest ** (1 - torch.rand((), generator=rng)))
 
 
 def recoloured(x: Tensor, share: float, rng: torch.Generator) -> Tensor:

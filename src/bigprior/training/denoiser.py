@@ -46,6 +46,8 @@ class DenoiserSettings(CountedInImages):
         index: photographs to learn from.
         resolution: side that their centre squares are read at; 0 reads them as they are. Crops are taken of that.
         native: share of the steps with crops as the photographs are; the others' come from smaller, sharper copies.
+        smallest: side of the smallest of these copies, as a share of the photograph's; the logarithms of all down to
+            it are as frequent.
         recoloured: share of the crops in other, sharper colours, in steps where nothing is known.
         crop_px, batch: side and number of the crops of a step where nothing is known; where crops are smaller, they
             are more, so that a step has as many pixels.
@@ -76,6 +78,7 @@ class DenoiserSettings(CountedInImages):
     index: Index = None
     resolution: NonNegativeInt = 256
     native: Share = 0.9
+    smallest: float = Field(default=0.5, gt=0, lt=1)
     recoloured: Share = 0.0
     crop_px: PositiveInt = 128
     conditional_crop_px: PositiveInt = 128
@@ -206,7 +209,7 @@ class DenoiserTrainer(FromPhotographs, Descent[DenoiserSettings]):
         crop = s.crop_px if task is None else s.conditional_crop_px
         # Photographs at full size show their compression; smaller ones are sharper, as large photographs are. A
         # network that mostly sees the sharper ones trusts its noisy picture too much on the others, and loses to BM3D.
-        side = round(crop / random_scale(s.native, rng))
+        side = round(crop / random_scale(s.native, rng, s.smallest))
         placement, full = None if task is None else DEGRADATIONS[task].placement, s.resolution or _WHOLE_PX
         share = {"whole": s.whole, "hole": s.scenes}.get(placement or "", 0.0)
         seen_whole = share > 0 and float(torch.rand((), generator=rng)) < share
