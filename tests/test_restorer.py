@@ -309,7 +309,7 @@ def test_it_shows_its_prior_and_its_phi(tiny_generator: PGGAN) -> None:
 
 
 def test_it_shows_the_priors_that_a_prior_is_made_of() -> None:
-    colours = FeedForwardPrior(ColorizationNetwork(8, 1))
+    colours = FeedForwardPrior(ColorizationNetwork(8, 12))
     denoiser = DenoisingUNet((8, 12), blocks=1)
     restorer = Restorer(Blend(DiffusionPrior(denoiser), colours), ConstantPhi())
     for name in ("Blend", "DiffusionPrior", "DenoisingUNet", "FeedForwardPrior", "ColorizationNetwork", "ConstantPhi"):

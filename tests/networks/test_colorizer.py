@@ -24,7 +24,7 @@ from bigprior.priors.ownrange import InOwnRange
 @pytest.fixture
 def colorizer() -> ColorizationNetwork:
     torch.manual_seed(0)
-    return ColorizationNetwork(width=8, blocks=1).eval().requires_grad_(False)
+    return ColorizationNetwork(width=8, depth=12).eval().requires_grad_(False)
 
 
 @pytest.fixture

@@ -58,7 +58,7 @@ def test_any_size_is_the_same_to_it(placement: str) -> None:
 
 def test_its_answer_is_fused_like_any_other() -> None:
     y = torch.rand(2, 1, 20, 31, generator=torch.Generator().manual_seed(2))
-    network = ColorizationNetwork(width=8, blocks=1)
+    network = ColorizationNetwork(width=8, depth=12)
     restorer = Restorer(FeedForwardPrior(network, views=2), ConstantPhi(1.0, "luminance"))
     result = restorer.restore(y, Colorization())
     torch.testing.assert_close(Colorization().f(result.restored), y, atol=1e-5, rtol=0)

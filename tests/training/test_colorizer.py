@@ -10,10 +10,29 @@ from PIL import Image
 from bigprior.errors import SettingsError
 from bigprior.io.weights import read_weights
 from bigprior.networks.colorizer import ColorizationNetwork
+from bigprior.networks.efficientnet import EfficientNetLite
 from bigprior.training.colorizer import ColorizerSettings, ColorizerTrainer
 from bigprior.training.loop import fit
 
-SMALL = ColorizerSettings(width=8, blocks=1, batch=2, total_kimg=0.016, snapshot_kimg=0.008)
+SMALL = ColorizerSettings(width=8, depth=12, batch=2, total_kimg=0.016, snapshot_kimg=0.008)
+
+
+def released(depth: int) -> dict[str, torch.Tensor]:
+    """Random weights under the names of the released ones."""
+    rng, state = torch.Generator().manual_seed(0), {}
+    for name, x in EfficientNetLite(depth).state_dict().items():
+        if name.endswith(".bias"):
+            continue
+        *block, part, _ = name.split(".")
+        layer = {"stem": "_conv_stem", "expand": "_expand_conv", "depthwise": "_depthwise_conv"}.get(
+            part, "_project_conv"
+        )
+        norm = {"expand": "_bn0", "depthwise": "_bn1", "project": "_bn2"}.get(part, "_bn0")
+        before = f"_blocks.{block[1]}." if block else ""
+        state[f"{before}{layer}.weight"] = 0.3 * torch.randn(x.shape, generator=rng)
+        for what, least in (("weight", 0.5), ("bias", -0.5), ("running_mean", -0.5), ("running_var", 0.5)):
+            state[f"{before}{norm}.{what}"] = least + torch.rand(len(x), generator=rng)
+    return state
 
 
 def train(data: Path | str, out: Path | str, settings: ColorizerSettings = SMALL) -> Path:
@@ -43,12 +62,24 @@ def test_a_folder_of_another_run_is_refused(pictures: Path, unbroken: Path) -> N
         train(pictures, unbroken, SMALL.model_copy(update={"lr": 1.0}))
 
 
+def test_edges_stay_as_the_given_encoder_sees_them(pictures: Path, tmp_path: Path) -> None:
+    torch.save(released(12), tmp_path / "imagenet.pth")
+    settings = SMALL.model_copy(update={"encoder": str(tmp_path / "imagenet.pth"), "lr": 1e-2})
+    tensors, _ = read_weights(train(pictures, tmp_path / "run", settings))
+    given = EfficientNetLite(12)
+    given.load_released(released(12))
+    same = {name: torch.equal(tensors[f"seen.{name}"], x.half().float()) for name, x in given.state_dict().items()}
+    assert all(kept for name, kept in same.items() if name.startswith(("stem.", "blocks.4.")))
+    assert not any(kept for name, kept in same.items() if name.startswith("blocks.11."))
+
+
 def test_it_learns_what_colour_a_texture_has(tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
     for i, (red, blue) in enumerate(((40, -40), (-40, 40))):  # smooth pictures are red, rough ones are blue
         grey = np.kron(rng.uniform(80, 150, (256 // (side := (64, 2)[i]),) * 2), np.ones((side, side)))
         Image.fromarray(np.stack([grey + red, grey, grey + blue], axis=2).astype(np.uint8)).save(tmp_path / f"{i}.png")
-    settings = SMALL.model_copy(update={"total_kimg": 0.2, "lr": 1e-2, "dropout": 0.0, "width": 16})
+    alike = {"kept": 0, "encoder_lr": 1.0, "least_px": 256}
+    settings = SMALL.model_copy(update={"total_kimg": 0.12, "lr": 5e-3, "width": 16, "ema": 0.9} | alike)
     tensors, header = read_weights(train(tmp_path, tmp_path / "run", settings))
     network = ColorizationNetwork.from_state_dict(tensors, header["network"]).eval()
     for i in range(2):

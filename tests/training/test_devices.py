@@ -57,9 +57,7 @@ def encoder(data: Path, vgg: Path, steps: int) -> Trainer[Any]:
 
 
 def colorizer(data: Path, vgg: Path, steps: int) -> Trainer[Any]:
-    settings = ColorizerSettings(
-        width=8, blocks=1, batch=2, dropout=0.3, snapshot_kimg=0.002, total_kimg=2 * steps / 1000
-    )
+    settings = ColorizerSettings(width=8, depth=12, batch=2, snapshot_kimg=0.002, total_kimg=2 * steps / 1000)
     return ColorizerTrainer(settings, data)
 
 

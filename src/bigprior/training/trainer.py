@@ -161,7 +161,7 @@ class Descent(Trainer[S]):
     """A training that goes down one loss, by one optimiser. Processes may share it, and parts its batches.
 
     Attributes:
-        optimizer: of the network's parameters.
+        optimizer: of the network's parameters; a group of them with a ``share`` takes so much of the learning rate.
         clip: largest norm of the gradient; None leaves it as it is.
     """
 
@@ -198,6 +198,7 @@ class Descent(Trainer[S]):
         options, parts, losses = self.schedule(moment), self.settings.parts, dict[str, Tensor]()
         for group in self.optimizer.param_groups:
             group.update(options)
+            group["lr"] *= group.get("share", 1.0)
         self.optimizer.zero_grad()
         for part in range(parts):
             name, loss = self.loss(moment, *self._draws(moment.step, part))
