@@ -182,6 +182,7 @@ table2-authors-priors: $(VENV)/installed
 		--prior-dir $(DATA)/data/mgan_col_bedroom/prior --phi runs/table2-authors-priors/phi.safetensors \
 		--json results/table2-authors-priors.json
 
+# Python compiles what is imported, when it is: all that comes with torch would take a minute.
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	if [ "$$(uname)" = Linux ] && [ -n "$(TORCH_INDEX)" ] && ! command -v nvidia-smi >/dev/null \
@@ -189,7 +190,7 @@ $(VENV)/installed: pyproject.toml
 		$(BIN)/pip install --quiet --retries 0 --timeout 5 --index-url $(TORCH_INDEX) 'torch>=2.14' 'torchvision>=0.29' >/dev/null 2>&1 \
 			|| echo "torch without CUDA is not to be had at $(TORCH_INDEX): pip takes its usual one"; \
 	fi
-	$(BIN)/pip install --quiet --editable '.[dev,docs]'
+	$(BIN)/pip install --quiet --no-compile --editable '.[dev,docs]'
 	touch $@
 
 clean:

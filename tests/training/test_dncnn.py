@@ -27,6 +27,7 @@ def train(data: Path, out: Path, settings: DnCNNSettings) -> Path:
     return fit(DnCNNTrainer(settings, data), out, quiet=True)
 
 
+@pytest.mark.slow
 def test_a_killed_run_ends_like_one_that_was_not(
     smooth_pictures: Path, tmp_path: Path, run_until_killed, assert_equal_states
 ) -> None:

@@ -71,6 +71,7 @@ def settings_of(steps: int) -> PhiSettings:
     return PhiSettings(steps=steps, lr=0.1, **TINY)  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_a_killed_run_ends_like_one_that_was_not(tmp_path: Path, run_until_killed) -> None:
     whole = train(tmp_path / "whole", settings_of(8), triples(), contrary())
     call = "train(sys.argv[1], test_phi.settings_of(8), test_phi.triples(), test_phi.contrary())"

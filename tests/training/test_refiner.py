@@ -36,6 +36,7 @@ def unbroken(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_a_killed_run_ends_like_one_that_was_not(
     pictures: Path, unbroken: Path, tmp_path: Path, assert_equal_states, run_until_killed
 ) -> None:
