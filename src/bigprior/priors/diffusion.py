@@ -37,8 +37,8 @@ class DiffusionSettings(Settings):
             a plain denoiser only: deepinv's ``ddrm``, ``diffpir`` or ``dps``.
         steps: evaluations a sample; ``mean`` and ``drawn`` need one.
         samples: how many are drawn; their mean is the prior's picture, and their spread is kept.
-        views: of ``mean``: the answers for so many mirrored and turned copies of the picture are averaged, see
-            :data:`bigprior.priors.views.Views`.
+        views: of ``mean`` and ``drawn``: the answers for so many mirrored and turned copies of the picture are averaged,
+            see :data:`bigprior.priors.views.Views`.
         precision: of the passes of an embedded denoiser, for ``mean``.
     """
 
@@ -167,10 +167,15 @@ class DiffusionPrior(Prior):
             total += view.back(self._ask(self.denoiser.nothing(known[:, :3], None), most, condition=known))
         return total / len(views)
 
-    def _drawn(self, known: Tensor, rng: torch.Generator) -> Tensor:
-        """One picture for every condition (N, C, H, W), each from noise of its own."""
-        start = self.denoiser.nothing(known[:, :3], rng)
-        return self._ask(start, float(self.denoiser.sigma_max), condition=known)
+    def _drawn(self, condition: Tensor, rng: torch.Generator) -> Tensor:
+        """One picture for every condition (N, C, H, W), of views that are each drawn from noise of their own."""
+        views = VIEWS[: self.settings.views]
+        total = condition.new_zeros(len(condition), 3, *condition.shape[2:])
+        for view in views:
+            known = view.there(condition)
+            start = self.denoiser.nothing(known[:, :3], rng)
+            total += view.back(self._ask(start, float(self.denoiser.sigma_max), condition=known))
+        return total / len(views)
 
     def _samples(self, m: Measurement, seed: int) -> Tensor:
         """Samples (K, 3, H, W) of the pictures behind one measurement."""
