@@ -10,6 +10,7 @@ RUN python -m venv /opt/bigprior
 # PyTorch's own index has the build without CUDA; what it needs comes from there too.
 RUN /opt/bigprior/bin/pip install --index-url https://download.pytorch.org/whl/cpu torch torchvision
 COPY pyproject.toml README.md LICENSE /src/
+COPY LICENSES /src/LICENSES
 COPY src /src/src
 RUN /opt/bigprior/bin/pip install "/src[formats,jpeg,layers]"
 

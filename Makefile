@@ -55,7 +55,7 @@ dist: $(VENV)/installed
 	$(BIN)/pip install --quiet build
 	rm -rf $(SLIM) dist
 	mkdir -p $(SLIM)/src
-	cp pyproject.toml README.md LICENSE $(SLIM)
+	cp -r pyproject.toml README.md LICENSE LICENSES $(SLIM)
 	cp -r src/bigprior $(SLIM)/src
 	rm -r $(SLIM)/src/bigprior/presets/data $(SLIM)/src/bigprior/ops/*.safetensors
 	$(BIN)/python -m build --wheel --outdir dist $(SLIM)
