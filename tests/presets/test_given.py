@@ -16,7 +16,10 @@ from bigprior.errors import SettingsError
 from bigprior.presets.given import given_prior
 from bigprior.presets.loading import load_restorer
 from bigprior.priors.kinds import Options
+from bigprior.priors.models import as_prior
 from bigprior.priors.plugandplay import PlugAndPlay
+from bigprior.priors.turns import PriorDenoiser
+from bigprior.priors.views import denoised
 
 
 @pytest.fixture
@@ -49,8 +52,30 @@ def test_a_model_that_is_told_the_noise_takes_turns(x: torch.Tensor, tmp_path: P
 
 
 def test_a_deepinv_denoiser_takes_turns() -> None:
-    made = given_prior(dinv.models.MedianFilter(), Deblurring, Options(), DEFAULT_PRESET, False, 1.0)
+    made = given_prior(dinv.models.MedianFilter(), Deblurring, Options(steps=3), DEFAULT_PRESET, False, 1.0)
     assert isinstance(made.prior, PlugAndPlay)
+    assert made.prior.settings.steps == made.settings["steps"] == 3
+
+
+def test_what_others_made_is_asked_in_single_precision_and_large_pictures_once(tmp_path: Path) -> None:
+    class Seen(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.shapes: list[tuple[int, ...]] = []
+
+        def forward(self, x: torch.Tensor, sigma: float) -> torch.Tensor:
+            self.shapes.append(tuple(x.shape))
+            return x
+
+    made = given_prior(dinv.models.MedianFilter(), Upscaling, Options(), DEFAULT_PRESET, False, 1.0)
+    assert made.settings["precision"] == "fp32" and as_prior(dinv.models.MedianFilter(), Upscaling).settings == (
+        made.prior.settings
+    )
+    x, whole, seen = torch.rand(1, 3, 8, 900), Seen(), Seen()
+    whole.any_size = True
+    assert torch.equal(denoised(whole, x, 0.1), x) and whole.shapes == [(1, 3, 8, 900)]
+    assert torch.equal(denoised(seen, x, 0.1), x) and len(seen.shapes) == 2
+    assert PriorDenoiser.any_size  # it has tiles of its own
 
 
 @pytest.mark.parametrize(

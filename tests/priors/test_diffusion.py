@@ -71,6 +71,17 @@ def test_a_drawn_filling_is_another_for_another_seed_and_the_mean_is_not(denoise
     assert torch.equal(mean.propose(m, seed=0).image, mean.propose(m, seed=1).image)
 
 
+def test_drawn_views_are_drawn_one_by_one_and_averaged(denoiser, measure) -> None:
+    y, physics = measure("inpainting", n=1)
+    m = physics.measure(y)
+    prior = DiffusionPrior(denoiser, DiffusionSettings(sampler="drawn", views=2, precision="fp32"))
+    rng = torch.Generator().manual_seed(5)
+    known, most = m.condition, denoiser.sigma_max
+    one = denoiser(denoiser.nothing(y, rng), most, known)
+    other = denoiser(denoiser.nothing(y, rng), most, known.flip(3)).flip(3)
+    assert torch.allclose(prior.propose(m, seed=5).image, ((one + other) / 2).clamp(0, 1), atol=1e-5)
+
+
 def test_a_uniform_hole_is_filled_by_a_pattern_unless_it_is_drawn(denoiser) -> None:
     with torch.no_grad():
         denoiser.tail.weight.normal_(std=0.1, generator=torch.Generator().manual_seed(1))

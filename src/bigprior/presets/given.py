@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import deepinv as dinv
 from torch import nn
 
 from bigprior import DEFAULT_PRESET
@@ -41,9 +42,11 @@ def given_prior(
     if name != DEFAULT_PRESET:
         raise SettingsError(f"{called} takes the place of the preset {name}: leave one of them out")
     if isinstance(model, nn.Module):
-        options.refuse_but(preset=called)
+        turned = isinstance(model, dinv.models.Denoiser) and takes_turns(physics)
+        options.refuse_but(*(("steps",) if turned else ()), preset=called)
         weights = {"prior": digest_of(*model.state_dict().values())}
-        return LoadedPrior(as_prior(model, physics), weights, {}, source={"prior": {"architecture": called}})
+        prior, settings = _turned(model, physics, options) if turned else (as_prior(model, physics), {})
+        return LoadedPrior(prior, weights, settings, source={"prior": {"architecture": called}})
     if (named := PRIORS.get(str(model))) is not None:
         return _of_name(called, named, physics, options, strength)
     if Path(model).suffix.lower() in SUFFIXES and Path(model).is_file():
@@ -66,7 +69,7 @@ def _of_name(
         raise SettingsError(f"strength says nothing to {called}, which is told of no noise: leave it out")
     source = {"prior": {"name": called, "source": named.source}}
     if turned:
-        prior, settings = _turned(named.make(WHITE_NOISE, None), physics, options)
+        prior, settings = _turned(PriorDenoiser(named.make(WHITE_NOISE, None)), physics, options)
         return LoadedPrior(prior, {}, settings, source=source)
     settings = {"steps": options.steps} if options.steps is not None else {}
     return LoadedPrior(named.make(physics, options.steps), {}, settings, source=source)
@@ -81,11 +84,12 @@ def _of_file(file: Path, physics: type[Degradation], options: Options, trusted: 
     if strength != 1 and takes.told != "sigma":
         raise SettingsError(f"strength says nothing to {file.name}, which is told of no noise: leave it out")
     source = {"prior": {"file": file.name, "architecture": takes.architecture}}
-    prior, settings = _turned(read, physics, options) if turned else (read, {})
+    prior, settings = _turned(PriorDenoiser(read), physics, options) if turned else (read, {})
     return LoadedPrior(prior, weights, settings, source=source)
 
 
-def _turned(prior: Prior, physics: type[Degradation], options: Options) -> tuple[Prior, dict[str, Any]]:
-    """What removes noise, in turns with a measurement, and how they take them."""
-    how = PlugAndPlaySettings() if options.steps is None else PlugAndPlaySettings(steps=options.steps)
-    return in_turns(PriorDenoiser(prior), physics, how), said_of(physics, how)
+def _turned(denoiser: nn.Module, physics: type[Degradation], options: Options) -> tuple[Prior, dict[str, Any]]:
+    """Another's denoiser in turns with a measurement, and how they take them."""
+    asked = {} if options.steps is None else {"steps": options.steps}
+    how = PlugAndPlaySettings(precision="fp32", **asked)
+    return in_turns(denoiser, physics, how), said_of(physics, how)

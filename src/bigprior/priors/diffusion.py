@@ -37,8 +37,8 @@ class DiffusionSettings(Settings):
             a plain denoiser only: deepinv's ``ddrm``, ``diffpir`` or ``dps``.
         steps: evaluations a sample; ``mean`` and ``drawn`` need one.
         samples: how many are drawn; their mean is the prior's picture, and their spread is kept.
-        views: of ``mean`` and ``drawn``: the answers for so many mirrored and turned copies of the picture are averaged,
-            see :data:`bigprior.priors.views.Views`.
+        views: of ``mean`` and ``drawn``: the answers for so many mirrored and turned copies of the picture are
+            averaged, see :data:`bigprior.priors.views.Views`.
         precision: of the passes of an embedded denoiser, for ``mean``.
     """
 

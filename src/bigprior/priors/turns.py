@@ -19,6 +19,8 @@ class PriorDenoiser(nn.Module):
         prior: of pictures of any size.
     """
 
+    any_size = True
+
     def __init__(self, prior: Prior) -> None:
         super().__init__()
         self.prior = prior
@@ -39,9 +41,9 @@ def in_turns(denoiser: nn.Module, physics: type[Degradation], settings: PlugAndP
     Args:
         denoiser: of RGB pictures, and of the standard deviation of their noise, such as a deepinv ``Denoiser``.
         physics: one of those that :func:`takes_turns` names.
-        settings: how they take turns.
+        settings: how they take turns; by default in single precision, as a model that others made was.
     """
-    how = settings or PlugAndPlaySettings()
+    how = settings or PlugAndPlaySettings(precision="fp32")
     if physics.turns == "consistent":
         return AlternatingPrior(denoiser, how.steps, how.precision)
     return PlugAndPlay(denoiser, how)

@@ -50,7 +50,8 @@ def denoised(
     """What a denoiser makes of pictures (N, C, H, W) of any size with noise ``sigma``, of the same scale.
 
     Args:
-        denoiser: of pictures with white noise, such as a deepinv ``Denoiser``.
+        denoiser: of pictures with white noise, such as a deepinv ``Denoiser``; it sees large ones in tiles, unless it
+            says that it takes ``any_size``.
         x: the pictures.
         sigma: a number, or one of each picture, (N,).
         step: of steps that follow each other, each is shown another copy, since a mirror image errs elsewhere.
@@ -65,4 +66,5 @@ def denoised(
         return clean.float()
 
     halo = getattr(denoiser, "receptive_radius", 64)
-    return view.back(in_tiles(ask, view.there(x), tile=_TILE, halo=halo, progress=progress))
+    tile = max(x.shape[2:]) if getattr(denoiser, "any_size", False) else _TILE
+    return view.back(in_tiles(ask, view.there(x), tile=tile, halo=halo, progress=progress))
