@@ -30,7 +30,7 @@ from bigprior.networks.noise_estimator import (
 from bigprior.ops.precision import autocast
 from bigprior.progress import Progress
 from bigprior.training.camera import Pairs, noisy_pairs
-from bigprior.training.draws import noise_like, random_square, seeded, step_rng
+from bigprior.training.draws import noise_like, random_squares, seeded, step_rng
 from bigprior.training.losses import relative_error
 from bigprior.training.plan import Moment
 from bigprior.training.schedules import held
@@ -121,13 +121,11 @@ class _FromPairs(FromPhotographs, Descent[Any]):
         """Crops without and with noise."""
         s = self.settings
         side = s.crop_px if float(torch.rand((), generator=rng)) >= s.room else 3 * s.crop_px // 2 // 2 * 2
-        crops = []
-        for _ in range(self.share):
-            picture = self.pictures[int(torch.randint(len(self.pictures), (), generator=rng))]
-            u, v = torch.rand(2, generator=rng).tolist()
-            seen = min(round(side * (1 + v)) if u < s.smaller else side, *picture.shape[1:])
-            crops.append(random_square(picture, seen, side, rng))
-        found = noisy_pairs(torch.cat(crops), s.crop_px, rng)
+        chosen = [self.pictures[i] for i in torch.randint(len(self.pictures), (self.share,), generator=rng).tolist()]
+        seen = []
+        for picture, (u, v) in zip(chosen, torch.rand(self.share, 2, generator=rng).tolist(), strict=True):
+            seen.append(min(round(side * (1 + v)) if u < s.smaller else side, *picture.shape[1:]))
+        found = noisy_pairs(random_squares(chosen, seen, side, rng), s.crop_px, rng)
         return Pairs(*(x.to(self.device) for x in found))
 
 

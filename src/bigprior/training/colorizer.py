@@ -20,7 +20,7 @@ from bigprior.io.weights import read_tensors
 from bigprior.networks.colorizer import GUESSED, RESOLUTION, ColorizationNetwork
 from bigprior.ops.precision import autocast
 from bigprior.progress import Progress
-from bigprior.training.draws import random_square, seeded
+from bigprior.training.draws import random_squares, seeded
 from bigprior.training.losses import colour_error
 from bigprior.training.plan import Moment
 from bigprior.training.schedules import cosine
@@ -113,17 +113,14 @@ class ColorizerTrainer(FromPhotographs, Descent[ColorizerSettings]):
 
     def loss(self, moment: Moment, shared: torch.Generator, own: torch.Generator) -> tuple[str, Tensor]:
         """The distance of the guessed colours."""
-        x = torch.cat([self._square(own) for _ in range(self.share)])
+        chosen = torch.randint(len(self.pictures), (self.share,), generator=own).tolist()
+        seen = torch.randint(self.settings.least_px, RESOLUTION + 1, (self.share,), generator=own).tolist()
+        x = random_squares([self.pictures[i] for i in chosen], seen, RESOLUTION, own)
         small = F.avg_pool2d(x, RESOLUTION // GUESSED)
         with autocast(self.settings.precision, x.device):
             chroma = self.network.chroma(self.grey.f(x))
         grey = self.grey.f(small)
         return "loss", colour_error(self.grey.measure(grey), grey + chroma, small)
-
-    def _square(self, rng: torch.Generator) -> Tensor:
-        picture = self.pictures[int(torch.randint(len(self.pictures), (), generator=rng))]
-        seen = int(torch.randint(self.settings.least_px, RESOLUTION + 1, (), generator=rng))
-        return random_square(picture, seen, RESOLUTION, rng)
 
     def after_step(self, moment: Moment) -> None:
         """The moving average: shorter while there are few steps to average."""

@@ -28,7 +28,7 @@ from bigprior.progress import Progress
 from bigprior.training.adversary import Adversary, balanced
 from bigprior.training.augmentation import random_scale, recoloured
 from bigprior.training.conditions import conditional_tasks, measured, one_step_error
-from bigprior.training.draws import noise_like, random_square, seeded, step_rng
+from bigprior.training.draws import noise_like, random_squares, seeded, step_rng
 from bigprior.training.losses import relative_error
 from bigprior.training.plan import Moment
 from bigprior.training.schedules import held
@@ -205,7 +205,7 @@ class DenoiserTrainer(FromPhotographs, Descent[DenoiserSettings]):
 
     def batch(self, task: str | None, rng: torch.Generator) -> tuple[Tensor, Measurement | None]:
         """Crops (N, 3, H, W) in [0, 1] at one scale, mirrored or not, and what a task measures of them."""
-        s, pictures = self.settings, self.pictures
+        s = self.settings
         crop = s.crop_px if task is None else s.conditional_crop_px
         # Photographs at full size show their compression; smaller ones are sharper, as large photographs are. A
         # network that mostly sees the sharper ones trusts its noisy picture too much on the others, and loses to BM3D.
@@ -215,12 +215,10 @@ class DenoiserTrainer(FromPhotographs, Descent[DenoiserSettings]):
         seen_whole = share > 0 and float(torch.rand((), generator=rng)) < share
         if seen_whole:
             crop = min(crop, full // 4) if placement == "whole" else full
-        out = []
-        for _ in range(max(1, self.share * s.crop_px**2 // crop**2)):
-            picture = pictures[int(torch.randint(len(pictures), (), generator=rng))]
-            shorter = min(picture.shape[1:])
-            out.append(random_square(picture, shorter if seen_whole else min(side, shorter), crop, rng))
-        x = torch.cat(out)
+        count = max(1, self.share * s.crop_px**2 // crop**2)
+        chosen = [self.pictures[i] for i in torch.randint(len(self.pictures), (count,), generator=rng).tolist()]
+        shorter = [min(picture.shape[1:]) for picture in chosen]
+        x = random_squares(chosen, shorter if seen_whole else [min(side, most) for most in shorter], crop, rng)
         if task is None:
             return recoloured(x, s.recoloured, rng), None
         return x, measured(task, x, rng)

@@ -23,7 +23,7 @@ from bigprior.io.folders import list_pictures
 from bigprior.networks.generators import CVAEGAN, LRGAN, Generator
 from bigprior.progress import Progress
 from bigprior.training.discriminator import hinge_discriminator, hinge_generator
-from bigprior.training.draws import random_square, seeded, step_rng
+from bigprior.training.draws import random_squares, seeded, step_rng
 from bigprior.training.plan import Moment
 from bigprior.training.settings import CountedInImages, Index
 from bigprior.training.trainer import FromPhotographs, Trainer, follow, sheet
@@ -139,13 +139,13 @@ class SmallGANTrainer(FromPhotographs, Trainer[Any]):
 
     def squares(self, count: int, rng: torch.Generator) -> tuple[Tensor, Tensor]:
         """Random squares (count, 3, R, R) of photographs, RGB in [0, 1], and the photographs' numbers (count,)."""
-        side, found = self.settings.resolution, list[Tensor]()
+        side, seen = self.settings.resolution, list[int]()
         chosen = torch.randint(len(self.pictures), (count,), generator=rng)
         for i in chosen.tolist():
             most = min(self.pictures[i].shape[1:])  # smaller ones are enlarged
-            seen = int(torch.randint(max(min(side, most), most // 2), most + 1, (), generator=rng))
-            found.append(random_square(self.pictures[i], seen, side, rng))
-        return torch.cat(found).to(self.device), chosen.to(self.device)
+            seen.append(int(torch.randint(max(min(side, most), most // 2), most + 1, (), generator=rng)))
+        found = random_squares([self.pictures[i] for i in chosen.tolist()], seen, side, rng)
+        return found.to(self.device), chosen.to(self.device)
 
     def train_step(self, moment: Moment) -> dict[str, Tensor]:
         """One step of both networks; their losses."""

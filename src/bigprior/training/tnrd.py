@@ -14,7 +14,7 @@ from bigprior.io.folders import list_pictures
 from bigprior.networks.tnrd import TNRD
 from bigprior.ops.colour import luminance
 from bigprior.progress import Progress
-from bigprior.training.draws import noise_like, random_square, seeded
+from bigprior.training.draws import noise_like, random_squares, seeded
 from bigprior.training.plan import Moment
 from bigprior.training.schedules import cosine
 from bigprior.training.settings import CountedInSteps, Index
@@ -79,11 +79,10 @@ class TNRDTrainer(FromPhotographs, Descent[TNRDSettings]):
 
     def loss(self, moment: Moment, shared: torch.Generator, own: torch.Generator) -> tuple[str, Tensor]:
         """The squared error of grey crops, in units of the noise's variance: no level counts for more than another."""
-        s, found = self.settings, list[Tensor]()
-        for i in torch.randint(len(self.pictures), (self.share,), generator=own).tolist():
-            side = min(s.crop_px, *self.pictures[i].shape[1:])
-            found.append(random_square(self.pictures[i], side, s.crop_px, own))
-        grey = luminance(torch.cat(found)).to(self.device)
+        s = self.settings
+        chosen = [self.pictures[i] for i in torch.randint(len(self.pictures), (self.share,), generator=own).tolist()]
+        seen = [min(s.crop_px, *picture.shape[1:]) for picture in chosen]
+        grey = luminance(random_squares(chosen, seen, s.crop_px, own)).to(self.device)
         least, most = s.sigma
         sigma = ((least + (most - least) * torch.rand(len(grey), generator=own)) / 255).to(self.device)
         level = sigma.view(-1, 1, 1, 1)
