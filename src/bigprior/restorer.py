@@ -23,6 +23,7 @@ from bigprior.networks.noise_estimator import NoiseEstimator
 from bigprior.noise import Grain, noise_by
 from bigprior.ops.blank import blank
 from bigprior.ops.colour import is_grey
+from bigprior.ops.memory import give_back
 from bigprior.phi import PhiNetwork
 from bigprior.priors.base import Prior
 from bigprior.progress import Progress
@@ -134,9 +135,11 @@ class Restorer(dinv.models.Reconstructor):  # type: ignore[misc]  # deepinv publ
         if not knows_phi and budget.phi is None and not physics.weighs:
             self._weigher(physics)  # refused before any work
         projection = self.prior.project(plain, seed=seed, progress=progress)
+        give_back(projection.image.numel())
         sides = Sides.of(m, plain, _grey_where_measured(plain, projection.image), projection.phi)
         sigma = projection.codes.get("sigma") if found is None else found
         fused, capped = self._fused(sides, budget)
+        give_back(projection.image.numel())
         through = None
         if made_up is not None:
             if not budget.says_nothing:
@@ -145,6 +148,7 @@ class Restorer(dinv.models.Reconstructor):  # type: ignore[misc]  # deepinv publ
             through = sides.through(network, self.rho, fused, made_up)
         record = physics.record(m.y) | self._noise(m, sigma) | ({"capped": capped} if capped else {})
         bound = self._bound(sides, fused if self.rho is None and not capped else None, projection.codes)
+        give_back(projection.image.numel())
         record |= {} if bound is None else {"bound": bound.record()}
         if bound is None and (why := self.beyond(physics)) is not None:
             record["unbounded"] = why
