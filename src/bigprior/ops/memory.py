@@ -28,7 +28,7 @@ def give_back(values: int) -> None:
 
 @cache
 def _trim() -> Callable[[int], Any] | None:
-    """glibc's ``malloc_trim``, where there is one."""
+    """Glibc's ``malloc_trim``, where there is one."""
     if sys.platform != "linux":
         return None
     return getattr(ctypes.CDLL(None), "malloc_trim", None)
