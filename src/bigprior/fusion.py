@@ -12,6 +12,7 @@ from torch import Tensor
 from bigprior.degradations.terms import Fusion
 from bigprior.frames import Band, Frame, PixelFrame
 from bigprior.frames import frame as make_frame
+from bigprior.ops.boxes import box_mean
 from bigprior.ops.tiling import Index, windows
 from bigprior.phi import PhiNetwork
 
@@ -164,8 +165,7 @@ def _all_made_up(fused: Fusion, lost: Tensor) -> Fusion:
 def _covered(lost: Tensor, band: Band, places: Sequence[int]) -> Tensor:
     """The share of each coefficient's square of pixels that is lost, (N, 1, h, w), of a window (N, 1, H, W)."""
     if band.side > band.step:
-        around = band.side // 2
-        return F.avg_pool2d(lost, band.side, stride=1, padding=around, count_include_pad=False)
+        return box_mean(lost, band.side)
     height, width = (count * band.step - side for count, side in zip(places, lost.shape[2:], strict=True))
     return F.avg_pool2d(F.pad(lost, (0, width, 0, height)), band.step)
 
@@ -201,10 +201,7 @@ def _spread(energy: Tensor, band: Band, size: Sequence[int]) -> Tensor:
     if band.side == band.step:
         spread = F.interpolate(energy / band.step**2, scale_factor=float(band.step), mode="nearest")
         return spread[..., :height, :width]
-    for kernel in ((band.side, 1), (1, band.side)):
-        around = tuple(side // 2 for side in kernel)
-        energy = F.avg_pool2d(energy, kernel, stride=1, padding=around, count_include_pad=False)
-    return energy[..., 1:-1, 1:-1]
+    return box_mean(energy, band.side)[..., 1:-1, 1:-1]
 
 
 def centre(x: Tensor) -> Tensor:

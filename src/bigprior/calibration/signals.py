@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from bigprior.degradations import Measurement
+from bigprior.ops.boxes import sliding_mean
 from bigprior.ops.colour import luminance
 from bigprior.ops.tiling import Index
 from bigprior.priors.hints import wholly_known
@@ -143,9 +144,8 @@ def _difference(parts: Parts) -> Tensor:
 
 def around(x: Tensor, radius: int) -> Tensor:
     """The mean of the square around each pixel of maps (N, C, H, W), so far on all sides; edges are repeated."""
-    for axis, kernel in ((2, (2 * radius + 1, 1)), (3, (1, 2 * radius + 1))):
-        pad = (radius, radius, 0, 0) if axis == 3 else (0, 0, radius, radius)
-        x = F.avg_pool2d(F.pad(x, pad, mode="replicate"), kernel, stride=1)
+    for axis, pad in ((2, (0, 0, radius, radius)), (3, (radius, radius, 0, 0))):
+        x = sliding_mean(F.pad(x, pad, mode="replicate"), axis, 2 * radius + 1)
     return x
 
 

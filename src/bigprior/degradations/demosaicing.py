@@ -8,7 +8,6 @@ from typing import Any, Self
 
 import deepinv as dinv
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from bigprior.degradations.base import Degradation
@@ -18,6 +17,7 @@ from bigprior.degradations.terms import Fusion, knob, levels_of, split_by
 from bigprior.errors import ImageError, SettingsError
 from bigprior.io.arrays import in_eight_bits
 from bigprior.noise import Noise
+from bigprior.ops.boxes import box_mean
 from bigprior.ops.colour import is_grey
 from bigprior.ops.mosaic import PATTERNS, bilinear, malvar, noise_in, shifted, sites
 from bigprior.ops.resampling import padded, resized
@@ -114,10 +114,7 @@ class Demosaicing(OfLevel, Degradation, dinv.physics.LinearPhysics):  # type: ig
 
     def terms(self, y: Tensor, prior: Tensor, noise: Noise | None, rho: float) -> Fusion:
         """Sample by sample."""
-        around = [
-            F.avg_pool2d(x, _AROUND, stride=1, padding=_AROUND // 2, count_include_pad=False)
-            for x in (prior.square(), prior)
-        ]
+        around = [box_mean(x, _AROUND) for x in (prior.square(), prior)]
         tau2 = knob(rho) * (_OFF**2 * (around[0] - around[1].square())).clamp_min(_LEAST**2)
         sigma2 = levels_of(noise, y).square().view(-1, 1, 1, 1)
         phi = torch.where(self._where(y), sigma2 / (sigma2 + tau2), 1.0)

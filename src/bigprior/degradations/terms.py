@@ -14,10 +14,10 @@ from typing import ClassVar, Literal
 
 import deepinv as dinv
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from bigprior.noise import Noise
+from bigprior.ops.boxes import box_mean
 
 #: Side, in pixels, of what is averaged around each pixel of a map of ``phi`` that is an operator.
 _AROUND = 7
@@ -112,7 +112,7 @@ def split_by(frame: str, measured: Tensor, phi: Callable[[Tensor], Tensor], prio
     x = restored - restored.mean(dim=(2, 3), keepdim=True)
     energies = [(x * part).sum(dim=1, keepdim=True).double() for part in (x, phi(x))]
     total, made_up = (energy.sum(dim=(1, 2, 3)) for energy in energies)
-    around = [F.avg_pool2d(e, _AROUND, stride=1, padding=_AROUND // 2, count_include_pad=False) for e in energies]
+    around = [box_mean(energy, _AROUND) for energy in energies]
     # Where a picture is flat, next to nothing is made up of next to nothing.
     of_pixels = (around[1] / around[0].clamp_min(1e-9)).clamp(0, 1).to(restored)
     share = (made_up / total.clamp_min(1e-12)).clamp(0, 1).to(restored)

@@ -20,6 +20,7 @@ import torch.nn.functional as F
 from scipy.fft import dct
 from torch import Tensor
 
+from bigprior.ops.boxes import box_mean
 from bigprior.ops.colour import OPPONENT, turned
 
 #: Side of a patch, distance of those that look for others, how far they look, and how many patches make a group.
@@ -80,11 +81,8 @@ def _one(y: Tensor, pilot: Tensor, variance: float) -> Tensor:
 def _moved(pilot: Tensor, strong: Tensor, variance: float) -> Tensor:
     """A channel's pilot (h, w) moved to the thresholded channel, where that holds more than noise leaves."""
     more = strong - pilot
-    energy = more.square()[None]
-    for square in ((_SQUARE, 1), (1, _SQUARE)):
-        padding = (square[0] // 2, square[1] // 2)
-        energy = F.avg_pool2d(energy, square, stride=1, padding=padding, count_include_pad=False)
-    return pilot + _TRUST * (1 - _LEFT * variance / energy[0]).clamp_min(0) * more
+    energy = box_mean(more.square()[None, None], _SQUARE)[0, 0]
+    return pilot + _TRUST * (1 - _LEFT * variance / energy).clamp_min(0) * more
 
 
 class _Groups:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import torch.nn.functional as F
 from torch import Tensor
+
+from bigprior.ops.boxes import box_mean
 
 #: Side of the square around a pixel, and the share of it that is clipped from which on the pixel says nothing.
 _AROUND_PX, _CLIPPED = 5, 0.5
@@ -24,7 +25,7 @@ def blank(pictures: Tensor, unseen: Tensor | None = None) -> Tensor | None:
         unseen: (N, 1, H, W), bool: no part of the photograph, such as what is transparent.
     """
     clipped = ((pictures == 0) | (pictures == 1)).any(dim=1, keepdim=True)
-    around = F.avg_pool2d(clipped.float(), _AROUND_PX, 1, _AROUND_PX // 2, count_include_pad=False)
+    around = box_mean(clipped.float(), _AROUND_PX)
     where = (around > _CLIPPED) | _bars(pictures, 2) | _bars(pictures, 3)
     if unseen is not None:
         where |= unseen

@@ -6,11 +6,11 @@ import math
 from typing import ClassVar, cast
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bigprior.frames import Band, Bands, Frame
 from bigprior.frames import frame as make_frame
+from bigprior.ops.boxes import box_mean
 from bigprior.phi.base import PhiNetwork
 
 
@@ -107,4 +107,4 @@ def _filled(band: Band, size: torch.Size, coefficients: Tensor) -> Tensor:
 
 def _mean_around(x: Tensor) -> Tensor:
     """The mean of 5x5 neighbours in maps (N, C, h, w)."""
-    return F.avg_pool2d(x, 5, stride=1, padding=2, count_include_pad=False)
+    return box_mean(x, 5)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from bigprior.degradations import Measurement
@@ -14,6 +13,7 @@ from bigprior.filters import Weighed
 from bigprior.filters.dictionary import within
 from bigprior.filters.gradients import sparse_gradients
 from bigprior.io.samples import Array
+from bigprior.ops.boxes import box_mean
 from bigprior.ops.colour import is_grey
 from bigprior.priors.base import Prior, Projection
 from bigprior.priors.filtered import as_array, as_tensor, hole_of, noise_levels
@@ -180,10 +180,8 @@ def beta_of(gamma: float, sigma: float | None) -> float:
 def _around(y: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
     """The mean of each pixel's surroundings (N, 3, H, W), and their variance beyond the noise's, (N, 1, H, W)."""
     side = 2 * _AROUND_PX + 1
-
-    def mean_of(x: Tensor) -> Tensor:
-        return F.avg_pool2d(x, side, stride=1, padding=_AROUND_PX, count_include_pad=False)
-
-    mean = mean_of(y)
-    variance = (mean_of(y.double().square()) - mean_of(y.double()).square()).mean(dim=1, keepdim=True).to(y)
+    mean = box_mean(y, side)
+    variance = (
+        (box_mean(y.double().square(), side) - box_mean(y.double(), side).square()).mean(dim=1, keepdim=True).to(y)
+    )
     return mean, (variance - noise).clamp_min(0)
