@@ -78,7 +78,7 @@ def test_it_learns_what_colour_a_texture_has(tmp_path: Path) -> None:
     for i, (red, blue) in enumerate(((40, -40), (-40, 40))):  # smooth pictures are red, rough ones are blue
         grey = np.kron(rng.uniform(80, 150, (256 // (side := (64, 2)[i]),) * 2), np.ones((side, side)))
         Image.fromarray(np.stack([grey + red, grey, grey + blue], axis=2).astype(np.uint8)).save(tmp_path / f"{i}.png")
-    alike = {"kept": 0, "encoder_lr": 1.0, "least_px": 256}
+    alike = {"kept": 0, "encoder_lr": 1.0, "least_px": 256, "tones": 0.1}
     settings = SMALL.model_copy(update={"total_kimg": 0.12, "lr": 5e-3, "width": 16, "ema": 0.9} | alike)
     tensors, header = read_weights(train(tmp_path, tmp_path / "run", settings))
     network = ColorizationNetwork.from_state_dict(tensors, header["network"]).eval()

@@ -38,6 +38,7 @@ class ColorizerSettings(CountedInImages):
         encoder_lr: learning rate of the others, as a share of ``lr``.
         index: photographs to learn from.
         least_px: side of the smallest square of a photograph, which is 256 pixels wide, that is learned from.
+        tones: how far the logarithm of the gamma varies that grey pictures are seen through: old prints are of any.
         total_kimg: thousands of pictures to see.
         lr: the peak of the learning rate, after a short start; it falls along a half cosine.
         clip: largest norm of the gradient.
@@ -51,6 +52,7 @@ class ColorizerSettings(CountedInImages):
     encoder_lr: NonNegativeFloat = 0.3
     index: Index = None
     least_px: int = Field(default=160, ge=16, le=RESOLUTION)
+    tones: NonNegativeFloat = 0.0
     batch: PositiveInt = 16
     total_kimg: PositiveFloat = 100.0
     lr: PositiveFloat = 1e-3
@@ -117,8 +119,9 @@ class ColorizerTrainer(FromPhotographs, Descent[ColorizerSettings]):
         seen = torch.randint(self.settings.least_px, RESOLUTION + 1, (self.share,), generator=own).tolist()
         x = random_squares([self.pictures[i] for i in chosen], seen, RESOLUTION, own)
         small = F.avg_pool2d(x, RESOLUTION // GUESSED)
+        gamma = (self.settings.tones * torch.randn(len(x), 1, 1, 1, generator=own)).exp().to(x)
         with autocast(self.settings.precision, x.device):
-            chroma = self.network.chroma(self.grey.f(x))
+            chroma = self.network.chroma(self.grey.f(x) ** gamma)
         grey = self.grey.f(small)
         return "loss", colour_error(self.grey.measure(grey), grey + chroma, small)
 
