@@ -113,6 +113,7 @@ def test_lpips_judges_holes(pictures: Path, tmp_path: Path) -> None:
     assert losses["with"] > losses["without"] > 0
 
 
+@pytest.mark.slow
 def test_an_adversary_learns_beside_it_and_is_kept(
     pictures: Path, tmp_path: Path, assert_equal_states, run_until_killed
 ) -> None:

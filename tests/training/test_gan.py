@@ -52,6 +52,7 @@ def unbroken(pictures: Path, vgg_weights: Path, tmp_path_factory: pytest.TempPat
     return folder
 
 
+@pytest.mark.slow
 def test_a_killed_run_ends_like_one_that_was_not(
     pictures: Path, vgg_weights: Path, unbroken: Path, tmp_path: Path, assert_equal_states, run_until_killed
 ) -> None:
