@@ -57,7 +57,7 @@ def test_a_deepinv_denoiser_takes_turns() -> None:
     assert made.prior.settings.steps == made.settings["steps"] == 3
 
 
-def test_what_others_made_is_asked_in_single_precision_and_large_pictures_once(tmp_path: Path) -> None:
+def test_what_others_made_is_asked_in_single_precision_and_large_pictures_once() -> None:
     class Seen(torch.nn.Module):
         def __init__(self) -> None:
             super().__init__()

@@ -9,8 +9,8 @@ from torch import Tensor
 def box_mean(x: Tensor, height: int, width: int | None = None) -> Tensor:
     """The mean of the box around each pixel of maps (N, C, H, W); beyond the edges nothing counts.
 
-    As ``F.avg_pool2d(x, box, stride=1, padding=box // 2, count_include_pad=False)``, for a long box up to fifty times
-    as fast: with a box of an even side come out as many rows or columns, and one more.
+    As ``F.avg_pool2d(x, box, stride=1, padding=box // 2, count_include_pad=False)``, but faster, the more the
+    longer the box: with one of an even side come out as many rows or columns, and one more.
 
     Args:
         height, width: of the box, in pixels; by default it is as wide as high.

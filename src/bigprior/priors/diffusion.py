@@ -110,7 +110,8 @@ class DiffusionPrior(Prior):
         if self.settings.sampler == "mean":
             if m.noise is not None and m.degradation.identity:
                 return Projection(self._denoised(m, m.noise, progress), found)
-            return Projection(self._mean(m), found)
+            # The mean of all pictures that agree with ``y``: at the most noise a picture says as much as plain grey.
+            return Projection(self._in_one_step(self._known(m), None), found)
         images, spreads = [], []
         for i in range(len(m)):  # one at a time: a picture's samples must not depend on its neighbours
             samples = self._samples(m[i : i + 1], seed).float().clamp(0, 1)
@@ -157,18 +158,8 @@ class DiffusionPrior(Prior):
             raise SettingsError(f"{m.degradation.name} says nothing exactly that could be conditioned on: {others}")
         return m.condition
 
-    def _mean(self, m: Measurement) -> Tensor:
-        """The mean of all pictures that agree with ``y``: at the most noise a picture says as much as plain grey."""
-        condition, most = self._known(m), float(self.denoiser.sigma_max)
-        views = VIEWS[: self.settings.views]
-        total = condition.new_zeros(len(m), 3, *condition.shape[2:])
-        for view in views:
-            known = view.there(condition)
-            total += view.back(self._ask(self.denoiser.nothing(known[:, :3], None), most, condition=known))
-        return total / len(views)
-
-    def _drawn(self, condition: Tensor, rng: torch.Generator) -> Tensor:
-        """One picture for every condition (N, C, H, W), of views that are each drawn from noise of their own."""
+    def _in_one_step(self, condition: Tensor, rng: torch.Generator | None) -> Tensor:
+        """One picture a condition (N, C, H, W), of views that start from grey, or each from noise of its own."""
         views = VIEWS[: self.settings.views]
         total = condition.new_zeros(len(condition), 3, *condition.shape[2:])
         for view in views:
@@ -185,7 +176,7 @@ class DiffusionPrior(Prior):
         physics = m.degradation.with_sigma(sigma)
         y = m.y.repeat(s.samples, 1, 1, 1)  # a copy: deepinv's DDRM writes into its measurement
         if s.sampler == "drawn":
-            return self._drawn(self._known(m).repeat(s.samples, 1, 1, 1), rng)
+            return self._in_one_step(self._known(m).repeat(s.samples, 1, 1, 1), rng)
         if s.sampler == "posterior":
             return self._posterior(m, y, physics, sigma, rng)
         with torch.random.fork_rng(devices=[]):

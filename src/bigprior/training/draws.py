@@ -12,14 +12,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+#: The lowest 24 bits: as many as a float32 holds exactly.
+_MASK = (1 << 24) - 1
+
 
 def step_rng(seed: int, step: int) -> torch.Generator:
     """The random numbers of one step of a run: a function of the seed and the step alone."""
     return torch.Generator().manual_seed((seed * 1_000_003 + step) & (2**63 - 1))
-
-
-#: The lowest 24 bits: as many as a float32 holds exactly.
-_MASK = (1 << 24) - 1
 
 
 @contextmanager
