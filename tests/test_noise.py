@@ -14,6 +14,7 @@ from bigprior.io.arrays import as_picture, to_pil
 from bigprior.networks.noise_estimator import NoiseEstimator
 from bigprior.noise import Noise, noise_by, noise_of
 from bigprior.ops.shot import Shot
+from bigprior.presets.store import load_part
 
 CLEAN = as_picture(astronaut()[:256, :256] / 255)
 
@@ -191,6 +192,44 @@ def test_shot_noise_is_not_white_though_it_is_so_at_every_scale() -> None:
     assert bool(noise_by(Said([25 / 255] * 4), y).white.all())
     weak = CLEAN[:, :, :80, :96] + 8 / 255 * torch.randn_like(y)
     assert bool(noise_by(Brighter([8 / 255] * 4), weak).white.all())
+
+
+def in_light(x: Tensor, gain: float, read: float, seed: int = 0) -> Tensor:
+    noise = torch.randn(x.shape, generator=torch.Generator().manual_seed(seed))
+    return (x + (gain * x + read**2).sqrt() * noise).clamp(0, 1)
+
+
+@pytest.mark.parametrize(("gain", "read"), [(0.015, 0.0), (0.05, 0.0), (0.01, 0.03)])
+def test_how_noise_grows_with_light_is_found(gain: float, read: float) -> None:
+    estimator = load_part("photographs", "noise")
+    found = noise_by(estimator, in_light(CLEAN, gain, read))
+    assert found.shot is not None and not found.known and not bool(found.white.any())
+    light = torch.tensor([0.3, 0.8]).view(1, 1, 1, 2)
+    true = Shot(torch.tensor([gain]), torch.tensor([read])).variance(light).sqrt()
+    torch.testing.assert_close(found.shot.variance(light).sqrt(), true, rtol=0.12, atol=0)
+    told = noise_by(estimator, in_light(CLEAN, gain, read), 0.2)
+    assert told.known and told.sigma.item() == pytest.approx(0.2)  # how much is told, where it is is found
+    torch.testing.assert_close(told.shape, found.shape)
+
+
+def test_white_noise_does_not_grow_with_light_even_where_it_is_clipped() -> None:
+    estimator = load_part("photographs", "noise")
+    for sigma in (10, 25, 50):
+        y = CLEAN + sigma / 255 * torch.randn(CLEAN.shape, generator=torch.Generator().manual_seed(sigma))
+        assert noise_by(estimator, y).shot is None
+        assert noise_by(estimator, y.clamp(0, 1)).shot is None
+    assert noise_by(estimator, CLEAN).shot is None
+
+
+def test_how_noise_grows_in_one_picture_does_not_depend_on_its_neighbours() -> None:
+    estimator = load_part("photographs", "noise")
+    white = CLEAN + 25 / 255 * torch.randn(CLEAN.shape, generator=torch.Generator().manual_seed(1))
+    both = noise_by(estimator, torch.cat([in_light(CLEAN, 0.03, 0.0), white]))
+    assert both.white.tolist() == [False, True] and both.shot is not None
+    alone = noise_by(estimator, in_light(CLEAN, 0.03, 0.0))
+    assert alone.shot is not None
+    torch.testing.assert_close(both.shot.gain, torch.cat([alone.shot.gain, torch.zeros(1)]), rtol=1e-4, atol=0)
+    assert both.shot.read[1].item() == pytest.approx(both.sigma[1].item())
 
 
 def test_noise_that_went_through_a_jpeg_is_not_white_though_its_grey_is() -> None:

@@ -20,7 +20,7 @@ from bigprior.fusion import Fusion
 from bigprior.io.arrays import NO_SUCH_NOISE, as_picture, described, other_scale
 from bigprior.io.samples import Array
 from bigprior.networks.noise_estimator import NoiseEstimator
-from bigprior.noise import Grain, noise_by
+from bigprior.noise import Grain, Noise, noise_by
 from bigprior.ops.blank import blank
 from bigprior.ops.colour import is_grey
 from bigprior.ops.memory import give_back
@@ -146,7 +146,7 @@ class Restorer(dinv.models.Reconstructor):  # type: ignore[misc]  # deepinv publ
                 raise SettingsError("limits are of one restoration, not of a chain: leave the budget out")
             network = None if sides.phi is not None or physics.weighs else self._weigher(physics)
             through = sides.through(network, self.rho, fused, made_up)
-        record = physics.record(m.y) | self._noise(m, sigma) | ({"capped": capped} if capped else {})
+        record = physics.record(m.y) | self._noise(m, sigma, sides.plain.noise) | ({"capped": capped} if capped else {})
         bound = self._bound(sides, fused if self.rho is None and not capped else None, projection.codes)
         give_back(projection.image.numel())
         record |= {} if bound is None else {"bound": bound.record()}
@@ -247,8 +247,11 @@ class Restorer(dinv.models.Reconstructor):  # type: ignore[misc]  # deepinv publ
         assert isinstance(network, PhiNetwork)  # __init__ took no other
         return network
 
-    def _noise(self, m: Measurement, found: Tensor | None) -> dict[str, Any]:
-        """The noise levels that were known, or that the prior found: in [0, 1], one a picture; of shot noise, peaks."""
+    def _noise(self, m: Measurement, found: Tensor | None, plain: Noise | None) -> dict[str, Any]:
+        """The noise levels that were known, or that the prior found: in [0, 1], one a picture; of shot noise, peaks.
+
+        ``iso_gain`` is of 255, as it is told.
+        """
         known = m.degradation.known_sigma
         said: dict[str, Any] = {} if self.strength == 1 else {"strength": self.strength}
         if self.grain is not None:
@@ -258,6 +261,8 @@ class Restorer(dinv.models.Reconstructor):  # type: ignore[misc]  # deepinv publ
             peaks = [float(f"{1 / gain:.4g}") for gain in shot.gain.tolist()]
             read = {"read": [round(level, 6) for level in shot.read.tolist()]} if bool(shot.read.any()) else {}
             return {"peak": peaks, **read, "noise": how} | said
+        if m.degradation.known_shot is None and plain is not None and plain.shot is not None:
+            said["iso_gain"] = [round(255 * gain, 4) for gain in plain.shot.gain.tolist()]
         if known is not None:
             levels = [round(level, 6) for level in known.tolist()] if isinstance(known, Tensor) else [known]
             return {"sigma": levels, "noise": "told"} | said

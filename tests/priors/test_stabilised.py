@@ -19,9 +19,11 @@ def test_a_filter_of_white_noise_is_better_for_it(peak: float, read: float) -> N
     assert off[1] < off[0]
 
 
-def test_it_keeps_no_level_of_noise_that_was_made_white() -> None:
-    found = Stabilised(FilteredPrior(packaged.nlm)).project(Poisson(1 / 9).measure(counted(scene(20, 30), 9)))
-    assert found.codes == {} and found.image.shape == (1, 3, 20, 30)
+def test_it_says_how_much_noise_there_was_not_how_much_once_it_was_white() -> None:
+    m = Poisson(1 / 9).measure(counted(scene(20, 30), 9))
+    found = Stabilised(FilteredPrior(packaged.nlm)).project(m)
+    assert m.noise is not None and torch.equal(found.codes["sigma"], m.noise.sigma)
+    assert found.image.shape == (1, 3, 20, 30)
 
 
 def test_noise_that_is_white_already_is_refused() -> None:

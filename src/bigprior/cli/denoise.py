@@ -92,7 +92,8 @@ def found(result: Restoration) -> str | None:
     elif said.get("noise") == "found":
         level = 255 * said["sigma"][0]
         hint = "" if level >= _HARDLY_ANY else ", hardly any: pass --sigma if you see more"
-        parts.append(f"noise found: sigma {level:.1f} of 255{hint}")
+        grows = ", growing with light" if said.get("iso_gain", [0])[0] > 0 else ""
+        parts.append(f"noise found: sigma {level:.1f} of 255{grows}{hint}")
     if "impulses" in said:
         parts.append(f"impulses found: {said['impulses']:.2%} of the pixels, made up (--no-impulses keeps them)")
     if "banding" in said:

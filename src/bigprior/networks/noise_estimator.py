@@ -103,6 +103,13 @@ class _Block(nn.Module):
         return x + change
 
 
+def densities(like: Tensor) -> Tensor:
+    """What each channel of a description counts for in the variance of a pixel, (:data:`NOISE_CHANNELS`,)."""
+    # A scale's details are 3 in 4 of what is left of the pixels; a third of the channels is grey.
+    counts = [3 / 4**scale for scale in range(1, SCALES)] + [3 / 4**SCALES + 1 / 4**SCALES]
+    return like.new_tensor([count * share for count in counts for share in (1 / 3, 2 / 3)])
+
+
 def noise_likelihood(log_variance: Tensor, noise: Tensor) -> Tensor:
     """Mean negative logarithm of the likelihood of noise (N, 3, H, W) whose details have these variances: a scalar.
 

@@ -183,4 +183,6 @@ class ByNoise(Prior):
 def _only_grows(noise: Noise) -> bool:
     """Whether the noise of one picture grows with light as is known, and is as strong at every scale."""
     shape = noise.shape
-    return noise.shot is not None and shape is not None and bool((shape - shape[:, :1]).abs().max() < _ALIKE)
+    if noise.shot is None or shape is None or not bool(noise.shot.gain > 0):
+        return False
+    return bool((shape - shape[:, :1]).abs().max() < _ALIKE)

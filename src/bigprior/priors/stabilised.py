@@ -37,7 +37,7 @@ class Stabilised(Prior):
 
     @torch.no_grad()
     def propose(self, m: Measurement, *, seed: int = 0, progress: Progress | None = None) -> Projection:
-        """The prior's picture; its ``codes`` are kept, but for the level of the noise that it was told.
+        """The prior's picture; its ``codes`` are kept, with the noise's level as it was found.
 
         Raises:
             SettingsError: a measurement whose noise does not grow with light.
@@ -53,14 +53,13 @@ class Stabilised(Prior):
             mixed = torch.lerp(found.image, m.y, _SHARE)
             again = self._look(m, mixed, shot.mixed(_SHARE), seed, part_of(progress, 1, 2))
             found = replace(found, image=torch.where(few.view(-1, 1, 1, 1), again.image, found.image))
-        return found
+        return replace(found, codes=found.codes | {"sigma": m.noise.sigma})
 
     def _look(self, m: Measurement, y: torch.Tensor, shot: Shot, seed: int, progress: Progress | None) -> Projection:
         kind: Any = type(m.degradation).stabilised or type(m.degradation)
         z, sigma = shot.stabilised(y)
         found = self.prior.propose(kind(sigma=sigma).measure(z), seed=seed, progress=progress)
-        codes = {name: code for name, code in found.codes.items() if name != "sigma"}
-        return replace(found, image=shot.unbiased(found.image).clamp(0, 1), codes=codes, phi=None)
+        return replace(found, image=shot.unbiased(found.image).clamp(0, 1), phi=None)
 
     def within(self, share: float) -> Stabilised:
         """The same, with a share of the prior's time budget."""
