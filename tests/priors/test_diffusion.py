@@ -77,8 +77,8 @@ def test_drawn_views_are_drawn_one_by_one_and_averaged(denoiser, measure) -> Non
     prior = DiffusionPrior(denoiser, DiffusionSettings(sampler="drawn", views=2, precision="fp32"))
     rng = torch.Generator().manual_seed(5)
     known, most = m.condition, denoiser.sigma_max
-    one = denoiser(denoiser.nothing(y, rng), most, known)
-    other = denoiser(denoiser.nothing(y, rng), most, known.flip(3)).flip(3)
+    first, second = (denoiser.nothing(y, torch.randn(y.shape, generator=rng)) for _ in range(2))
+    one, other = denoiser(first, most, known), denoiser(second, most, known.flip(3)).flip(3)
     assert torch.allclose(prior.propose(m, seed=5).image, ((one + other) / 2).clamp(0, 1), atol=1e-5)
 
 

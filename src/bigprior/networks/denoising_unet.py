@@ -115,7 +115,7 @@ class DenoisingUNet(dinv.models.Denoiser):  # type: ignore[misc]  # deepinv publ
         raw, base, out = self.precondition(x, sigma, condition, noise)
         return (base + out * raw + 1) / 2
 
-    def nothing(self, like: Tensor, rng: torch.Generator | None) -> Tensor:
+    def nothing(self, like: Tensor, noise: Tensor | None = None) -> Tensor:
         """What a one-step estimate starts from: a picture that says nothing, as it is at the most noise.
 
         In a hole that is uniform, features are the same everywhere, and a picture made of them repeats itself at every
@@ -123,12 +123,10 @@ class DenoisingUNet(dinv.models.Denoiser):  # type: ignore[misc]  # deepinv publ
 
         Args:
             like: (N, 3, H, W), of which the shape counts.
-            rng: draws one such picture; by default their mean is given, which is grey.
+            noise: as large, white and of variance 1; by default the mean of all is given, which is grey.
         """
         grey = torch.full_like(like, 0.5)
-        if rng is None:
-            return grey
-        return grey + self.sigma_max * torch.randn(like.shape, generator=rng, device=rng.device).to(like)
+        return grey if noise is None else grey + self.sigma_max * noise
 
     def precondition(
         self, x: Tensor, sigma: float | Tensor, condition: Tensor | None, noise: Tensor | None = None

@@ -164,7 +164,8 @@ class DiffusionPrior(Prior):
         total = condition.new_zeros(len(condition), 3, *condition.shape[2:])
         for view in views:
             known = view.there(condition)
-            start = self.denoiser.nothing(known[:, :3], rng)
+            noise = None if rng is None else torch.randn(known[:, :3].shape, generator=rng, device=rng.device)
+            start = self.denoiser.nothing(known[:, :3], noise)
             total += view.back(self._ask(start, float(self.denoiser.sigma_max), condition=known))
         return total / len(views)
 

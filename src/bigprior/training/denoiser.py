@@ -177,7 +177,7 @@ class DenoiserTrainer(FromPhotographs, Descent[DenoiserSettings]):
     def _nothing(self, x: Tensor, m: Measurement | None, rng: torch.Generator) -> Tensor:
         """What a one-step estimate of crops ``x`` starts from: noise in holes, if they are to be drawn; else grey."""
         drawn = self.settings.draws_holes and m is not None and m.hole is not None
-        return self.network.nothing(x, rng if drawn else None)
+        return self.network.nothing(x, noise_like(x, rng) if drawn else None)
 
     def _opposed(self, m: Measurement, estimate: Tensor, x: Tensor, error: Tensor) -> Tensor:
         """The error of filled holes, with the adversary's."""
