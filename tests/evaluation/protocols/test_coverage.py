@@ -1,5 +1,6 @@
 """Coverage, the warning, and the truth of phi, on small pictures."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,24 @@ def test_a_preset_that_was_not_calibrated_has_no_coverage(pictures: Path, monkey
     for measure in (coverage, warning):
         with pytest.raises(SettingsError, match="rooms was not calibrated for denoising; `bigprior calibrate"):
             measure(Request(pictures, preset="rooms"), quiet)
+
+
+def test_bounds_that_were_looked_at_are_not_made_again(pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = sys.modules[coverage.__module__]  # the package calls the function as the module is called
+    monkeypatch.setattr(module, "_TASKS", ("denoising",))
+    monkeypatch.setattr(module, "_also_calibrated", lambda request: [])
+    request = Request(pictures, (1, 2), lines=pictures / "lines.jsonl")
+    found = [measure(request, quiet) for measure in (coverage, warning)]
+    assert found[0]["denoising"]["pictures"] == 2 and 0 <= found[0]["denoising"]["risk"] <= 1
+    assert found[1]["denoising"].keys() == {"photographs", "drawings", "other_noise"}
+    assert found[1]["denoising"]["photographs"]["risk"] == found[0]["denoising"]["risk"]
+    assert (pictures / "lines.jsonl").read_text().count("\n") == 2 + 2 * 2  # what both look at is there once
+
+    def made_again(*_: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(module, "restored_as", made_again)
+    assert [measure(request, quiet) for measure in (coverage, warning)] == found
 
 
 @pytest.mark.slow

@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from scipy.stats import rankdata
 from torch import Tensor
 
 from bigprior import DEFAULT_PRESET
-from bigprior.calibration import Bound, Calibration
 from bigprior.degradations import DEGRADATIONS, OPERATORS
-from bigprior.degradations.simulation import learning_protocols, simulate
+from bigprior.degradations.simulation import simulate, usual_protocols
 from bigprior.errors import SettingsError
-from bigprior.evaluation.calibrating import Known, restored, restored_as
+from bigprior.evaluation.calibrating import restored_as
+from bigprior.evaluation.cases import Case, digest_of
 from bigprior.evaluation.protocols.request import Request, Results
+from bigprior.evaluation.tables import Lines
 from bigprior.evaluation.unlike import drawn, with_other_noise
 from bigprior.io.folders import list_pictures
 from bigprior.io.pictures import read_picture
+from bigprior.io.weights import sha256
 from bigprior.presets.calibrations import calibration_path
 from bigprior.presets.loading import load_restorer
-from bigprior.progress import Progress, part_of
-from bigprior.restorer import Restorer
+from bigprior.progress import Progress
 
 #: Tasks of the package whose presets are calibrated; those that weigh by themselves are measured where they are too.
 _TASKS = ("denoising", "colorization", "inpainting")
@@ -37,29 +39,25 @@ def coverage(request: Request, progress: Progress) -> Results:
         ``width`` of the intervals, on the scale of [0, 1], cut to it; ``constant_width`` of intervals that are the same
         everywhere, not cut, certified on the same pictures in the same way, and their ``constant_risk``; the share of
         pictures ``warned`` of; ``alpha``, ``delta``, how many ``pictures``, and how many more are ``unbounded``, as
-        they were measured beyond what was calibrated.
+        they were measured beyond what was calibrated. One line of JSON a picture and task is kept beside the results,
+        from which an interrupted measurement goes on.
 
     Raises:
         SettingsError: the preset has no calibration that fits.
     """
+    looked = [_Looked(request, task) for task in (*_TASKS, *_also_calibrated(request))]
+    files = list_pictures(request.data, request.index)
     results: Results = {}
-    found = {task: _calibrated(request, task) for task in _TASKS} | _also_calibrated(request)
-    for done, (task, (restorer, calibration)) in enumerate(found.items()):
-        rows, unbounded = [], 0
-        files = list_pictures(request.data, request.index)
-        for known in restored(restorer, task, files, part_of(progress, done, len(found))):
-            bound = known.restoration.bound
-            if bound is None:  # measured in a way that is beyond what was calibrated
-                unbounded += 1
-                continue
-            if not bool(bound.free.any()):
-                continue
-            errors = (known.parts.restored - known.truth).abs()
-            beyond = (errors > calibration.constant) * bound.free
-            same = float(beyond.sum() / (3 * bound.free.sum()))
-            rows.append([float(bound.outside(known.truth)), float(bound.width), same, float(bound.far)])
+    for done, of_task in enumerate(looked):
+        rows, unbounded, calibration = [], 0, of_task.calibration
+        for i, file in enumerate(files):
+            row = of_task.row(of_task.case(read_picture(file).image, i, file.stem), file.stem)
+            unbounded += "beyond" in row
+            if "risk" in row:
+                rows.append([row[figure] for figure in ("risk", "width", "constant_risk", "far")])
+            progress(done * len(files) + i + 1, len(looked) * len(files))
         risk, width, same, warned = np.mean(rows, axis=0)
-        results[task] = {
+        results[of_task.task] = {
             "risk": float(risk),
             "width": float(width),
             "constant_width": 2 * calibration.constant,
@@ -86,22 +84,19 @@ def warning(request: Request, progress: Progress) -> Results:
     Raises:
         SettingsError: the preset has no calibration that fits.
     """
+    files = list_pictures(request.data, request.index)
     results: Results = {}
     for done, task in enumerate(_TASKS):
-        restorer, _ = _calibrated(request, task)
-        files = list_pictures(request.data, request.index)
-        found: dict[str, list[tuple[float, float, float]]] = {}
-        for i, (kind, known) in enumerate(_alike_and_not(restorer, task, files)):
-            bound = _bound(known)
-            outside = float(bound.outside(known.truth))
-            found.setdefault(kind, []).append((float(bound.distance), float(bound.far), outside))
+        looked, found = _Looked(request, task), dict[str, list[dict[str, float]]]()
+        for i, (kind, case, name) in enumerate(_alike_and_not(looked, files)):
+            found.setdefault(kind, []).append(looked.row(case, name))
             progress(3 * done * len(files) + i + 1, 3 * len(_TASKS) * len(files))
         results[task] = {}
         for kind, rows in found.items():
-            _, warned, risk = np.mean(rows, axis=0)
-            results[task][kind] = {"warned": float(warned), "risk": float(risk), "pictures": len(rows)}
+            warned, risk = (float(np.mean([row[figure] for row in rows])) for figure in ("far", "risk"))
+            results[task][kind] = {"warned": warned, "risk": risk, "pictures": len(rows)}
             if kind != "photographs":
-                distances = [[row[0] for row in found[name]] for name in ("photographs", kind)]
+                distances = [[row["distance"] for row in found[name]] for name in ("photographs", kind)]
                 results[task][kind]["auroc"] = auroc(*distances)
     return results
 
@@ -112,38 +107,74 @@ def auroc(low: list[float], high: list[float]) -> float:
     return float((ranks.mean() - (len(high) + 1) / 2) / len(low))
 
 
-def _alike_and_not(restorer: Restorer, task: str, files: list[Path]) -> Iterator[tuple[str, Known]]:
-    protocols, noisy = learning_protocols(task), DEGRADATIONS[task].noisy
+class _Looked:
+    """What the bounds of one task's pictures are like, a line each.
 
-    def case(x: Tensor, i: int, name: str) -> Known:
-        return restored_as(restorer, x, *simulate(protocols[i % len(protocols)], x, [name]), name)
+    Attributes:
+        task: a degradation's name.
+        calibration: the preset's.
 
+    Raises:
+        SettingsError: the preset has no calibration that fits.
+    """
+
+    def __init__(self, request: Request, task: str) -> None:
+        name = request.preset or DEFAULT_PRESET
+        self._restorer = load_restorer(name, task)
+        if self._restorer.calibration is None:
+            raise SettingsError(self._restorer.unbounded or "this restorer was not calibrated")
+        self.task, self.calibration = task, self._restorer.calibration
+        self._protocols, self._lines = usual_protocols(task), Lines(request.lines)
+        depends = [self._restorer.provenance, sha256(calibration_path(name, task))]
+        self._made_of = json.dumps(depends, sort_keys=True, default=str)
+
+    def case(self, x: Tensor, i: int, name: str) -> Case:
+        """The ``i``-th picture, by one of the protocols in turns."""
+        return Case(x, *simulate(self._protocols[i % len(self._protocols)], x, [name]))
+
+    def row(self, case: Case, name: str) -> dict[str, float]:
+        """What is known of a picture's bound: the ``risk`` that it had, among others.
+
+        Where it was measured beyond what was calibrated, ``beyond`` alone; nothing where nothing is free.
+        """
+        key = hashlib.sha256(f"coverage/{self.task}/{digest_of(case)}/{self._made_of}".encode()).hexdigest()[:24]
+        if key not in self._lines.known:
+            self._lines.add(key, self.task, name, self._found(case, name))
+        return self._lines.known[key]
+
+    def _found(self, case: Case, name: str) -> dict[str, float]:
+        known = restored_as(self._restorer, case.truth, case.y, case.physics, name)
+        bound = known.restoration.bound
+        if bound is None:
+            return {"beyond": 1.0}
+        if not bool(bound.free.any()):
+            return {}
+        errors = (known.parts.restored - known.truth).abs()
+        beyond = (errors > self.calibration.constant) * bound.free
+        return {
+            "risk": float(bound.outside(known.truth)),
+            "width": float(bound.width),
+            "constant_risk": float(beyond.sum() / (3 * bound.free.sum())),
+            "far": float(bound.far),
+            "distance": float(bound.distance),
+        }
+
+
+def _alike_and_not(looked: _Looked, files: list[Path]) -> Iterator[tuple[str, Case, str]]:
+    noisy = DEGRADATIONS[looked.task].noisy
     for i, file in enumerate(files):
         x = read_picture(file).image
-        yield "photographs", case(x, i, file.stem)
-        yield "drawings", case(drawn(i, min(x.shape[2:])), i, f"drawing-{i}")
+        yield "photographs", looked.case(x, i, file.stem), file.stem
+        yield "drawings", looked.case(drawn(i, min(x.shape[2:])), i, f"drawing-{i}"), f"drawing-{i}"
         y = with_other_noise(x, i)
         if noisy:
-            yield "other_noise", restored_as(restorer, x, y, DEGRADATIONS[task](), file.stem)
+            yield "other_noise", Case(x, y, DEGRADATIONS[looked.task]()), file.stem
         else:
-            yield "other_noise", case(y.clamp(0, 1), i, file.stem)
+            yield "other_noise", looked.case(y.clamp(0, 1), i, file.stem), file.stem
 
 
-def _also_calibrated(request: Request) -> dict[str, tuple[Restorer, Calibration]]:
+def _also_calibrated(request: Request) -> list[str]:
     """Tasks whose phi is known in closed form, as far as the preset is calibrated for them."""
     name = request.preset or DEFAULT_PRESET
     tasks = [task for task, physics in OPERATORS.items() if physics.protocols]
-    tasks = [task for task in tasks if calibration_path(name, task).is_file()]
-    return {task: _calibrated(request, task) for task in tasks}
-
-
-def _calibrated(request: Request, task: str) -> tuple[Restorer, Calibration]:
-    restorer: Any = load_restorer(request.preset or DEFAULT_PRESET, task)
-    if restorer.calibration is None:
-        raise SettingsError(restorer.unbounded or "this restorer was not calibrated")
-    return restorer, restorer.calibration
-
-
-def _bound(known: Known) -> Bound:
-    assert known.restoration.bound is not None  # the restorer is calibrated
-    return known.restoration.bound
+    return [task for task in tasks if calibration_path(name, task).is_file()]
