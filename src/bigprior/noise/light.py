@@ -22,8 +22,8 @@ _SHOT_PX, _LOW, _FEWEST_COUNTS, _MOST_COUNTS = 4, 0.3, 0.5, 1e6
 #: that light explains; and by how much it may differ else, root mean square. On held-out photographs white noise has at
 #: most .17 and .15 of the first two.
 _RISES, _EXPLAINED, _ELSE = 0.2, 0.25, 0.34
-#: The share of a place's pixels that may be clipped.
-_CLIPPED = 0.2
+#: The share of a place's pixels that may be clipped, and how many places of a large picture say enough.
+_CLIPPED, _ENOUGH = 0.2, 2**18
 #: By how much: squares have texture beyond so many times the variance that a network expects, and beyond so many times
 #: that of the line; where they are nearly white, noise is clipped; how often the line is drawn, and through how many.
 _TEXTURE, _CHANCE, _NEARLY_WHITE, _ROUNDS, _FEWEST_PLACES = 4.0, 1.7, 0.9, 10, 50
@@ -103,6 +103,7 @@ def growing(y: Tensor, log_variance: Tensor, blank: Tensor | None) -> Shot | Non
     light, strength = _light(y)[0, 0][places], (log_variance / 2).mean(dim=1)[0][places]
     if len(light) < _FEWEST_PLACES:
         return None
+    light, strength = (x[:: max(1, len(x) // _ENOUGH)] for x in (light, strength))
     spread, uneven = float(light.var(correction=0).clamp_min(1e-6)), float(strength.var(correction=0).clamp_min(1e-6))
     slope = float(((light - light.mean()) * strength).mean()) / spread
     explained, (dark, bright) = slope**2 * spread, light.quantile(light.new_tensor([0.1, 0.9])).tolist()
