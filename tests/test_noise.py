@@ -221,6 +221,13 @@ def test_white_noise_does_not_grow_with_light_even_where_it_is_clipped() -> None
     assert noise_by(estimator, CLEAN).shot is None
 
 
+@pytest.mark.parametrize("size", [(1, 400), (7, 300), (256, 9), (5, 5)])
+def test_noise_in_light_of_strips_and_small_pictures_is_no_error(size: tuple[int, int]) -> None:
+    light = torch.linspace(0.1, 0.9, size[1]).expand(1, 3, *size)
+    found = noise_by(load_part("photographs", "noise"), in_light(light, 0.02, 0.0))
+    assert bool(found.sigma.isfinite().all()) and (min(size) >= 8 or found.shot is None)
+
+
 def test_how_noise_grows_in_one_picture_does_not_depend_on_its_neighbours() -> None:
     estimator = load_part("photographs", "noise")
     white = CLEAN + 25 / 255 * torch.randn(CLEAN.shape, generator=torch.Generator().manual_seed(1))

@@ -156,7 +156,7 @@ def test_how_noise_grows_with_light_is_told(run, tmp_path):
     code, out, err = run("denoise", tmp_path / "a.png", "--iso-gain", 2.55, *options)
     made = json.loads((tmp_path / "out" / "restoration.json").read_text())
     assert (code, err) == (0, "") and "noise found" not in out
-    assert (made["noise"], made["sigma"], made["iso_gain"]) == ("told", [0.0], 2.55)
+    assert (made["noise"], made["sigma"], made["iso_gain"]) == ("told", [0.0], [2.55])
     assert (read_picture(tmp_path / "out" / "restored.png").image - light).square().mean().sqrt() < 0.02
     code, _, err = run("denoise", tmp_path / "a.png", "--iso-gain", 2, "--poisson", "auto", *options)
     assert code == 2 and "--iso-gain says nothing to noise that grows with light" in err

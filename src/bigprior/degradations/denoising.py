@@ -177,7 +177,7 @@ class Denoising(Degradation, dinv.physics.Denoising):  # type: ignore[misc]  # d
 
     def record(self, y: Tensor) -> dict[str, Any]:
         """How much there is of each flaw; ``linear``, true, or perhaps; ``iso_gain``, of 255, if it was told."""
-        gain = {} if self.iso_gain is None else {"iso_gain": round(255 * self.iso_gain, 6)}
+        gain = {} if self.iso_gain is None else {"iso_gain": [round(255 * self.iso_gain, 6)] * len(y)}
         return gain | ({"linear": "perhaps"} if self.perhaps_linear else {}) | self.flaws.record()
 
     def noise_in(self, y: Tensor) -> Noise:

@@ -101,7 +101,7 @@ def growing(y: Tensor, log_variance: Tensor, blank: Tensor | None) -> Shot | Non
     unseen = clipped if blank is None else clipped + blank
     places = F.avg_pool2d(unseen, PLACE, ceil_mode=True)[0, 0] <= _CLIPPED
     light, strength = _light(y)[0, 0][places], (log_variance / 2).mean(dim=1)[0][places]
-    if len(light) < _FEWEST_PLACES:
+    if len(light) < _FEWEST_PLACES or min(y.shape[2:]) < 2 * _SHOT_PX:
         return None
     light, strength = (x[:: max(1, len(x) // _ENOUGH)] for x in (light, strength))
     spread, uneven = float(light.var(correction=0).clamp_min(1e-6)), float(strength.var(correction=0).clamp_min(1e-6))
