@@ -302,6 +302,9 @@ def test_noise_that_is_told_to_grow_with_light_is_as_coarse_as_it_is_found() -> 
     assert found.shape is not None and found.sigma.item() == pytest.approx(white.sigma.item(), rel=1e-4)
     steps = found.shape.mean((0, 2, 3))
     torch.testing.assert_close(steps[2:] - steps[:-2], torch.full((6,), 0.5))  # as coarse as the network has it
+    two = noise_by(Said([0.1] * 4), light.repeat(2, 1, 1, 1), shot=shot)
+    assert two.shape is not None and two.shot is not None and len(two.shot.gain) == 2
+    torch.testing.assert_close(two.shape, white.shape.repeat(2, 1, 1, 1))
     fine = noise_by(Said([0.1 * math.exp(scale / 2) for scale in range(4)]), light, grain="fine", shot=shot)
     assert fine.shape is not None
     torch.testing.assert_close(fine.shape, white.shape)

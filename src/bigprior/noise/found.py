@@ -57,13 +57,15 @@ def noise_by(
             is, and at which scales.
         grain: ``fine`` if it is known to be white, ``coarse`` if it is known not to be.
         blank: (N, 1, H, W), bool: where a picture says nothing, see :func:`bigprior.ops.blank.blank`.
-        shot: how it grows with light, in place of ``known``: what is found then says how coarse it is.
+        shot: how it grows with light, of all or of each, in place of ``known``: what is found then says how coarse it is.
     """
     if grain == "fine" and shot is None:
         return noise_of(y, known, blank)
     halo = -(-estimator.receptive_radius // estimator.step) * estimator.step
     log_variance = in_tiles(estimator, y, tile=_TILE, halo=halo, step=PLACE)
     told = None if known is None else torch.as_tensor(known).to(y).reshape(-1).expand(len(y))
+    if shot is not None:
+        shot = Shot(shot.gain.expand(len(y)), shot.read.expand(len(y)))
     found = []
     for i in range(len(y)):
         one = slice(i, i + 1)
