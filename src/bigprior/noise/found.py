@@ -57,7 +57,7 @@ def noise_by(
             is, and at which scales.
         grain: ``fine`` if it is known to be white, ``coarse`` if it is known not to be.
         blank: (N, 1, H, W), bool: where a picture says nothing, see :func:`bigprior.ops.blank.blank`.
-        shot: how it grows with light, of all or of each, in place of ``known``: what is found then says how coarse it is.
+        shot: how it grows with light, of all or of each, in place of ``known``: how coarse it is, is found then.
     """
     if grain == "fine" and shot is None:
         return noise_of(y, known, blank)
