@@ -14,13 +14,13 @@ from bigprior.errors import SettingsError, UnknownNameError, WeightsError
 from bigprior.frames import PixelFrame
 from bigprior.fusion import centre
 from bigprior.io import embedded as places
-from bigprior.io.weights import save_weights
+from bigprior.io.weights import save_weights, sha256
 from bigprior.networks.generators import PGGAN
 from bigprior.phi import DnCNNPhi
 from bigprior.presets import store
 from bigprior.presets.importing import import_preset
 from bigprior.presets.loading import load_phi, load_prior, load_restorer
-from bigprior.presets.store import load_part, preset, preset_names
+from bigprior.presets.store import folder_of, load_part, part_path, preset, preset_names
 from bigprior.priors.gan import paper_settings
 from bigprior.priors.inversion import InversionSettings
 
@@ -164,6 +164,14 @@ def test_every_embedded_preset_has_settings_that_its_kind_takes(our_task: str) -
     for name in preset_names(own=False):
         loaded = load_prior(name, our_task)
         assert preset(name, own=False).settings[our_task].items() <= loaded.settings.items()
+
+
+def test_every_part_of_the_embedded_presets_is_there_once() -> None:
+    parts = [part_path(name, part) for name in preset_names(own=False) for part in preset(name).sha256]
+    assert set(folder_of("rooms").parent.glob("*/*.safetensors")) == set(parts)
+    files = set(parts)
+    assert len({sha256(path) for path in files}) == len(files)  # what two presets have lies in one's folder
+    assert part_path("photographs", "phi-inpainting") == part_path("rooms", "phi-inpainting")
 
 
 def test_nothing_is_made_by_asking(home: Path) -> None:

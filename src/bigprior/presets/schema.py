@@ -16,6 +16,7 @@ class Preset(Settings):
         kind: who builds it: a name in :data:`bigprior.priors.kinds.KINDS`.
         architecture: of its network.
         sha256: of each part, which is the file of that name.
+        shared: embedded presets in whose folder a part lies, by the part, where it is not in the preset's own.
         settings: how the networks are asked, by task; a task without any uses the kind's own.
         scores: figures by name, each with the command that prints it in the model card.
     """
@@ -28,5 +29,6 @@ class Preset(Settings):
     trained_on: str
     images_seen: int = 0
     sha256: dict[str, str]
+    shared: dict[str, str] = Field(default_factory=dict)
     settings: dict[str, dict[str, Any]] = Field(default_factory=dict)
     scores: dict[str, float] = Field(default_factory=dict)

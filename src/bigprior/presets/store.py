@@ -94,10 +94,12 @@ def part_path(name: str, part: str, *, own: bool = True) -> Path:
         UnknownNameError: no such preset.
         WeightsError: the preset has no such part, or another file in its place.
     """
-    path = folder_of(name, own=own) / f"{part}.safetensors"
-    expected = preset(name, own=own).sha256.get(part)
+    described = preset(name, own=own)
+    expected, other = described.sha256.get(part), described.shared.get(part)
     if expected is None:
         raise WeightsError(f"preset {name} has no {part}")
+    folder = folder_of(name, own=own) if other is None else folder_of(other, own=False)
+    path = folder / f"{part}.safetensors"
     if not path.is_file() or sha256(path) != expected:
         raise WeightsError(f"{path} is missing or is not the file that {name} names: import or install it again")
     return path
