@@ -9,6 +9,7 @@ from torch import Tensor
 
 from bigprior.degradations import Measurement
 from bigprior.errors import SettingsError
+from bigprior.filters.collaborative import LEAST_SIGMA
 from bigprior.networks.refiner import Refiner
 from bigprior.noise import Noise
 from bigprior.priors.base import Prior, Projection
@@ -19,6 +20,9 @@ from bigprior.progress import Progress, part_of
 #: sure; how much more noise than that the denoiser of white noise is told of; where there is so much that the mean is
 #: more and more the camera's. Chosen on PolyU and on held-out photographs, with noise and without.
 _HARDLY, _QUITE, _MORE, _MUCH = 1.2 / 255, 1.7 / 255, 12 / 255, 12 / 255
+#: The share of the noise that was found which is removed of texture that was taken for it, at the most, and of noise,
+#: at the least: of grass and gravel .14 and .04, of PolyU's pictures .26 at the least, and .83 in the middle.
+_OF_TEXTURE, _OF_NOISE = 0.15, 0.2
 #: How much the logarithm of a standard deviation may differ from scale to scale by rounding.
 _ALIKE = 1e-4
 
@@ -95,7 +99,8 @@ class WithWhite(Prior):
 
     What a camera's own software leaves of noise is weaker than what it has smeared. A denoiser that is told of white
     noise, somewhat more than is there, smooths that, and errs elsewhere than one that is told of the noise itself. How
-    much there is, is judged by how much the first one removes: texture that was taken for noise is not removed.
+    much there is, is judged by how much the first one removes: texture that was taken for noise is not removed. Where
+    that is a small part of the noise that was found, all of it was texture, and the picture stays as it is.
 
     Args:
         camera: is told of the noise place by place, and scale by scale.
@@ -124,6 +129,11 @@ class WithWhite(Prior):
         first = self.camera.propose(m.with_noise(noise), seed=seed, progress=part_of(progress, 0, 3))
         removed = (first.image - m.y).square().mean(dim=(1, 2, 3)).sqrt()
         sure = ((removed - _HARDLY) / (_QUITE - _HARDLY)).clamp(0, 1)
+        if not m.noise.known:
+            of_found = removed / m.noise.sigma.clamp_min(LEAST_SIGMA)
+            is_noise = ((of_found - _OF_TEXTURE) / (_OF_NOISE - _OF_TEXTURE)).clamp(0, 1)
+            first = replace(first, image=torch.lerp(m.y, first.image, is_noise.view(-1, 1, 1, 1)))
+            sure = sure * is_noise
         first = replace(first, codes=first.codes | {"sigma": m.noise.sigma})
         if not bool(sure.any()):  # a clean picture stays what it is
             return first
