@@ -62,6 +62,11 @@ class Lines:
             if cut:
                 write_text(path, "".join(f"{line}\n" for line in whole))
 
+    @staticmethod
+    def key(depends: str) -> str:
+        """The key of scores, of a text that says all that they depend on."""
+        return hashlib.sha256(depends.encode()).hexdigest()[:24]
+
     def add(self, key: str, method: str, picture: str, scores: dict[str, Any]) -> None:
         """Keep the scores of one picture by one method."""
         self.known[key] = scores
@@ -144,7 +149,7 @@ def picture_rows(
         for j, row in enumerate(rows):
             parts = ("input", "prior", "ours") if row == "ours" else (row,)
             settings = json.dumps([*seen, made_of if row == "ours" else others[row]])
-            keys = {part: hashlib.sha256(f"{part}/{settings}".encode()).hexdigest()[:24] for part in parts}
+            keys = {part: Lines.key(f"{part}/{settings}") for part in parts}
             if not done.known.keys() >= set(keys.values()):
                 ours = row == "ours"
                 new = (

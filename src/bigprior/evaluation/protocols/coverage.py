@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -45,7 +44,8 @@ def coverage(request: Request, progress: Progress) -> Results:
     Raises:
         SettingsError: the preset has no calibration that fits.
     """
-    looked = [_Looked(request, task) for task in (*_TASKS, *_also_calibrated(request))]
+    lines = Lines(request.lines)
+    looked = [_Looked(request, task, lines) for task in (*_TASKS, *_also_calibrated(request))]
     files = list_pictures(request.data, request.index)
     results: Results = {}
     for done, of_task in enumerate(looked):
@@ -84,10 +84,10 @@ def warning(request: Request, progress: Progress) -> Results:
     Raises:
         SettingsError: the preset has no calibration that fits.
     """
-    files = list_pictures(request.data, request.index)
+    files, lines = list_pictures(request.data, request.index), Lines(request.lines)
     results: Results = {}
     for done, task in enumerate(_TASKS):
-        looked, found = _Looked(request, task), dict[str, list[dict[str, float]]]()
+        looked, found = _Looked(request, task, lines), dict[str, list[dict[str, float]]]()
         for i, (kind, case, name) in enumerate(_alike_and_not(looked, files)):
             found.setdefault(kind, []).append(looked.row(case, name))
             progress(3 * done * len(files) + i + 1, 3 * len(_TASKS) * len(files))
@@ -118,13 +118,13 @@ class _Looked:
         SettingsError: the preset has no calibration that fits.
     """
 
-    def __init__(self, request: Request, task: str) -> None:
+    def __init__(self, request: Request, task: str, lines: Lines) -> None:
         name = request.preset or DEFAULT_PRESET
         self._restorer = load_restorer(name, task)
         if self._restorer.calibration is None:
             raise SettingsError(self._restorer.unbounded or "this restorer was not calibrated")
         self.task, self.calibration = task, self._restorer.calibration
-        self._protocols, self._lines = usual_protocols(task), Lines(request.lines)
+        self._protocols, self._lines = usual_protocols(task), lines
         depends = [self._restorer.provenance, sha256(calibration_path(name, task))]
         self._made_of = json.dumps(depends, sort_keys=True, default=str)
 
@@ -137,7 +137,7 @@ class _Looked:
 
         Where it was measured beyond what was calibrated, ``beyond`` alone; nothing where nothing is free.
         """
-        key = hashlib.sha256(f"coverage/{self.task}/{digest_of(case)}/{self._made_of}".encode()).hexdigest()[:24]
+        key = Lines.key(f"coverage/{self.task}/{digest_of(case)}/{self._made_of}")
         if key not in self._lines.known:
             self._lines.add(key, self.task, name, self._found(case, name))
         return self._lines.known[key]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator
 from functools import cached_property
@@ -129,7 +128,7 @@ class _Judge:
 
     def key(self, case: Case) -> str:
         """Of all that the scores of a case depend on."""
-        return hashlib.sha256(f"truth/{digest_of(case)}/{self._made_of}".encode()).hexdigest()[:24]
+        return Lines.key(f"truth/{digest_of(case)}/{self._made_of}")
 
     def scores(self, case: Case, name: str) -> dict[str, Any]:
         """By map, the figures of :class:`Sparsification`; of ``chem`` its ``excess`` as well."""
