@@ -229,6 +229,19 @@ def test_overlapping_squares_leave_no_blocks_in_the_map_and_no_strips_at_its_edg
         assert float(edge.mean()) == pytest.approx(float(one.mean()), abs=0.03)
 
 
+def test_a_weight_counts_for_more_where_there_is_less_noise() -> None:
+    network, sigma = MeansPhi(rho=1e-4, rho_at=40 / 255), torch.tensor([80.0, 40.0, 30.0, 20.0, 5.0, 0.0]) / 255
+    counted = network.asked(None, sigma)
+    assert counted / 1e-4 == pytest.approx([0.5, 1, 4 / 3, 2, 2, 2])
+    assert network.asked(1e-3, sigma) == pytest.approx((10 * counted).tolist()) and network.asked(1e-3, None) == 1e-3
+    assert MeansPhi(rho=1e-4).asked(None, sigma) == 1e-4 and BandPhi(rho=1e-4).asked(None, sigma) == 1e-4
+    y, prior = torch.rand(2, 2, 3, 32, 32)
+    both = fuse_in_frame(network, y, prior, rho=torch.tensor([1e-4, 3e-4]))
+    for i, weight in enumerate((1e-4, 3e-4)):
+        alone = fuse_in_frame(network, y[i : i + 1], prior[i : i + 1], rho=weight)
+        torch.testing.assert_close(both.measured[i : i + 1], alone.measured)
+
+
 def test_squares_that_the_edge_cuts_are_judged_like_others() -> None:
     # As much signal as noise in every pixel, and so in every square, whatever its part in the picture.
     y, prior = torch.randn(2, 20, 3, 320, 328, generator=torch.Generator().manual_seed(7)) / 10

@@ -52,7 +52,7 @@ def fuse_in_frame(
     fidelity: Tensor,
     prior: Tensor,
     *,
-    rho: float | None = None,
+    rho: float | Tensor | None = None,
     measured: Collection[str] = (),
     lost: Tensor | None = None,
     seen: tuple[Tensor, Tensor] | None = None,
@@ -67,7 +67,7 @@ def fuse_in_frame(
     Args:
         network: weighs, in its own frame.
         fidelity, prior: (N, 3, H, W).
-        rho: weight of what is made up, for a network that takes one; its own by default. 0 gives the prior wherever it
+        rho: weight of what is made up, one or one each, (N,), for a network that takes one; its own by default. 0 gives the prior wherever it
             is better; more takes more from the measurement, and costs accuracy.
         measured: kinds of bands that are taken from the measurement as they are.
         lost: (N, 1, H, W), 1 where nothing was measured: all of it is made up there, and of a coefficient that much.

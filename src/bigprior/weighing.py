@@ -19,6 +19,11 @@ def told(network: PhiNetwork, m: Measurement) -> PhiNetwork:
     return network if m.degradation.stabilised is None or m.noise is None else network.told(m.noise.shot)
 
 
+def asked(network: PhiNetwork, m: Measurement, rho: float | None) -> float | Tensor:
+    """The weight of what is made up of a measurement, where ``rho`` was told, or nothing: some go by its noise."""
+    return network.asked(rho, None if m.noise is None else m.noise.sigma)
+
+
 @dataclass(frozen=True, eq=False)
 class Sides:
     """What is weighed.
@@ -71,7 +76,7 @@ class Sides:
             told(network, m),
             fidelity,
             self.prior,
-            rho=rho,
+            rho=asked(network, self.plain, rho),
             measured=m.degradation.measured,
             lost=m.hole if flawed else None,
             seen=(self.plain.fidelity, self.shown) if flawed or instead is not None else None,

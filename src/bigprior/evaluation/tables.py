@@ -182,7 +182,7 @@ def means(rows: Rows) -> dict[str, Any]:
 def _our_scores(restorer: Restorer, case: Case, cases: Cases, score: _Score) -> dict[str, dict[str, float]]:
     began = time.perf_counter()
     result = restorer.restore(case.y, case.physics)
-    more = {"seconds": time.perf_counter() - began, "mean_phi": result.mean_phi}
+    more = {"seconds": time.perf_counter() - began, "mean_phi": result.mean_phi, "map_phi": float(result.phi.mean())}
     outside = [((band < 0) | (band > 1)).double().mean() for band in result.bands]
     more |= {"phi_outside": float(torch.stack(outside).mean()), "share": result.mean_share}
     more["mse"] = float((result.restored - case.truth).double().square().mean())

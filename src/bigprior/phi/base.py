@@ -35,6 +35,13 @@ class PhiNetwork(nn.Module):
         """This network as it weighs pictures whose noise grows with light so; here: as it is."""
         return self
 
+    def asked(self, rho: float | None, sigma: Tensor | None) -> float | Tensor:
+        """The weight of what is made up in pictures with white noise of ``sigma``, (N,): ``rho``, by default its own.
+
+        Here it is the same whatever the noise.
+        """
+        return self.rho if rho is None else rho
+
     def forward(self, fidelity: Tensor, prior: Tensor, frame: Frame, *, mean: Tensor, weight: Tensor) -> Bands:
         """Predict ``phi``.
 

@@ -15,6 +15,8 @@ from bigprior.phi.base import PhiNetwork
 
 #: Places along each side whose mean stands for a neighbourhood.
 _TAPS = 5
+#: The least noise by which a weight goes: there is hardly a phi in less, and a camera's is not white.
+_FAINTEST = 20 / 255
 
 
 class MeansPhi(PhiNetwork):
@@ -28,21 +30,32 @@ class MeansPhi(PhiNetwork):
         frame: a name in :data:`bigprior.frames.FRAMES`.
         width: channels of the hidden layers.
         rho: the weight that it is used with unless another is asked for.
+        rho_at: the standard deviation of noise, in [0, 1] pictures, that ``rho`` is for. Where there is less, down to
+            20 of 255, a weight counts for more, in inverse proportion: what was measured is then nearly as good as the
+            prior, and phi follows the noise. None if it counts the same everywhere.
     """
 
     kind: ClassVar[str] = "means"
     has_knob = True
 
-    def __init__(self, frame: str = "undecimated", width: int = 32, rho: float = 1e-5) -> None:
+    def __init__(
+        self, frame: str = "undecimated", width: int = 32, rho: float = 1e-5, rho_at: float | None = None
+    ) -> None:
         bands = make_frame(frame).bands
         coarsest = max(band.side for band in bands)
-        super().__init__(frame, (_TAPS // 2 + 1) * coarsest + 1, {"frame": frame, "width": width, "rho": rho})
-        self.rho = rho
+        settings = {"frame": frame, "width": width, "rho": rho, "rho_at": rho_at}
+        super().__init__(frame, (_TAPS // 2 + 1) * coarsest + 1, settings)
+        self.rho, self.rho_at = rho, rho_at
         self.layers = nn.ModuleDict()
         for i, band in enumerate(bands):
             self.layers[str(i)] = correction(
                 5 * band.channels + 1, width, 1 if band.shared else band.channels, kernel=1
             )
+
+    def asked(self, rho: float | None, sigma: Tensor | None) -> float | Tensor:
+        """The weight of what is made up in pictures with noise, as :meth:`PhiNetwork.asked` has it."""
+        weight = super().asked(rho, sigma)
+        return weight if sigma is None or self.rho_at is None else weight * self.rho_at / sigma.clamp_min(_FAINTEST)
 
     def forward(self, fidelity: Tensor, prior: Tensor, frame: Frame, *, mean: Tensor, weight: Tensor) -> Bands:
         """Predict ``phi``, as :meth:`PhiNetwork.forward` has it."""

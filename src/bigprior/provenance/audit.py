@@ -3,7 +3,8 @@
     measured = W^T (1 - phi) W g_inv(y),        added = restored - measured
 
 ``phi`` is what a phi network would take from the result if a prior had offered it; but nothing was added where the
-result is the measurement, and all was where it differs from what was measured exactly.
+result is the measurement, little where it is nearer to it than noise is, and all was where it differs from what was
+measured exactly.
 """
 
 from __future__ import annotations
@@ -17,19 +18,22 @@ from torch import Tensor
 
 from bigprior.degradations import Degradation, Measurement
 from bigprior.errors import ImageError
-from bigprior.frames import Bands, Frame
+from bigprior.frames import Band, Bands, Frame
 from bigprior.fusion import Fusion, fuse_in_frame, fuse_pixels, terms_of_result, variance
 from bigprior.io.pictures import read_picture
 from bigprior.jobs import Job, measurement_of
+from bigprior.ops.boxes import box_mean
 from bigprior.ops.resampling import resized
 from bigprior.phi import PhiNetwork
 from bigprior.priors.base import Projection
 from bigprior.report.record import settings_said, source_of
 from bigprior.restoration import Restoration
-from bigprior.weighing import told
+from bigprior.weighing import asked, told
 
 #: Differences up to this are the rounding of 8 bits, of both pictures and of three channels.
 _ROUNDING = 1.5 / 255
+#: What is nearer to a noisy measurement than this part of its noise is so much the less an addition.
+_NEAR = 1 / 3
 #: A result of another shape than the measurement's picture, by more than this, is of another picture.
 _SHAPE = 0.02
 #: A shift has to take away so much of the difference to be one, and can be so large a part of a side.
@@ -42,13 +46,14 @@ class Departure(PhiNetwork):
     Args:
         network: weighs.
         exact: kinds of bands that are measured as they are.
+        sigma: of the measurements' noise, (N,); None where there is none.
     """
 
     kind = "departure"
 
-    def __init__(self, network: PhiNetwork, exact: tuple[str, ...]) -> None:
+    def __init__(self, network: PhiNetwork, exact: tuple[str, ...], sigma: Tensor | None) -> None:
         super().__init__(network.frame, network.receptive_radius, {})
-        self.network, self.exact, self.rho = network, exact, network.rho
+        self.network, self.exact, self.sigma, self.rho = network, exact, sigma, network.rho
 
     def forward(self, fidelity: Tensor, prior: Tensor, frame: Frame, *, mean: Tensor, weight: Tensor) -> Bands:
         """``phi``, as :meth:`PhiNetwork.forward` has it, of ``prior``, which is the result."""
@@ -57,8 +62,18 @@ class Departure(PhiNetwork):
         for band, share, f, x in zip(frame.bands, phi, frame.analyse(fidelity), frame.analyse(prior), strict=True):
             off = (x - f).abs()
             off = off.amax(dim=1, keepdim=True) if share.shape[1] == 1 else off
-            out.append((off > _ROUNDING).to(share) if band.kind in self.exact else share * (off > 0))
+            added = share * (off > 0) * self._beside_noise(x - f, band)
+            out.append((off > _ROUNDING).to(share) if band.kind in self.exact else added)
         return out
+
+    def _beside_noise(self, off: Tensor, band: Band) -> Tensor | float:
+        """How much of an addition a difference (N, C, h, w) is, in [0, 1], by its mean square nearby beside noise's."""
+        if self.sigma is None:
+            return 1.0
+        overlap = band.side // band.step  # coefficients side by side have the noise of pixels
+        around = box_mean((overlap * off).square().mean(dim=1, keepdim=True), 4 * overlap + 1)
+        least = (_NEAR * self.sigma.view(-1, 1, 1, 1)).square().clamp_min(1e-12)
+        return (around / least).clamp_max(1)
 
 
 @torch.no_grad()
@@ -124,8 +139,8 @@ def _split(m: Measurement, result: Tensor, network: PhiNetwork, rho: float | Non
         return fuse_pixels(m.fidelity, result, added, terms_of_result)
     if m.degradation.weighs:
         return _contradicted(m.degradation.terms(m.y, result, m.noise, rho or 0.0), result)
-    weigher = Departure(told(network, m), m.degradation.measured)
-    return fuse_in_frame(weigher, m.fidelity, result, rho=rho, split=terms_of_result)
+    weigher = Departure(told(network, m), m.degradation.measured, None if m.noise is None else m.noise.sigma)
+    return fuse_in_frame(weigher, m.fidelity, result, rho=asked(network, m, rho), split=terms_of_result)
 
 
 def _contradicted(fused: Fusion, result: Tensor) -> Fusion:

@@ -11,8 +11,8 @@ from bigprior.evaluation.protocols.results import write_results
 
 
 def figure7() -> dict:
-    points = {"mean_phi": [0.2, 0.5, 0.4, 0.9], "sigma": [5.0, 20.0, 25.0, 50.0], "psnr": [30.0, 28.0, 29.0, 22.0]}
-    found = {"phi_sigma": {"r": 0.934, "low": 0.1, "high": 0.995}, "phi_psnr": {"note": "not defined"}}
+    points = {"map_phi": [0.2, 0.5, 0.4, 0.9], "sigma": [5.0, 20.0, 25.0, 50.0], "psnr": [30.0, 28.0, 29.0, 22.0]}
+    found = {"phi_sigma": {"r": 0.934, "low": 0.1, "high": 0.995}, "phi_psnr": {"note": "not defined"}, "bands_sigma": {"r": 0.5}}
     return {"pictures": 4, **found, "points": points}
 
 
@@ -45,7 +45,7 @@ def test_the_rest_of_the_page(tmp_path: Path) -> None:
     (tmp_path / "images" / "gallery" / "denoising.png").touch()
     assert set(write_results(tmp_path, tmp_path / "page.md")) == {f"{name}.json" for name in files}
     page = (tmp_path / "page.md").read_text()
-    assert "| church | 4 | 0.93 (0.10 to 0.99); *0.60* | not defined; *0.56* |" in page
+    assert "| church | 4 | 0.93 (0.10 to 0.99); *0.60* | not defined; *0.56* | 0.50 |" in page
     assert "| DnCNN | 89.10 | 23.00 | 0.400 | 5.7% | 557,443 | 72.9 | 0.50 |" in page
     assert "7 steps" in page
     assert "bedroom, slow methods" in page and "Means of 4 pictures. Made long ago." in page

@@ -19,6 +19,7 @@ from bigprior.phi import PhiNetwork
 from bigprior.presets.loading import load_restorer
 from bigprior.progress import Progress
 from bigprior.restorer import Restorer
+from bigprior.weighing import asked
 
 #: Weights that the curves are drawn through, beside each network's own.
 WEIGHTS = (0.0, 1e-6, 1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1)
@@ -31,7 +32,7 @@ def frames(request: Request, progress: Progress) -> Results:
 
     Returns:
         For blind denoising, under ``pixel`` and ``wavelet``: ``psnr`` in dB, ``share`` of the variance that is made
-        up, ``mean_phi`` and its correlation with sigma, all with the network's own weight; and ``curve``, the same
+        up, ``mean_phi`` of the bands, ``map_phi`` and its correlation with sigma, all with the network's own weight; and ``curve``, the same
         by weight. For colorization, under ``colorization``: ``auc`` of both frames, and ``inconsistency`` of
         each, the largest difference between ``f`` of the restored picture and the measurement.
 
@@ -52,12 +53,13 @@ def frames(request: Request, progress: Progress) -> Results:
     for i, name in enumerate(pictures.names):
         x = pictures.images[i : i + 1]
         y, physics = simulate("denoising", x, [name])
-        g = restorers["denoising", denoise].prior.project(physics.measure(y)).image
+        m = physics.measure(y)
+        g = restorers["denoising", denoise].prior.project(m).image
         for frame in rows:
             network = _phi(restorers["denoising", frame])
-            rows[frame].append(_row(fuse_in_frame(network, y, g), x))
+            rows[frame].append(_row(fuse_in_frame(network, y, g, rho=asked(network, m, None)), x))
             for weight, points in curves[frame].items():
-                points.append(_row(fuse_in_frame(network, y, g, rho=weight), x))
+                points.append(_row(fuse_in_frame(network, y, g, rho=asked(network, m, weight)), x))
         y, physics = simulate("colorization", x, [name])
         g = restorers["colorization", colour].prior.project(physics.measure(y)).image
         for frame in colours:
@@ -89,11 +91,12 @@ def _row(fused: Fusion, x: Tensor) -> dict[str, float]:
         "psnr": float(METRICS["psnr"](fused.measured + fused.hallucinated, x)),
         "share": float(fused.share),
         "mean_phi": mean_phi,
+        "map_phi": float(fused.phi.mean()),
     }
 
 
 def _summary(scores: list[dict[str, float]], sigmas: list[float]) -> dict[str, Any]:
-    phis = [score["mean_phi"] for score in scores]
+    phis = [score["map_phi"] for score in scores]
     if min(np.ptp(sigmas), np.ptp(phis)) > 0:  # else there is nothing to correlate
         return _means(scores) | {"phi_sigma_r": float(np.corrcoef(sigmas, phis)[0, 1])}
     return _means(scores)
