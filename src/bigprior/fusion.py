@@ -67,8 +67,8 @@ def fuse_in_frame(
     Args:
         network: weighs, in its own frame.
         fidelity, prior: (N, 3, H, W).
-        rho: weight of what is made up, one or one each, (N,), for a network that takes one; its own by default. 0 gives the prior wherever it
-            is better; more takes more from the measurement, and costs accuracy.
+        rho: weight of what is made up, one or one each, (N,), for a network that takes one; its own by default. 0 gives
+            the prior wherever it is better; more takes more from the measurement, and costs accuracy.
         measured: kinds of bands that are taken from the measurement as they are.
         lost: (N, 1, H, W), 1 where nothing was measured: all of it is made up there, and of a coefficient that much.
         seen: both pictures as the network knows such, if ``fidelity`` and ``prior`` are on another scale, such as that

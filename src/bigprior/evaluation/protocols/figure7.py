@@ -20,9 +20,10 @@ def correlations(rows: Rows, protocol: str) -> dict[str, Any]:
 
     Returns:
         ``phi_sigma`` and ``phi_psnr``, of the mean of phi's map of pixels, which is what the paper's is and what people
-        see, and ``bands_sigma``, of that of its bands, of which each counts the same; each with ``r`` and, from four pictures on, the ends ``low`` and ``high`` of its
-        95 % interval (Fisher's z), or with a ``note`` where one of the two does not vary; and under ``points`` a number
-        a picture of ``mean_phi`` and ``map_phi``, of ``sigma`` on the 0..255 scale and of the prior's ``psnr``.
+        see, and ``bands_sigma``, of that of its bands, of which each counts the same; each with ``r`` and, from four
+        pictures on, the ends ``low`` and ``high`` of its 95 % interval (Fisher's z), or with a ``note`` where one of
+        the two does not vary; and under ``points`` a number a picture of ``mean_phi`` and ``map_phi``, of ``sigma`` on
+        the 0..255 scale and of the prior's ``psnr``.
 
     Raises:
         UnknownNameError: no such protocol, or one without noise.

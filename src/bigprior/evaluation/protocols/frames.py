@@ -32,9 +32,9 @@ def frames(request: Request, progress: Progress) -> Results:
 
     Returns:
         For blind denoising, under ``pixel`` and ``wavelet``: ``psnr`` in dB, ``share`` of the variance that is made
-        up, ``mean_phi`` of the bands, ``map_phi`` and its correlation with sigma, all with the network's own weight; and ``curve``, the same
-        by weight. For colorization, under ``colorization``: ``auc`` of both frames, and ``inconsistency`` of
-        each, the largest difference between ``f`` of the restored picture and the measurement.
+        up, ``mean_phi`` of the bands, ``map_phi`` and its correlation with sigma, all with the network's own weight;
+        and ``curve``, the same by weight. For colorization, under ``colorization``: ``auc`` of both frames, and
+        ``inconsistency`` of each, the largest difference between ``f`` of the restored picture and the measurement.
 
     Raises:
         SettingsError: the preset has no network for one of the frames.
