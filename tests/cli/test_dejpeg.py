@@ -53,10 +53,15 @@ def test_a_file_that_is_no_jpeg_is_refused_by_name_in_one_line(
     assert "photo.png is not a JPEG file" in said.replace("\n", " ") and not (tmp_path / "out").exists()
 
 
-def test_it_is_measured_beside_the_decoded_file(tmp_path: Path) -> None:
+def test_it_is_measured_beside_the_decoded_file_and_goes_on_from_its_lines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     Image.fromarray(np.ascontiguousarray(data.astronaut()[30:94, 180:244])).save(tmp_path / "truth.png")
-    request = Request(tmp_path, baselines=("tv",), qualities=(10,), steps=2)
+    request = Request(tmp_path, baselines=("tv",), qualities=(10,), steps=2, lines=tmp_path / "lines.jsonl")
     results = evaluation("dejpeg")(request, lambda done, total: None)
+    with monkeypatch.context() as patched:
+        patched.setattr("bigprior.evaluation.protocols.dejpeg._scored", None)
+        assert evaluation("dejpeg")(request, lambda done, total: None) == results
     scores = results["quality-10"]
     assert set(scores) == {"input", "ours", "tv"} and results["pictures"] == 1
     assert scores["ours"]["psnr"] > scores["input"]["psnr"] + 0.3

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 import time
 from collections.abc import Callable
@@ -16,11 +17,13 @@ from bigprior.degradations.jpeg import Jpeg
 from bigprior.errors import SettingsError
 from bigprior.evaluation.metrics import psnr
 from bigprior.evaluation.protocols.request import Request, Results
+from bigprior.evaluation.tables import Lines
 from bigprior.filters import Denoise, packaged
 from bigprior.io.arrays import as_picture, in_eight_bits, to_numpy, to_pil
 from bigprior.io.folders import list_pictures
 from bigprior.io.jpeg import read_jpeg
 from bigprior.io.pictures import read_picture
+from bigprior.io.weights import sha256
 from bigprior.ops.colour import is_grey
 from bigprior.presets.loading import load_restorer
 from bigprior.progress import Progress
@@ -32,7 +35,7 @@ _FILTERS: dict[str, tuple[Denoise, str]] = {"tv": (packaged.tv, "skimage"), "bm3
 
 
 def dejpeg(request: Request, progress: Progress) -> Results:
-    """JPEG files of each ``--quality``, Pillow's, 4:2:0 or grey; results of 8 bits.
+    """JPEG files of each ``--quality``, Pillow's, 4:2:0 or grey; results of 8 bits, a line a picture and quality.
 
     Rows are ``input``, as libjpeg decodes the file; ``ours``, with the share of the file's numbers that are the same
     when it is stored with the file's own tables again; and filters of the decoded pixels.
@@ -48,11 +51,16 @@ def dejpeg(request: Request, progress: Progress) -> Results:
     chosen = [name for name, (_, package) in _FILTERS.items() if missing(package) is None]
     if request.baselines is not None:
         chosen = [name for name in chosen if name in request.baselines]
+    lines, made_of = Lines(request.lines), [restorer.provenance, chosen]
     results: Results = {}
     for i, quality in enumerate(request.qualities):
         scores: dict[str, list[dict[str, float]]] = {}
         for j, file in enumerate(files):
-            for row, found in _scored(read_picture(file).image, quality, restorer.restore, chosen).items():
+            key = Lines.key(json.dumps(["dejpeg", quality, sha256(file), made_of], sort_keys=True, default=str))
+            if key not in lines.known:
+                found = _scored(read_picture(file).image, quality, restorer.restore, chosen)
+                lines.add(key, f"quality {quality}", file.stem, found)
+            for row, found in lines.known[key].items():
                 scores.setdefault(row, []).append(found)
             progress(i * len(files) + j + 1, len(request.qualities) * len(files))
         results[f"quality-{quality}"] = {
