@@ -1,5 +1,6 @@
 """``bigprior dejpeg``, and its evaluation."""
 
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -60,7 +61,7 @@ def test_it_is_measured_beside_the_decoded_file_and_goes_on_from_its_lines(
     request = Request(tmp_path, baselines=("tv",), qualities=(10,), steps=2, lines=tmp_path / "lines.jsonl")
     results = evaluation("dejpeg")(request, lambda done, total: None)
     with monkeypatch.context() as patched:
-        patched.setattr("bigprior.evaluation.protocols.dejpeg._scored", None)
+        patched.setattr(import_module("bigprior.evaluation.protocols.dejpeg"), "_scored", None)
         assert evaluation("dejpeg")(request, lambda done, total: None) == results
     scores = results["quality-10"]
     assert set(scores) == {"input", "ours", "tv"} and results["pictures"] == 1
