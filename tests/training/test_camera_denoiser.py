@@ -13,7 +13,9 @@ from bigprior.io.weights import read_weights
 from bigprior.networks.denoising_unet import DenoisingUNet
 from bigprior.networks.noise_estimator import NoiseEstimator
 from bigprior.training.camera_denoiser import CameraSettings, CameraTrainer, NoiseSettings, NoiseTrainer
+from bigprior.training.draws import step_rng
 from bigprior.training.loop import fit
+from bigprior.training.plan import Moment
 
 NOISE = NoiseSettings(
     widths=(8, 16), blocks=1, crop_px=32, batch=2, total_kimg=0.016, snapshot_kimg=0.008, room=0.5, smaller=0.5
@@ -50,6 +52,31 @@ def test_what_comes_out_is_what_a_preset_takes(photos: Path, estimator: Path, tm
     network = DenoisingUNet.from_state_dict(tensors, header["network"])
     assert (network.condition_channels, network.noise_channels) == (0, 8)
     assert list((tmp_path / "run").glob("samples-*.png"))
+
+
+def test_an_estimator_learns_that_texture_is_no_noise_and_departs_little(photos: Path, estimator: Path) -> None:
+    def loss(**settings: float) -> float:
+        trainer = NoiseTrainer(NOISE.model_copy(update=settings), photos)
+        trainer.start_from(*read_weights(estimator))
+        trainer.prepare(None)
+        if settings.get("anchor"):
+            with torch.no_grad():
+                trainer.network.tail.bias += 0.5
+        rng = step_rng(0, 0)
+        return trainer.loss(Moment(0, 0, 8), rng, rng)[1].item()
+
+    alone = loss()
+    assert loss(coarse=1.0) != alone
+    assert loss(clean=0.5) - alone == pytest.approx((loss(clean=1.0) - alone) / 2, rel=1e-4)
+    assert loss(anchor=2.0) == pytest.approx(loss(anchor=1e-9) + 2 * 0.25, rel=1e-3)  # half a logarithm, squared
+    said = []
+    for texture in (0.0, 1.0):
+        trainer = NoiseTrainer(NOISE.model_copy(update={"texture": texture}), photos)
+        trainer.prepare(None)
+        crops = torch.cat([trainer.without_noise(step_rng(0, step)) for step in range(6)])
+        assert crops.shape == (12, 3, 32, 32) and 0 <= crops.min() < crops.max() <= 1
+        said.append(trainer.network(crops).mean().item())
+    assert said[1] > said[0]  # more noise is found in the likeliest of four
 
 
 @pytest.mark.slow

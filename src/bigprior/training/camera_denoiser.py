@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import torch
 import torch.nn.functional as F
@@ -29,7 +30,7 @@ from bigprior.networks.noise_estimator import (
 )
 from bigprior.ops.precision import autocast
 from bigprior.progress import Progress
-from bigprior.training.camera import Pairs, noisy_pairs
+from bigprior.training.camera import Pairs, coarse_pairs, noisy_pairs
 from bigprior.training.draws import noise_like, random_squares, seeded, step_rng
 from bigprior.training.losses import relative_error
 from bigprior.training.plan import Moment
@@ -39,6 +40,9 @@ from bigprior.training.trainer import Descent, FromPhotographs, follow, sheet
 
 #: Haar squares of the coarsest scale that noise is described by: sides of crops are multiples of it.
 _SQUARE = 16
+#: Noise that is as good as none, in [0, 1] pictures squared: of a grey level where there is none, and the least that is
+#: told from less; and the square of a logarithm beyond which departing from what was said costs no more.
+_HARDLY, _LEAST, _FARTHEST = (1 / 255) ** 2, (0.6 / 255) ** 2, 4.0
 
 
 class PairSettings(CountedInImages):
@@ -67,10 +71,22 @@ class PairSettings(CountedInImages):
 
 
 class NoiseSettings(PairSettings):
-    """Everything that decides how a noise estimator is trained; saved beside its weights."""
+    """Everything that decides how a noise estimator is trained; saved beside its weights.
+
+    Attributes:
+        coarse: share of the steps with coarse noise, beyond those that draw it among other kinds.
+        clean: weight of crops without noise, which are made smaller, so that they have none of their own.
+        texture: share of those that are the likeliest of four to be taken for noise.
+        anchor: weight of how far what is said of noisy crops departs from what was said by the weights that the run
+            started from.
+    """
 
     widths: tuple[PositiveInt, ...] = (48, 64, 96)
     blocks: PositiveInt = 2
+    coarse: Share = 0.0
+    clean: float = Field(default=0.0, ge=0)
+    texture: Share = 0.3
+    anchor: float = Field(default=0.0, ge=0)
 
 
 class CameraSettings(PairSettings):
@@ -94,7 +110,7 @@ class CameraSettings(PairSettings):
 class _FromPairs(FromPhotographs, Descent[Any]):
     """A network that learns from pairs, and its moving average, which comes out."""
 
-    keeps = ("network", "average", "optimizer")
+    keeps: ClassVar[tuple[str, ...]] = ("network", "average", "optimizer")
     settings: PairSettings
     network: Any
     average: Any
@@ -117,15 +133,15 @@ class _FromPairs(FromPhotographs, Descent[Any]):
         """The moving average: shorter while there are few steps to average."""
         follow(self.average, self.network, 1 - min(self.settings.ema, (moment.step + 1) / (moment.step + 11)))
 
-    def pairs(self, rng: torch.Generator) -> Pairs:
-        """Crops without and with noise."""
+    def pairs(self, rng: torch.Generator, made: Callable[..., Pairs] = noisy_pairs) -> Pairs:
+        """Crops without and with noise, of the kinds that ``made`` draws."""
         s = self.settings
         side = s.crop_px if float(torch.rand((), generator=rng)) >= s.room else 3 * s.crop_px // 2 // 2 * 2
         chosen = [self.pictures[i] for i in torch.randint(len(self.pictures), (self.share,), generator=rng).tolist()]
         seen = []
         for picture, (u, v) in zip(chosen, torch.rand(self.share, 2, generator=rng).tolist(), strict=True):
             seen.append(min(round(side * (1 + v)) if u < s.smaller else side, *picture.shape[1:]))
-        found = noisy_pairs(random_squares(chosen, seen, side, rng), s.crop_px, rng)
+        found = made(random_squares(chosen, seen, side, rng), s.crop_px, rng)
         return Pairs(*(x.to(self.device) for x in found))
 
 
@@ -142,11 +158,19 @@ class NoiseTrainer(_FromPairs):
     """
 
     name, recipe = "noise", NoiseSettings
+    keeps: ClassVar[tuple[str, ...]] = (*_FromPairs.keeps, "before")
+    settings: NoiseSettings
 
     def __init__(self, settings: NoiseSettings, data: Path | str) -> None:
         with seeded(settings.seed):
             network = NoiseEstimator(settings.widths, settings.blocks)
         super().__init__(settings, data, network)
+        self.before = copy.deepcopy(self.average)
+
+    def start_from(self, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> None:
+        """Begin with trained weights, which are those to depart from as well."""
+        super().start_from(tensors, header)
+        self.before.load_state_dict(dict(tensors))
 
     @classmethod
     def of(cls, recipe: NoiseSettings, data: Path, out: Path, progress: Progress | None = None) -> Self:
@@ -154,11 +178,36 @@ class NoiseTrainer(_FromPairs):
         return cls(recipe, data)
 
     def loss(self, moment: Moment, shared: torch.Generator, own: torch.Generator) -> tuple[str, Tensor]:
-        """How unlikely the true noise is under what the network says of it."""
-        pairs = self.pairs(own)
-        with autocast(self.settings.precision, self.device):
-            said = self.network(pairs.noisy)
-        return "likelihood", noise_likelihood(said.float(), pairs.noisy - pairs.clean)
+        """How unlikely the true noise is under what the network says of it, and what it says where there is none."""
+        s = self.settings
+        more = s.coarse > 0 and float(torch.rand((), generator=own)) < s.coarse
+        pairs = self.pairs(own, coarse_pairs if more else noisy_pairs)
+        with autocast(s.precision, self.device):
+            said = self.network(pairs.noisy).float()
+        loss = noise_likelihood(_from_least(said), pairs.noisy - pairs.clean)
+        if s.anchor:
+            with autocast(s.precision, self.device), torch.no_grad():
+                before = self.before(pairs.noisy).float()
+            loss = loss + s.anchor * (said - before).square().clamp_max(_FARTHEST).mean()
+        if s.clean:
+            with autocast(s.precision, self.device):
+                said = _from_least(self.network(self.without_noise(own)).float())
+            loss = loss + s.clean * (said + _HARDLY / said.exp()).mean()
+        return "likelihood", loss
+
+    @torch.no_grad()
+    def without_noise(self, rng: torch.Generator) -> Tensor:
+        """Crops of photographs that are made smaller, some of them such as the network takes for noise."""
+        s, crops = self.settings, []
+        for u in torch.rand(self.share, generator=rng).tolist():
+            tries = 4 if u < s.texture else 1
+            chosen = [self.pictures[i] for i in torch.randint(len(self.pictures), (tries,), generator=rng).tolist()]
+            wider = (1.4 + torch.rand(tries, generator=rng)).tolist()
+            seen = [min(round(w * s.crop_px), *x.shape[1:]) for w, x in zip(wider, chosen, strict=True)]
+            some = random_squares(chosen, seen, s.crop_px, rng).to(self.device)
+            found = self.network(some).float().mean(dim=(1, 2, 3)) if tries > 1 else some.new_zeros(1)
+            crops.append(some[int(found.argmax())])
+        return torch.stack(crops)
 
     def header(self) -> dict[str, Any]:
         """How to build the network."""
@@ -225,3 +274,8 @@ class CameraTrainer(_FromPairs):
     def header(self) -> dict[str, Any]:
         """How to build the network."""
         return {"architecture": "denoising-unet", "network": self.network.settings}
+
+
+def _from_least(log_variance: Tensor) -> Tensor:
+    """With the least noise that is told from less: what is nearly none costs no more for being missed."""
+    return torch.logaddexp(log_variance, log_variance.new_tensor(math.log(_LEAST)))
