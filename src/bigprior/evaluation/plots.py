@@ -74,7 +74,7 @@ def table_figure(title: str, tables: Mapping[str, Table], published: Mapping[str
 
 
 def scatter_figure(sets: Mapping[str, Mapping[str, Any]]) -> Figure:
-    """Figure 7: the mean of the map of ``phi`` of each picture over its noise (a), and over its prior's PSNR (b).
+    """Figure 7: the mean of ``phi`` of each picture over its noise (a), and over its prior's PSNR (b).
 
     Args:
         sets: results of :func:`bigprior.evaluation.figure7.correlations` by the name of the set.
@@ -88,7 +88,7 @@ def scatter_figure(sets: Mapping[str, Mapping[str, Any]]) -> Figure:
             found = results[f"phi_{other}"]
             axes.scatter(
                 results["points"][other],
-                results["points"]["map_phi"],
+                results["points"]["mean_phi"],
                 s=16,
                 color=colour,
                 marker=shape,

@@ -22,7 +22,7 @@ NAMES = [str(i) for i in range(12)]
 
 
 def rows(phi: list[float], psnr: list[float]) -> Rows:
-    scores = {"ours": [{"map_phi": p, "mean_phi": 1 - p} for p in phi], "prior": [{"psnr": p} for p in psnr]}
+    scores = {"ours": [{"mean_phi": p, "map_phi": 1 - p} for p in phi], "prior": [{"psnr": p} for p in psnr]}
     return Rows(NAMES[: len(phi)], scores, {}, {})
 
 
@@ -39,7 +39,7 @@ def test_what_follows_the_noise_correlates_with_it() -> None:
         assert [found["low"], found["high"]] == pytest.approx(ends)
         assert results["points"][other] == pytest.approx(values)
     assert results["phi_sigma"]["r"] > 0.9
-    assert results["bands_sigma"]["r"] == pytest.approx(-results["phi_sigma"]["r"])
+    assert results["map_sigma"]["r"] == pytest.approx(-results["phi_sigma"]["r"])
 
 
 def test_what_does_not_vary_has_no_correlation() -> None:

@@ -11,11 +11,11 @@ from bigprior.evaluation.protocols.results import write_results
 
 
 def figure7() -> dict:
-    points = {"map_phi": [0.2, 0.5, 0.4, 0.9], "sigma": [5.0, 20.0, 25.0, 50.0], "psnr": [30.0, 28.0, 29.0, 22.0]}
+    points = {"mean_phi": [0.2, 0.5, 0.4, 0.9], "sigma": [5.0, 20.0, 25.0, 50.0], "psnr": [30.0, 28.0, 29.0, 22.0]}
     found = {
         "phi_sigma": {"r": 0.934, "low": 0.1, "high": 0.995},
         "phi_psnr": {"note": "not defined"},
-        "bands_sigma": {"r": 0.5},
+        "map_sigma": {"r": 0.5},
     }
     return {"pictures": 4, **found, "points": points}
 

@@ -19,9 +19,9 @@ def correlations(rows: Rows, protocol: str) -> dict[str, Any]:
         protocol: which one.
 
     Returns:
-        ``phi_sigma`` and ``phi_psnr``, of the mean of phi's map of pixels, which is what the paper's is and what people
-        see, and ``bands_sigma``, of that of its bands, of which each counts the same; each with ``r`` and, from four
-        pictures on, the ends ``low`` and ``high`` of its 95 % interval (Fisher's z), or with a ``note`` where one of
+        ``phi_sigma`` and ``phi_psnr``, of the mean of phi of all bands, of which each counts the same, and
+        ``map_sigma``, of that of the map of pixels, which is what people see; each with ``r`` and, from four pictures
+        on, the ends ``low`` and ``high`` of its 95 % interval (Fisher's z), or with a ``note`` where one of
         the two does not vary; and under ``points`` a number a picture of ``mean_phi`` and ``map_phi``, of ``sigma`` on
         the 0..255 scale and of the prior's ``psnr``.
 
@@ -35,8 +35,8 @@ def correlations(rows: Rows, protocol: str) -> dict[str, Any]:
     }
     results: dict[str, Any] = {"pictures": len(rows.names)}
     for other in ("sigma", "psnr"):
-        results[f"phi_{other}"] = _pearson(points["map_phi"], points[other])
-    results["bands_sigma"] = _pearson(points["mean_phi"], points["sigma"])
+        results[f"phi_{other}"] = _pearson(points["mean_phi"], points[other])
+    results["map_sigma"] = _pearson(points["map_phi"], points["sigma"])
     return results | {"points": points}
 
 

@@ -32,7 +32,7 @@ def frames(request: Request, progress: Progress) -> Results:
 
     Returns:
         For blind denoising, under ``pixel`` and ``wavelet``: ``psnr`` in dB, ``share`` of the variance that is made
-        up, ``mean_phi`` of the bands, ``map_phi`` and its correlation with sigma, all with the network's own weight;
+        up, ``mean_phi`` of the bands and its correlation with sigma, all with the network's own weight;
         and ``curve``, the same by weight. For colorization, under ``colorization``: ``auc`` of both frames, and
         ``inconsistency`` of each, the largest difference between ``f`` of the restored picture and the measurement.
 
@@ -91,12 +91,11 @@ def _row(fused: Fusion, x: Tensor) -> dict[str, float]:
         "psnr": float(METRICS["psnr"](fused.measured + fused.hallucinated, x)),
         "share": float(fused.share),
         "mean_phi": mean_phi,
-        "map_phi": float(fused.phi.mean()),
     }
 
 
 def _summary(scores: list[dict[str, float]], sigmas: list[float]) -> dict[str, Any]:
-    phis = [score["map_phi"] for score in scores]
+    phis = [score["mean_phi"] for score in scores]
     if min(np.ptp(sigmas), np.ptp(phis)) > 0:  # else there is nothing to correlate
         return _means(scores) | {"phi_sigma_r": float(np.corrcoef(sigmas, phis)[0, 1])}
     return _means(scores)

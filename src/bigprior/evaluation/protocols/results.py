@@ -164,16 +164,16 @@ def _correlation_parts(found: dict[str, Any], page: Path) -> list[str]:
         "",
         "## What phi knows (Figure 7)",
         "",
-        "Pearson's r, with its 95 % interval, of the mean of phi's map in blind denoising with the noise level, and",
-        "with the PSNR of the prior alone; and of the mean of its bands, each counting the same, with the noise level.",
-        "In italics as published.",
+        "Pearson's r, with its 95 % interval, of the mean of phi in blind denoising with the noise level, and with the",
+        "PSNR of the prior alone; and of the mean of phi's map of pixels, which counts what is seen, with the noise",
+        "level. In italics as published.",
         "",
-        "| set | pictures | r(phi, sigma) | r(phi, PSNR of the prior) | r(bands, sigma) |",
+        "| set | pictures | r(phi, sigma) | r(phi, PSNR of the prior) | r(map, sigma) |",
         "|---|---|---|---|---|",
     ]
     for name, results in sets.items():
         published = PUBLISHED_CORRELATIONS.get(name, {})
-        cells = [_correlation(results[k], published.get(k)) for k in ("phi_sigma", "phi_psnr", "bands_sigma")]
+        cells = [_correlation(results[k], published.get(k)) for k in ("phi_sigma", "phi_psnr", "map_sigma")]
         parts.append(f"| {name} | {results['pictures']} | " + " | ".join(cells) + " |")
     return parts + _plot(scatter_figure(sets), page, "figure7.png", "mean phi over noise and over the prior's PSNR")
 
