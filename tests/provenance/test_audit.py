@@ -84,7 +84,7 @@ def test_ours_has_the_share_of_its_own_record(measured):
     torch.testing.assert_close(found.restored, rounded(ours.restored), atol=1e-5, rtol=0)
     moved = audit(y, torch.roll(rounded(ours.restored), (2, -3), (2, 3)), degradation, network)
     assert moved.provenance["shift_px"] == [2, -3] and moved.restored.shape[2:] == (62, 61)
-    assert moved.mean_share == pytest.approx(found.mean_share, abs=0.03)
+    assert moved.mean_share == pytest.approx(found.mean_share, abs=0.04)
 
 
 def test_the_truth_holds_more_than_was_measured(measured, photo):
