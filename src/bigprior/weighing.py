@@ -21,7 +21,8 @@ def told(network: PhiNetwork, m: Measurement) -> PhiNetwork:
 
 def asked(network: PhiNetwork, m: Measurement, rho: float | None) -> float | Tensor:
     """The weight of what is made up of a measurement, where ``rho`` was told, or nothing: some go by its noise."""
-    return network.asked(rho, None if m.noise is None else m.noise.sigma)
+    noise = None if network.rho_at is None else m.noise  # which may have to be found
+    return network.asked(rho, None if noise is None else noise.sigma)
 
 
 @dataclass(frozen=True, eq=False)

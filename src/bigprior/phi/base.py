@@ -20,6 +20,8 @@ class PhiNetwork(nn.Module):
     kind: ClassVar[str]
     #: The weight of what is made up (Eq. 14) that it is used with; a network without such a knob looks at none.
     rho: float = 0.0
+    #: The noise that such a weight is for, where less noise makes it count for more; None where it goes by none.
+    rho_at: float | None = None
     #: Whether it learns every such weight at once.
     has_knob: ClassVar[bool] = False
 

@@ -70,13 +70,13 @@ def noisy_pairs(x: Tensor, side: int, rng: torch.Generator) -> Pairs:
     kind = _uniform(rng)
     if kind < 0.36:
         return _independent(_middle(x, side), rng)
-    if 0.8 <= kind < 0.9:
-        return coarse_pairs(x, side, rng)
     if kind < 0.8:
         clean, noisy = through_camera(_soft(x, rng) if _uniform(rng) < 0.55 else x, rng)
         if _uniform(rng) < 0.65:
             noisy = (clean + _smoothed_by_camera(noisy - clean, rng)).clamp(0, 1)
         smaller = 0.35
+    elif kind < 0.9:
+        return coarse_pairs(x, side, rng)
     else:
         (clean, noisy), smaller = _photons(x, rng), 0.0
     clean, noisy = _processed(clean, noisy, side, smaller, rng)
