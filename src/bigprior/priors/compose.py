@@ -21,8 +21,8 @@ from bigprior.progress import Progress, part_of
 #: more and more the camera's. Chosen on PolyU and on held-out photographs, with noise and without.
 _HARDLY, _QUITE, _MORE, _MUCH = 1.2 / 255, 1.7 / 255, 12 / 255, 12 / 255
 #: The share of the noise that was found which is removed of texture that was taken for it, at the most, and of noise,
-#: at the least. When they were chosen: of grass and gravel .14 and .04, of PolyU's pictures .26 at the least, .83 in the
-#: middle.
+#: at the least. When they were chosen: of grass and gravel .14 and .04, of PolyU's pictures .26 at the least, and .83
+#: in the middle.
 _OF_TEXTURE, _OF_NOISE = 0.15, 0.2
 #: How much the logarithm of a standard deviation may differ from scale to scale by rounding.
 _ALIKE = 1e-4
