@@ -232,7 +232,7 @@ def test_overlapping_squares_leave_no_blocks_in_the_map_and_no_strips_at_its_edg
 def test_a_weight_counts_for_more_where_there_is_less_noise() -> None:
     network, sigma = MeansPhi(rho=1e-4, rho_at=40 / 255), torch.tensor([80.0, 40.0, 30.0, 20.0, 5.0, 0.0]) / 255
     counted = network.asked(None, sigma)
-    assert counted / 1e-4 == pytest.approx([0.5, 1, 4 / 3, 2, 2, 2])
+    assert counted / 1e-4 == pytest.approx([1 / 4, 1, 16 / 9, 4, 4, 4])
     assert network.asked(1e-3, sigma) == pytest.approx((10 * counted).tolist()) and network.asked(1e-3, None) == 1e-3
     assert MeansPhi(rho=1e-4).asked(None, sigma) == 1e-4 and BandPhi(rho=1e-4).asked(None, sigma) == 1e-4
     y, prior = torch.rand(2, 2, 3, 32, 32)

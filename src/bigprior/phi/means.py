@@ -31,8 +31,8 @@ class MeansPhi(PhiNetwork):
         width: channels of the hidden layers.
         rho: the weight that it is used with unless another is asked for.
         rho_at: the standard deviation of noise, in [0, 1] pictures, that ``rho`` is for. Where there is less, down to
-            20 of 255, a weight counts for more, in inverse proportion: what was measured is then nearly as good as the
-            prior, and phi follows the noise. None if it counts the same everywhere.
+            20 of 255, a weight counts for more, in inverse proportion to the noise's variance: what was measured is
+            then nearly as good as the prior, and phi follows the noise. None if it counts the same everywhere.
     """
 
     kind: ClassVar[str] = "means"
@@ -55,7 +55,9 @@ class MeansPhi(PhiNetwork):
     def asked(self, rho: float | None, sigma: Tensor | None) -> float | Tensor:
         """The weight of what is made up in pictures with noise, as :meth:`PhiNetwork.asked` has it."""
         weight = super().asked(rho, sigma)
-        return weight if sigma is None or self.rho_at is None else weight * self.rho_at / sigma.clamp_min(_FAINTEST)
+        if sigma is None or self.rho_at is None:
+            return weight
+        return weight * (self.rho_at / sigma.clamp_min(_FAINTEST)).square()
 
     def forward(self, fidelity: Tensor, prior: Tensor, frame: Frame, *, mean: Tensor, weight: Tensor) -> Bands:
         """Predict ``phi``, as :meth:`PhiNetwork.forward` has it."""

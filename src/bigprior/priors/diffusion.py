@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import deepinv as dinv
 import torch
 import torch.nn.functional as F
-from pydantic import PositiveInt
+from pydantic import Field, PositiveInt
 from torch import Tensor, nn
+from torchvision.transforms.v2.functional import gaussian_blur
 
 from bigprior.degradations import Degradation, Measurement
 from bigprior.errors import SettingsError
@@ -17,7 +19,7 @@ from bigprior.noise import Noise
 from bigprior.ops.precision import Precision, autocast
 from bigprior.ops.tiling import in_tiles
 from bigprior.priors.base import Prior, Projection
-from bigprior.priors.views import VIEWS, Views
+from bigprior.priors.views import VIEWS, View, Views
 from bigprior.progress import Progress, part_of
 from bigprior.settings import Settings
 
@@ -25,6 +27,8 @@ from bigprior.settings import Settings
 _TILE = 768
 #: Noise, in pictures on the scale of [-1, 1], below which sampling has nothing left to do.
 _LEAST_SIGMA = 0.02
+#: Side, in pixels, of the Gaussian that leaves what is coarser than a pixel, three standard deviations around.
+_BLUR = 7
 
 
 class DiffusionSettings(Settings):
@@ -39,6 +43,8 @@ class DiffusionSettings(Settings):
         samples: how many are drawn; their mean is the prior's picture, and their spread is kept.
         views: of ``mean`` and ``drawn``: the answers for so many mirrored and turned copies of the picture are
             averaged, see :data:`bigprior.priors.views.Views`.
+        more_views: of ``drawn``: so many more copies count in what is coarser than a pixel. The mean of more answers is
+            nearer to the truth there; of what is finer it has less than a picture has.
         precision: of the passes of an embedded denoiser, for ``mean``.
     """
 
@@ -46,6 +52,7 @@ class DiffusionSettings(Settings):
     steps: PositiveInt = 20
     samples: PositiveInt = 1
     views: Views = 1
+    more_views: int = Field(default=0, ge=0, le=4)
     precision: Precision = "auto"
 
 
@@ -111,7 +118,7 @@ class DiffusionPrior(Prior):
             if m.noise is not None and m.degradation.identity:
                 return Projection(self._denoised(m, m.noise, progress), found)
             # The mean of all pictures that agree with ``y``: at the most noise a picture says as much as plain grey.
-            return Projection(self._in_one_step(self._known(m), None), found)
+            return Projection(self._in_one_step(self._known(m), VIEWS[: self.settings.views]), found)
         images, spreads = [], []
         for i in range(len(m)):  # one at a time: a picture's samples must not depend on its neighbours
             samples = self._samples(m[i : i + 1], seed).float().clamp(0, 1)
@@ -158,9 +165,8 @@ class DiffusionPrior(Prior):
             raise SettingsError(f"{m.degradation.name} says nothing exactly that could be conditioned on: {others}")
         return m.condition
 
-    def _in_one_step(self, condition: Tensor, rng: torch.Generator | None) -> Tensor:
+    def _in_one_step(self, condition: Tensor, views: Sequence[View], rng: torch.Generator | None = None) -> Tensor:
         """One picture a condition (N, C, H, W), of views that start from grey, or each from noise of its own."""
-        views = VIEWS[: self.settings.views]
         total = condition.new_zeros(len(condition), 3, *condition.shape[2:])
         for view in views:
             known = view.there(condition)
@@ -177,7 +183,7 @@ class DiffusionPrior(Prior):
         physics = m.degradation.with_sigma(sigma)
         y = m.y.repeat(s.samples, 1, 1, 1)  # a copy: deepinv's DDRM writes into its measurement
         if s.sampler == "drawn":
-            return self._in_one_step(self._known(m).repeat(s.samples, 1, 1, 1), rng)
+            return self._drawn(self._known(m), rng)
         if s.sampler == "posterior":
             return self._posterior(m, y, physics, sigma, rng)
         with torch.random.fork_rng(devices=[]):
@@ -194,6 +200,15 @@ class DiffusionPrior(Prior):
             diffpir = dinv.sampling.DiffPIR(self.denoiser, dinv.optim.L2(), sigma=max(sigma, 0.01), max_iter=s.steps)
             sampled = diffpir(y, physics, x_init=start.repeat(s.samples, 1, 1, 1))
         return sampled
+
+    def _drawn(self, known: Tensor, rng: torch.Generator) -> Tensor:
+        s = self.settings
+        samples = self._in_one_step(known.repeat(s.samples, 1, 1, 1), VIEWS[: s.views], rng)
+        if more := VIEWS[s.views : s.views + s.more_views]:
+            share = len(more) / (len(more) + s.samples * s.views)
+            further = share * (self._in_one_step(known, more, rng) - samples.mean(dim=0, keepdim=True))
+            samples = samples + gaussian_blur((1 - known[:, 3:4]) * further, [_BLUR, _BLUR], [1.0, 1.0])
+        return samples
 
     def _posterior(self, m: Measurement, y: Tensor, physics: Degradation, sigma: float, rng: torch.Generator) -> Tensor:
         noisy = m.degradation.identity
