@@ -48,6 +48,18 @@ def test_any_size_has_the_luminance_that_it_was_given(colorizer: ColorizationNet
     torch.testing.assert_close(Colorization().f(guess), y, atol=1e-5, rtol=0)
 
 
+@pytest.mark.parametrize("size", [(100, 100), (300, 600), (90, 40), (8, 1000)])
+def test_pictures_are_seen_in_their_own_proportions(colorizer: ColorizationNetwork, size: tuple[int, int]) -> None:
+    seen: list[torch.Size] = []
+    colorizer.seen.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].shape[2:]))
+    colorizer(torch.rand(1, 1, *size))
+    assert len(seen) == 2 and all(side % 32 == 0 for shape in seen for side in shape)
+    for (height, width), side in zip(seen, (256, 384), strict=True):
+        assert height * width == pytest.approx(side**2, rel=0.15)  # no picture costs more for being long
+        if max(size) <= 4 * min(size):
+            assert height / width == pytest.approx(size[0] / size[1], rel=0.15)
+
+
 def test_a_pictures_colours_do_not_depend_on_its_neighbours(colorizer: ColorizationNetwork) -> None:
     y = torch.rand(3, 1, 64, 64, generator=torch.Generator().manual_seed(1))
     torch.testing.assert_close(colorizer(y)[1:2], colorizer(y[1:2]), atol=1e-4, rtol=0)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -13,14 +14,19 @@ from bigprior.io.weights import built
 from bigprior.networks.efficientnet import EfficientNetLite
 from bigprior.ops.colour import LUMINANCE
 
-#: Side, in pixels, that pictures are seen at, and that colours are guessed at.
+#: Side, in pixels, of the squares that it learns from, and of their colours.
 RESOLUTION, GUESSED = 256, 64
+#: Sides of the squares that are as large as a picture is where it is seen; the mean of what is guessed at each is taken,
+#: since the smaller one shows the scene, and the larger one what is in it.
+_SEEN = (256, 384)
+#: Sides of what is seen are multiples of this; and how many times as long one may be as the other, times itself.
+_STEP, _LONGEST = 32, 2.0
 #: About how far a colour is from grey: steps of its size for the last layer are as large as for all others.
 _TYPICAL = 0.05
 
 
 class ColorizationNetwork(nn.Module):
-    """Luminance to a picture of that luminance whose colours are guessed, at a quarter of 256 pixels a side.
+    """Luminance to a picture of that luminance whose colours are guessed, at a quarter of what it is seen at.
 
     A denoiser learns what a wall looks like from a few thousand photographs; what has seen ImageNet knows a window or a
     plant by its shape. From the coarsest of its features to the finest, each is added to what the coarser ones have
@@ -47,11 +53,16 @@ class ColorizationNetwork(nn.Module):
 
     def forward(self, y: Tensor) -> Tensor:
         """Luminance (N, 1, H, W) in [0, 1], any size, to pictures (N, 3, H, W) of it, which may leave [0, 1] a bit."""
-        small = F.interpolate(y, size=(RESOLUTION, RESOLUTION), mode="bilinear", antialias=True)
-        return y + F.interpolate(self.chroma(small), size=y.shape[2:], mode="bilinear")
+        seen = [F.interpolate(y, size=_shape(y.shape[2:], side), mode="bilinear", antialias=True) for side in _SEEN]
+        *others, finest = [self.chroma(x) for x in seen]
+        total = sum((F.interpolate(x, size=finest.shape[2:], mode="bilinear") for x in others), finest)
+        return y + F.interpolate(total / len(seen), size=y.shape[2:], mode="bilinear")
 
     def chroma(self, y: Tensor) -> Tensor:
-        """What is added to luminance (N, 1, 256, 256) in [0, 1], and has none itself: (N, 3, 64, 64)."""
+        """What is added to luminance (N, 1, H, W) in [0, 1], and has none itself: (N, 3, H / 4, W / 4).
+
+        It has learned from 256x256; sides are multiples of 32.
+        """
         # Colours are few channels on many places, as convolutions of depth are: fastest with the channels together.
         features = self.seen(y.expand(-1, 3, -1, -1).contiguous(memory_format=torch.channels_last))[1:]
         x = self.lateral[-1](features[-1]) + self.whole(features[-1].mean(dim=(2, 3)))[:, :, None, None]
@@ -70,6 +81,12 @@ class ColorizationNetwork(nn.Module):
             WeightsError: they do not fit each other.
         """
         return built(cls, "a colorizer", state, settings)
+
+
+def _shape(size: Sequence[int], side: int) -> tuple[int, int]:
+    """Of a picture as large as a square of ``side``, of the proportions of ``size`` as far as they are not extreme."""
+    longer = min(max(math.sqrt(size[0] / size[1]), 1 / _LONGEST), _LONGEST)
+    return round(side * longer / _STEP) * _STEP, round(side / longer / _STEP) * _STEP
 
 
 def _residual(width: int) -> nn.Module:

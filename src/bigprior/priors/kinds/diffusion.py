@@ -15,6 +15,7 @@ from bigprior.networks.colorizer import ColorizationNetwork
 from bigprior.networks.denoising_unet import DenoisingUNet
 from bigprior.networks.noise_estimator import NoiseEstimator
 from bigprior.networks.refiner import Refiner
+from bigprior.priors.anysize import for_any_size
 from bigprior.priors.base import Prior
 from bigprior.priors.compose import Blend, ByNoise, Refined, WithWhite
 from bigprior.priors.continuing import Continuing
@@ -125,7 +126,7 @@ class DiffusionKind(Kind):
             used += ["noise", "camera-denoiser"]
         if how.sampler == "mean" and physics.colours and "colorizer" in parts:
             colours = FeedForwardPrior(parts["colorizer"], views=how.views)
-            prior = Blend(prior, colours, weight=how.weight, saturation=how.saturation)
+            prior = Blend(for_any_size(prior, physics.placement), colours, weight=how.weight, saturation=how.saturation)
             used.append("colorizer")
         if not physics.noisy:
             prior = InOwnRange(prior)
