@@ -16,8 +16,8 @@ from bigprior.ops.colour import LUMINANCE
 
 #: Side, in pixels, of the squares that it learns from, and of their colours.
 RESOLUTION, GUESSED = 256, 64
-#: Sides of the squares that are as large as a picture is where it is seen. The mean of both guesses is taken: the smaller
-#: one shows the scene, and the larger one what is in it.
+#: Sides of the squares that are as large as a picture is where it is seen; the mean of both guesses is taken, since
+#: the smaller one shows the scene, and the larger one what is in it.
 _SEEN = (256, 384)
 #: Sides of what is seen are multiples of this; and how many times as long one may be as the other, times itself.
 _STEP, _LONGEST = 32, 2.0
