@@ -19,7 +19,7 @@ RESOLUTION, GUESSED = 256, 64
 #: Sides of the squares that are as large as a picture is where it is seen; the mean of both guesses is taken, since
 #: the smaller one shows the scene, and the larger one what is in it.
 _SEEN = (256, 384)
-#: Sides of what is seen are multiples of this; and how many times as long one may be as the other, times itself.
+#: Sides of what is seen are multiples of the one; the longer is at the most the square of the other times the shorter.
 _STEP, _LONGEST = 32, 2.0
 #: About how far a colour is from grey: steps of its size for the last layer are as large as for all others.
 _TYPICAL = 0.05
