@@ -79,6 +79,19 @@ def test_an_estimator_learns_that_texture_is_no_noise_and_departs_little(photos:
     assert said[1] > said[0]  # more noise is found in the likeliest of four
 
 
+@pytest.mark.parametrize("parts", [1, 2])
+def test_pairs_that_other_processes_make_teach_the_same(
+    photos: Path, estimator: Path, tmp_path: Path, parts: int
+) -> None:
+    weights = []
+    for workers in (0, 2):
+        changed = {"estimator": str(estimator), "workers": workers, "parts": parts, "total_kimg": 0.006}
+        trainer = CameraTrainer(SMALL.model_copy(update=changed), photos)
+        weights.append(read_weights(fit(trainer, tmp_path / f"{workers}", quiet=True))[0])
+    assert weights[0].keys() == weights[1].keys()
+    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+
+
 @pytest.mark.slow
 def test_a_killed_run_ends_like_one_that_was_not(
     photos: Path, estimator: Path, tmp_path: Path, assert_equal_states, run_until_killed

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import torch
 import torch.nn.functional as F
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 
 from bigprior.errors import SettingsError
@@ -30,6 +30,7 @@ from bigprior.networks.noise_estimator import (
 )
 from bigprior.ops.precision import autocast
 from bigprior.progress import Progress
+from bigprior.training.ahead import made_ahead
 from bigprior.training.camera import Pairs, coarse_pairs, noisy_pairs
 from bigprior.training.draws import noise_like, random_squares, seeded, step_rng
 from bigprior.training.losses import relative_error
@@ -53,6 +54,8 @@ class PairSettings(CountedInImages):
         crop_px: side of the crops; a multiple of 16.
         room: share of the steps whose crops are half as large again before noise is added, and may be made smaller.
         smaller: share of the crops that are first made of a larger, and so sharper, piece of a photograph.
+        workers: processes that make the pairs of the steps to come, so that an accelerator does not wait for them; by
+            default each step makes its own. What is learned is the same.
         lr: the peak of AdamW's learning rate, constant after a short start, and falling over the last ``decay``.
         clip: largest norm of the gradient.
         ema: of the weights, a step.
@@ -62,6 +65,7 @@ class PairSettings(CountedInImages):
     crop_px: PositiveInt = 128
     room: Share = 0.4
     smaller: Share = 0.3
+    workers: NonNegativeInt = 0
     batch: PositiveInt = 8
     total_kimg: PositiveFloat = 100.0
     lr: PositiveFloat = 3e-4
@@ -124,6 +128,7 @@ class _FromPairs(FromPhotographs, Descent[Any]):
         self.network = network.to(memory_format=torch.channels_last)
         self.average = copy.deepcopy(self.network).eval().requires_grad_(False)
         self.optimizer = torch.optim.AdamW(self.network.parameters(), s.lr, betas=(0.9, 0.99), weight_decay=1e-4)
+        self._ahead: Iterator[tuple[Pairs, Tensor]] | None = None
 
     def schedule(self, moment: Moment) -> dict[str, Any]:
         """Constant after a short start, and falling at the end."""
@@ -133,16 +138,35 @@ class _FromPairs(FromPhotographs, Descent[Any]):
         """The moving average: shorter while there are few steps to average."""
         follow(self.average, self.network, 1 - min(self.settings.ema, (moment.step + 1) / (moment.step + 11)))
 
-    def pairs(self, rng: torch.Generator, made: Callable[..., Pairs] = noisy_pairs) -> Pairs:
-        """Crops without and with noise, of the kinds that ``made`` draws."""
+    def pairs(self, moment: Moment, own: torch.Generator) -> Pairs:
+        """Crops without and with noise, where the network is; ``own`` goes on after them."""
+        if not self.settings.workers:
+            found = self.made(own)
+        else:
+            if self._ahead is None:
+                self._ahead = made_ahead(self._part, moment.step * self.settings.parts, self.settings.workers)
+            found, rest = next(self._ahead)
+            own.set_state(rest)
+        return Pairs(*(x.to(self.device) for x in found))
+
+    def _part(self, place: int) -> tuple[Pairs, Tensor]:
+        """The pairs of one pass, counted from the first step on, and the random numbers that are left of it."""
+        own = self._draws(*divmod(place, self.settings.parts))[1]
+        return self.made(own), own.get_state()
+
+    def made(self, rng: torch.Generator) -> Pairs:
+        """Crops without and with noise, of the kinds that are drawn, on the processor."""
+        return noisy_pairs(*self._crops(rng))
+
+    def _crops(self, rng: torch.Generator) -> tuple[Tensor, int, torch.Generator]:
+        """Crops, the side of the pairs that they are made into, and what draws their noise."""
         s = self.settings
         side = s.crop_px if float(torch.rand((), generator=rng)) >= s.room else 3 * s.crop_px // 2 // 2 * 2
         chosen = [self.pictures[i] for i in torch.randint(len(self.pictures), (self.share,), generator=rng).tolist()]
         seen = []
         for picture, (u, v) in zip(chosen, torch.rand(self.share, 2, generator=rng).tolist(), strict=True):
             seen.append(min(round(side * (1 + v)) if u < s.smaller else side, *picture.shape[1:]))
-        found = made(random_squares(chosen, seen, side, rng), s.crop_px, rng)
-        return Pairs(*(x.to(self.device) for x in found))
+        return random_squares(chosen, seen, side, rng), s.crop_px, rng
 
 
 class NoiseTrainer(_FromPairs):
@@ -179,9 +203,7 @@ class NoiseTrainer(_FromPairs):
 
     def loss(self, moment: Moment, shared: torch.Generator, own: torch.Generator) -> tuple[str, Tensor]:
         """How unlikely the true noise is under what the network says of it, and what it says where there is none."""
-        s = self.settings
-        more = s.coarse > 0 and float(torch.rand((), generator=own)) < s.coarse
-        pairs = self.pairs(own, coarse_pairs if more else noisy_pairs)
+        s, pairs = self.settings, self.pairs(moment, own)
         with autocast(s.precision, self.device):
             said = self.network(pairs.noisy).float()
         loss = noise_likelihood(_from_least(said), pairs.noisy - pairs.clean)
@@ -194,6 +216,11 @@ class NoiseTrainer(_FromPairs):
                 said = _from_least(self.network(self.without_noise(own)).float())
             loss = loss + s.clean * (said + _HARDLY / said.exp()).mean()
         return "likelihood", loss
+
+    def made(self, rng: torch.Generator) -> Pairs:
+        """Crops without and with noise, that of more of them coarse."""
+        more = self.settings.coarse > 0 and float(torch.rand((), generator=rng)) < self.settings.coarse
+        return (coarse_pairs if more else noisy_pairs)(*self._crops(rng))
 
     @torch.no_grad()
     def without_noise(self, rng: torch.Generator) -> Tensor:
@@ -248,7 +275,7 @@ class CameraTrainer(_FromPairs):
 
     def loss(self, moment: Moment, shared: torch.Generator, own: torch.Generator) -> tuple[str, Tensor]:
         """The logarithm of each crop's squared error."""
-        s, pairs = self.settings, self.pairs(own)
+        s, pairs = self.settings, self.pairs(moment, own)
         with autocast(s.precision, self.device), torch.no_grad():
             log_sigma = self.estimator(pairs.noisy).float().clamp_min(math.log(LEAST_VARIANCE)) / 2
         told = ~pairs.sigma.isnan() & (torch.rand(len(pairs.sigma), generator=own) < s.known).to(self.device)
@@ -264,7 +291,7 @@ class CameraTrainer(_FromPairs):
     @torch.no_grad()
     def sample_grid(self) -> Tensor:
         """What comes in and out for crops that never change."""
-        pairs = self.pairs(step_rng(self.settings.seed, -1))
+        pairs = Pairs(*(x.to(self.device) for x in self.made(step_rng(self.settings.seed, -1))))
         log_sigma = self.estimator(pairs.noisy) / 2
         level = log_sigma.flatten(1).mean(1)
         shape = F.interpolate(log_sigma - level.view(-1, 1, 1, 1), scale_factor=float(PLACE), mode="bilinear")

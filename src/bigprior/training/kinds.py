@@ -10,6 +10,7 @@ from bigprior.training.colorizer import ColorizerTrainer
 from bigprior.training.denoiser import DenoiserTrainer
 from bigprior.training.dncnn import DnCNNTrainer
 from bigprior.training.encoder import EncoderTrainer
+from bigprior.training.filler import FillerTrainer
 from bigprior.training.gan import GANTrainer
 from bigprior.training.phi import PhiTrainer
 from bigprior.training.refiner import RefinerTrainer
@@ -23,6 +24,7 @@ TRAININGS: Registry[type[Trainer[Any]]] = Registry(
     "bigprior.trainings",
     {
         "denoiser": DenoiserTrainer,
+        "filler": FillerTrainer,
         "gan": GANTrainer,
         "lr-gan": LRGANTrainer,
         "cvae-gan": CVAEGANTrainer,

@@ -8,6 +8,7 @@ filled hole by what it looks like. At any lower noise the network is the mean, w
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from torchmetrics.functional.image import structural_similarity_index_measure
 
@@ -17,6 +18,9 @@ from bigprior.ops.perceptual import lpips_network
 
 #: About the squared error of what a denoising network itself is asked for: steps stay as large as down that error.
 _TYPICAL_ERROR = 0.1
+#: Of :func:`repetition`: how far from known pixels a hole is deep, how many places there are to be alike at the least,
+#: and energy that is hardly any.
+_DEEP_PX, _ALIKE, _HARDLY = 8, 24, 1e-5
 
 
 def relative_error(estimate: Tensor, truth: Tensor, *, least: float = 1e-6) -> Tensor:
@@ -70,3 +74,27 @@ def hole_error(
         seen = (2 * x[:, :, corner[0] :, corner[1] :] - 1 for x in (filled, truth))
         error = error + weight * lpips_network(truth.device)(*seen).mean()
     return error / (1 - mask).mean()
+
+
+def repetition(x: Tensor, mask: Tensor, px: int) -> Tensor:
+    """Which share of what is finer than ``px`` pixels is the same every ``px`` pixels, deep in holes: (N,).
+
+    In photographs it is about one over the number of places that are alike. Where these are too few, it is 0.
+
+    Args:
+        x: pictures (N, C, H, W), sides multiples of ``px``.
+        mask: (N, 1, H, W), 1 = known, 0 = hole.
+        px: the period, even.
+    """
+    fine = x - F.avg_pool2d(F.pad(x, (px // 2,) * 4, mode="reflect"), px + 1, 1)
+    deep = 1 - F.max_pool2d(mask, 2 * _DEEP_PX + 1, 1, _DEEP_PX)
+
+    def alike(values: Tensor) -> Tensor:
+        return F.pixel_unshuffle(values, px).sum((2, 3)).view(len(x), values.shape[1], -1)
+
+    count = alike(deep)
+    mean = alike(fine * deep) / count.clamp_min(1)
+    mean = mean - mean.mean(2, keepdim=True)
+    energy = alike(fine.square() * deep).sum((1, 2)) / (x.shape[1] * count.sum((1, 2))).clamp_min(1)
+    enough = count.amin((1, 2)) >= _ALIKE
+    return torch.where(enough, mean.square().mean((1, 2)) / (energy + _HARDLY), 0.0)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from bigprior.degradations import DEGRADATIONS, Degradation
 from bigprior.errors import SettingsError
+from bigprior.networks.adapter import Adapter
 from bigprior.networks.colorizer import ColorizationNetwork
 from bigprior.networks.denoising_unet import DenoisingUNet
 from bigprior.networks.noise_estimator import NoiseEstimator
@@ -29,7 +30,8 @@ from bigprior.priors.turns import in_turns, said_of, takes_turns
 
 _NETWORKS: dict[str, Any] = {
     "denoiser": DenoisingUNet,
-    "camera-denoiser": DenoisingUNet,
+    "general-denoiser": DenoisingUNet,
+    "filler": Adapter,
     "noise": NoiseEstimator,
     "colorizer": ColorizationNetwork,
     "refiner": Refiner,
@@ -42,7 +44,7 @@ class DiffusionKindSettings(DiffusionSettings):
     Attributes:
         weight: where a colorization network guesses colours too: its share in them; the denoiser has the rest.
         saturation: the same: factor on the colours.
-        strength: where noise is not white, the camera's denoiser is told of so many times as much as was found.
+        strength: where noise is not white, the general denoiser is told of so many times as much as was found.
         thin_px: where a hole has no room for a square of more than so many pixels a side, it is filled smoothly; and
             scratches of up to 8 are, before the denoiser goes on with them; 0: nowhere.
     """
@@ -56,12 +58,13 @@ class DiffusionKindSettings(DiffusionSettings):
 class DiffusionKind(Kind):
     """A denoiser; beside it, what makes it better at some tasks.
 
-    ``noise`` finds noise, and a ``camera-denoiser`` takes the denoiser's place where it is not white; a ``colorizer``
-    guesses colours too, and a ``refiner`` takes a second look at white noise.
+    A ``general-denoiser`` takes its place where noise is removed in one step, and ``noise`` finds noise that is not
+    white, which that one is told of; a ``filler`` changes it for holes, and a ``colorizer`` guesses colours too. A
+    ``refiner`` takes a second look at white noise.
     """
 
     network = "denoiser"
-    beside: tuple[str, ...] = ("camera-denoiser", "noise", "colorizer", "refiner")
+    beside: tuple[str, ...] = ("general-denoiser", "noise", "filler", "colorizer", "refiner")
 
     def architectures(self) -> Iterable[str]:
         """That of the denoising U-Net."""
@@ -111,19 +114,10 @@ class DiffusionKind(Kind):
                 raise SettingsError(f"preset {preset} answers {physics.name} in one step: leave --steps out")
             how = how.model_copy(update={"steps": options.steps})
         plain = DiffusionSettings(**how.model_dump(include=set(DiffusionSettings.model_fields)))
-        prior: Prior = DiffusionPrior(parts["denoiser"], plain)
-        denoiser = prior
-        used = ["denoiser"]
-        refiner: Any = parts.get("refiner") if how.sampler == "mean" and physics.identity else None
-        if refiner is not None:
-            prior = Refined(prior, refiner)
-            used.append("refiner")
-        finder: Any = None
-        if how.sampler == "mean" and physics.identity and physics.noisy and {"noise", "camera-denoiser"} <= set(parts):
-            finder = parts["noise"]
-            camera = DiffusionPrior(parts["camera-denoiser"], plain)
-            prior = ByNoise(prior, WithWhite(camera, denoiser, refiner, strength=how.strength))
-            used += ["noise", "camera-denoiser"]
+        if how.sampler == "mean" and physics.identity:
+            prior, used, finder = _without_noise(parts, how, plain, physics)
+        else:
+            prior, used, finder = *_asked(parts, plain, physics), None
         if how.sampler == "mean" and physics.colours and "colorizer" in parts:
             colours = FeedForwardPrior(parts["colorizer"], views=how.views)
             prior = Blend(for_any_size(prior, physics.placement), colours, weight=how.weight, saturation=how.saturation)
@@ -148,3 +142,30 @@ class DiffusionKind(Kind):
         own = {name: value for name, value in settings.items() if name in PlugAndPlaySettings.model_fields}
         how = PlugAndPlaySettings(**own | ({} if options.steps is None else {"steps": options.steps}))
         return Built(in_turns(parts["denoiser"], physics, how), ("denoiser",), said_of(physics, how))
+
+
+def _without_noise(
+    parts: Mapping[str, nn.Module], how: DiffusionKindSettings, plain: DiffusionSettings, physics: type[Degradation]
+) -> tuple[Prior, list[str], Any]:
+    """The prior that removes noise in one step, the parts that it is made of, and the one that finds noise."""
+    general = "general-denoiser" if "general-denoiser" in parts else "denoiser"
+    denoiser: Prior = DiffusionPrior(parts[general], plain)
+    prior, used, refiner = denoiser, [general], parts.get("refiner")
+    if isinstance(refiner, Refiner):
+        prior = Refined(prior, refiner)
+        used.append("refiner")
+    if not (physics.noisy and general != "denoiser" and "noise" in parts):
+        return prior, used, None
+    prior = ByNoise(prior, WithWhite(denoiser, refiner if isinstance(refiner, Refiner) else None, how.strength))
+    return prior, [*used, "noise"], parts["noise"]
+
+
+def _asked(
+    parts: Mapping[str, nn.Module], plain: DiffusionSettings, physics: type[Degradation]
+) -> tuple[Prior, list[str]]:
+    """The prior of all else, and the parts that it is made of."""
+    network = parts["denoiser"]
+    if plain.sampler == "drawn" and physics.placement == "hole" and "filler" in parts:
+        filler: Any = parts["filler"]
+        return DiffusionPrior(filler.adapted(network), plain), ["denoiser", "filler"]
+    return DiffusionPrior(network, plain), ["denoiser"]
