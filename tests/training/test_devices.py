@@ -19,6 +19,7 @@ from bigprior.training.colorizer import ColorizerSettings, ColorizerTrainer
 from bigprior.training.denoiser import DenoiserSettings, DenoiserTrainer
 from bigprior.training.dncnn import DnCNNSettings, DnCNNTrainer
 from bigprior.training.encoder import EncoderSettings, EncoderTrainer
+from bigprior.training.filler import FillerSettings, FillerTrainer
 from bigprior.training.gan import GANSettings, GANTrainer
 from bigprior.training.kinds import TRAININGS
 from bigprior.training.loop import fit
@@ -67,6 +68,13 @@ def refiner(data: Path, vgg: Path, steps: int) -> Trainer[Any]:
     small = {"width": 8, "blocks": 1, "resolution": 32, "pictures": 4, "native": 0.5, "crop_px": 16, "batch": 2}
     small |= {"snapshot_kimg": 0.002}
     return RefinerTrainer(RefinerSettings(total_kimg=2 * steps / 1000, **small), network, data)
+
+
+def filler(data: Path, vgg: Path, steps: int) -> Trainer[Any]:
+    torch.manual_seed(0)
+    network = DenoisingUNet((4, 8), blocks=1).eval()
+    small = {"rank": 2, "resolution": 64, "batch": 2, "snapshot_kimg": 0.002}
+    return FillerTrainer(FillerSettings(total_kimg=2 * steps / 1000, **small), network, data)
 
 
 def phi(data: Path, vgg: Path, steps: int) -> Trainer[Any]:
@@ -126,6 +134,7 @@ MAKE: dict[str, Callable[[Path, Path, int], Trainer[Any]]] = {
     "encoder": encoder,
     "colorizer": colorizer,
     "refiner": refiner,
+    "filler": filler,
     "dncnn": dncnn,
     "noise": noise,
     "camera": camera,

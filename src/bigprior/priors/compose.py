@@ -96,29 +96,30 @@ class Blend(Prior):
 
 
 class WithWhite(Prior):
-    """A prior for noise of cameras, told of it, and the mean of that and of the same told of white noise.
+    """A prior for noise of cameras, and the mean of it and of one for white noise, where there is little noise.
 
     What a camera's own software leaves of noise is weaker than what it has smeared. A denoiser that is told of white
-    noise, somewhat more than is there, smooths that, and errs elsewhere than where it is told of the noise itself. How
-    much there is, is judged by how much is removed then: texture that was taken for noise is not removed. Where
+    noise, somewhat more than is there, smooths that, and errs elsewhere than one that is told of the noise itself. How
+    much there is, is judged by how much the first one removes: texture that was taken for noise is not removed. Where
     that is a small part of the noise that was found, all of it was texture, and the picture stays as it is.
 
     Args:
-        prior: can be told of noise place by place, and scale by scale.
+        camera: is told of the noise place by place, and scale by scale.
+        white: is told of white noise; it may be the same.
         refiner: of the mean, as in :class:`Refined`; set to evaluation and frozen.
-        strength: it is told of so many times as much noise as was found.
+        strength: ``camera`` is told of so many times as much noise as was found.
     """
 
-    def __init__(self, prior: Prior, refiner: Refiner | None = None, strength: float = 1.0) -> None:
+    def __init__(self, camera: Prior, white: Prior, refiner: Refiner | None = None, *, strength: float = 1.0) -> None:
         super().__init__()
-        self.prior, self.strength = prior, strength
+        self.camera, self.white, self.strength = camera, white, strength
         self.refiner = None if refiner is None else refiner.eval().requires_grad_(False)
-        self.resolution = prior.resolution
-        self.any_size = prior.any_size
+        self.resolution = camera.resolution or white.resolution
+        self.any_size = camera.any_size & white.any_size
 
     @torch.no_grad()
     def propose(self, m: Measurement, *, seed: int = 0, progress: Progress | None = None) -> Projection:
-        """The mean of both; the first one's ``codes`` are kept, with the noise's level as it was found.
+        """The mean of both; the camera's ``codes`` are kept, with the noise's level as it was found.
 
         Raises:
             SettingsError: a measurement without noise.
@@ -126,7 +127,7 @@ class WithWhite(Prior):
         if m.noise is None:
             raise SettingsError(f"{m.degradation.name} has no noise to be told of: leave it to another prior")
         noise = m.noise.times(self.strength)
-        first = self.prior.propose(m.with_noise(noise), seed=seed, progress=part_of(progress, 0, 3))
+        first = self.camera.propose(m.with_noise(noise), seed=seed, progress=part_of(progress, 0, 3))
         removed = (first.image - m.y).square().mean(dim=(1, 2, 3)).sqrt()
         sure = ((removed - _HARDLY) / (_QUITE - _HARDLY)).clamp(0, 1)
         if not m.noise.known:
@@ -139,7 +140,7 @@ class WithWhite(Prior):
             return first
         told = removed + _MORE
         flat = m.with_noise(replace(m.noise, sigma=told, along_grey=told, shape=None))
-        second = self.prior.propose(flat, seed=seed, progress=part_of(progress, 1, 3))
+        second = self.white.propose(flat, seed=seed, progress=part_of(progress, 1, 3))
         share = (sure / (2 + 2 * (removed / _MUCH).square())).view(-1, 1, 1, 1)
         image = torch.lerp(first.image, second.image, share)
         if self.refiner is not None:
@@ -148,8 +149,9 @@ class WithWhite(Prior):
         return replace(first, image=image)
 
     def within(self, share: float) -> WithWhite:
-        """The same, with a share of the prior's time budget."""
-        return WithWhite(self.prior.within(share), self.refiner, self.strength)
+        """The same, with a share of both time budgets."""
+        camera, white = self.camera.within(share), self.white.within(share)
+        return WithWhite(camera, white, self.refiner, strength=self.strength)
 
 
 class ByNoise(Prior):

@@ -254,7 +254,7 @@ class CameraTrainer(_FromPairs):
         WeightsError: the estimator cannot be read.
     """
 
-    name, recipe = "camera-denoiser", CameraSettings
+    name, recipe = "general-denoiser", CameraSettings
     settings: CameraSettings
 
     def __init__(self, settings: CameraSettings, data: Path | str) -> None:

@@ -136,12 +136,13 @@ class DiffusionKind(Kind):
         physics: type[Degradation],
         options: Options,
     ) -> Built:
-        """The denoiser, which takes turns with measurements that weigh by themselves."""
+        """A denoiser, the one that the setting ``part`` names, in turns with measurements that weigh by themselves."""
         if options.samples > 1:
             raise SettingsError(f"preset {preset} gives one answer to {physics.name}: leave --samples out")
         own = {name: value for name, value in settings.items() if name in PlugAndPlaySettings.model_fields}
         how = PlugAndPlaySettings(**own | ({} if options.steps is None else {"steps": options.steps}))
-        return Built(in_turns(parts["denoiser"], physics, how), ("denoiser",), said_of(physics, how))
+        part = str(settings.get("part", "denoiser"))
+        return Built(in_turns(parts[part], physics, how), (part,), said_of(physics, how))
 
 
 def _without_noise(
@@ -150,13 +151,14 @@ def _without_noise(
     """The prior that removes noise in one step, the parts that it is made of, and the one that finds noise."""
     general = "general-denoiser" if "general-denoiser" in parts else "denoiser"
     denoiser: Prior = DiffusionPrior(parts[general], plain)
-    prior, used, refiner = denoiser, [general], parts.get("refiner")
-    if isinstance(refiner, Refiner):
+    prior, used = denoiser, [general]
+    refiner: Any = parts.get("refiner")
+    if refiner is not None:
         prior = Refined(prior, refiner)
         used.append("refiner")
     if not (physics.noisy and general != "denoiser" and "noise" in parts):
         return prior, used, None
-    prior = ByNoise(prior, WithWhite(denoiser, refiner if isinstance(refiner, Refiner) else None, how.strength))
+    prior = ByNoise(prior, WithWhite(denoiser, denoiser, refiner, strength=how.strength))
     return prior, [*used, "noise"], parts["noise"]
 
 
