@@ -229,7 +229,7 @@ def test_little_noise_of_a_camera_is_smoothed_as_white_noise_too(removed: float,
         return
     torch.testing.assert_close(projection.image, torch.lerp(camera.images, white.images, share), atol=2e-4, rtol=0)
     assert white.noise.shape is None
-    assert 255 * float(white.noise.sigma) == pytest.approx(removed + 10, abs=1e-3)
+    assert 255 * float(white.noise.sigma) == pytest.approx(removed + 12, abs=1e-3)
     assert torch.equal(white.noise.sigma, white.noise.along_grey)
     assert (camera.seeds, white.seeds) == ([4], [4])
 
@@ -266,7 +266,7 @@ def test_the_mean_is_refined_as_far_as_it_is_one(refiner: Refiner) -> None:
     torch.testing.assert_close(pilot, torch.lerp(first, second, 0.25))
     refined = WithWhite(PrecomputedPrior(first), PrecomputedPrior(second), refiner).project(m).image
     assert float((refined - pilot).abs().max()) > 1e-4
-    told = (first - y).square().mean(dim=(1, 2, 3)).sqrt() + 10 / 255
+    told = (first - y).square().mean(dim=(1, 2, 3)).sqrt() + 12 / 255
     expected = torch.lerp(pilot, refiner(y, pilot, told), 0.5)
     torch.testing.assert_close(refined, expected.clamp(0, 1), atol=1e-5, rtol=0)
 

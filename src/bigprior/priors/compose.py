@@ -19,7 +19,7 @@ from bigprior.progress import Progress, part_of
 #: Of 255, root mean square: how much a camera's denoiser removes where that may be texture, and where it is noise for
 #: sure; how much more noise than that the denoiser of white noise is told of; where there is so much that the mean is
 #: more and more the camera's. Chosen on PolyU and on held-out photographs, with noise and without.
-_HARDLY, _QUITE, _MORE, _MUCH = 1.2 / 255, 1.7 / 255, 10 / 255, 12 / 255
+_HARDLY, _QUITE, _MORE, _MUCH = 1.2 / 255, 1.7 / 255, 12 / 255, 12 / 255
 #: The share of the noise that was found which is removed of texture that was taken for it, at the most, and of noise,
 #: at the least. When they were chosen: of grass and gravel .14 and .04, of PolyU's pictures .26 at the least, and .83
 #: in the middle.
@@ -105,7 +105,7 @@ class WithWhite(Prior):
 
     Args:
         camera: is told of the noise place by place, and scale by scale.
-        white: is told of white noise; it may be the same.
+        white: is told of white noise.
         refiner: of the mean, as in :class:`Refined`; set to evaluation and frozen.
         strength: ``camera`` is told of so many times as much noise as was found.
     """

@@ -17,6 +17,7 @@ from pydantic import Field, PositiveFloat, PositiveInt
 from torch import Tensor
 
 from bigprior import DEFAULT_PRESET
+from bigprior.degradations import DEGRADATIONS
 from bigprior.io.folders import list_pictures, load_square
 from bigprior.io.weights import digest_of
 from bigprior.networks.adapter import Adapter
@@ -33,7 +34,8 @@ from bigprior.training.schedules import held
 from bigprior.training.settings import CountedInImages, Index
 from bigprior.training.trainer import Descent, follow, named, sheet
 
-_TASK = "inpainting"
+#: The task whose measurements have holes.
+_TASK = next(name for name, physics in DEGRADATIONS.items() if physics.placement == "hole")
 
 
 class FillerSettings(CountedInImages):

@@ -158,8 +158,9 @@ def _without_noise(
         used.append("refiner")
     if not (physics.noisy and general != "denoiser" and "noise" in parts):
         return prior, used, None
-    prior = ByNoise(prior, WithWhite(denoiser, denoiser, refiner, strength=how.strength))
-    return prior, [*used, "noise"], parts["noise"]
+    other = DiffusionPrior(parts["denoiser"], plain)  # which errs elsewhere
+    prior = ByNoise(prior, WithWhite(denoiser, other, refiner, strength=how.strength))
+    return prior, [*used, "denoiser", "noise"], parts["noise"]
 
 
 def _asked(
