@@ -1,5 +1,6 @@
 """Presets are made from weights, whole or not at all."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from safetensors.torch import load_file, save_file
 from bigprior.degradations import Denoising
 from bigprior.errors import OutputError, SettingsError, UnknownNameError, WeightsError
 from bigprior.io.weights import save_weights, sha256
+from bigprior.networks.adapter import Adapter
 from bigprior.networks.denoising_unet import DenoisingUNet
 from bigprior.networks.encoder import CodeEncoder
 from bigprior.networks.generators import GENERATORS, PGGAN
@@ -190,6 +192,29 @@ def test_a_part_that_such_a_preset_does_not_have_is_refused_with_those_that_it_c
     with pytest.raises(SettingsError, match="a gan preset has no refiner: it can have encoder"):
         import_preset("tiny", generator, beside={"refiner": phi})
     assert not home.exists()
+
+
+def test_a_filler_stands_beside_its_denoiser_and_changes_it_for_holes(home: Path, tmp_path: Path) -> None:
+    network = DenoisingUNet((4, 8), blocks=1)
+    filler = Adapter.of(network, rank=2)
+    for name, part, head in (("denoiser", network, {"architecture": "denoising-unet"}), ("filler", filler, {})):
+        save_weights(tmp_path / f"{name}.safetensors", part.state_dict(), {"network": part.settings} | head)
+    beside = {"filler": tmp_path / "filler.safetensors"}
+    import_preset("tiny", tmp_path / "denoiser.safetensors", beside=beside)
+    assert load_prior("tiny", "inpainting").settings["sampler"] == "drawn"
+    assert load_prior("tiny", "colorization").settings["sampler"] == "mean"
+
+
+def test_a_part_that_takes_turns_has_to_be_there(home: Path, tmp_path: Path) -> None:
+    network = DenoisingUNet((4, 8), blocks=1)
+    header = {"network": network.settings, "architecture": "denoising-unet"}
+    save_weights(tmp_path / "denoiser.safetensors", network.state_dict(), header)
+    path = import_preset("tiny", tmp_path / "denoiser.safetensors") / "preset.json"
+    described = json.loads(path.read_text())
+    described["settings"]["deblurring"] = {"part": "general-denoiser"}  # by hand
+    path.write_text(json.dumps(described))
+    with pytest.raises(SettingsError, match="says part 'general-denoiser' of deblurring, but has none: leave it out"):
+        load_prior("tiny", "deblurring")
 
 
 def test_an_encoder_stands_beside_its_generator(home: Path, generator: Path, tiny_generator: PGGAN) -> None:

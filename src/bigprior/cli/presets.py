@@ -139,7 +139,8 @@ def import_prior(
         list[str] | None,
         typer.Option(
             help="NAME=FILE: a network beside it; may be repeated: encoder, where a generator begins its inversions; "
-            "colorizer and refiner, which guess colours and take a second look at noise."
+            "colorizer, filler and refiner, which guess colours, fill holes and take a second look at noise; "
+            "general-denoiser and noise, which remove noise of every kind and find it."
         ),
     ] = None,
     into: Annotated[Path | None, typer.Option(help="Folder of presets; your own by default.")] = None,

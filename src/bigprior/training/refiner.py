@@ -7,7 +7,7 @@ merges them is trained.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -17,18 +17,17 @@ from torch import Tensor
 from bigprior import DEFAULT_PRESET
 from bigprior.filters.collaborative import filtered
 from bigprior.io.folders import list_pictures, load_square
-from bigprior.io.weights import digest_of
 from bigprior.networks.denoising_unet import DenoisingUNet
 from bigprior.networks.refiner import Refiner
-from bigprior.presets.store import load_part
 from bigprior.progress import Progress
 from bigprior.training.augmentation import random_scale, recoloured
+from bigprior.training.beside import BesideDenoiser
 from bigprior.training.draws import random_crop, seeded, step_rng
 from bigprior.training.losses import relative_error
 from bigprior.training.plan import Moment
 from bigprior.training.schedules import cosine
 from bigprior.training.settings import CountedInImages, Index, Share
-from bigprior.training.trainer import Descent, named, sheet
+from bigprior.training.trainer import Descent, sheet
 
 
 class RefinerSettings(CountedInImages):
@@ -70,7 +69,7 @@ class RefinerRecipe(RefinerSettings):
     preset: str = DEFAULT_PRESET
 
 
-class RefinerTrainer(Descent[RefinerSettings]):
+class RefinerTrainer(BesideDenoiser, Descent[RefinerSettings]):
     """The network, and the pictures (noisy, estimate, together, truth) that it learns from.
 
     Prepared pictures are kept in memory, 1.6 MB each at 256x256; a run that goes on prepares them again.
@@ -98,16 +97,6 @@ class RefinerTrainer(Descent[RefinerSettings]):
         self.optimizer = torch.optim.AdamW(
             self.network.parameters(), s.lr, betas=(0.9, 0.99), weight_decay=s.weight_decay
         )
-
-    @classmethod
-    def of(cls, recipe: RefinerRecipe, data: Path, out: Path, progress: Progress | None = None) -> Self:
-        """The trainer that a recipe and a folder of photographs describe."""
-        return cls(recipe, load_part(recipe.preset, "denoiser"), data)
-
-    @property
-    def sources(self) -> dict[str, str]:
-        """The photographs and the denoiser."""
-        return {"pictures": named(self.files), "denoiser": digest_of(*self.denoiser.state_dict().values())[:16]}
 
     @torch.no_grad()
     def prepare(self, progress: Progress | None) -> None:

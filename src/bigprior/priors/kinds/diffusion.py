@@ -82,6 +82,8 @@ class DiffusionKind(Kind):
         for task, physics in DEGRADATIONS.items():
             views = 1 if physics.identity and "refiner" in parts else 2
             settings[task] = {"views": views} | ({"steps": steps[task]} if task in steps else {})
+            if physics.placement == "hole" and "filler" in parts:
+                settings[task]["sampler"] = "drawn"  # what it has learned to change
         return settings
 
     def check(self, settings: Mapping[str, Any]) -> None:
@@ -141,7 +143,9 @@ class DiffusionKind(Kind):
             raise SettingsError(f"preset {preset} gives one answer to {physics.name}: leave --samples out")
         own = {name: value for name, value in settings.items() if name in PlugAndPlaySettings.model_fields}
         how = PlugAndPlaySettings(**own | ({} if options.steps is None else {"steps": options.steps}))
-        part = str(settings.get("part", "denoiser"))
+        part = str(settings.get("part", self.network))
+        if part not in parts:
+            raise SettingsError(f"preset {preset} says part {part!r} of {physics.name}, but has none: leave it out")
         return Built(in_turns(parts[part], physics, how), (part,), said_of(physics, how))
 
 
