@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from bigprior.priors.alternating import AlternatingPrior
     from bigprior.priors.anysize import AnySize
     from bigprior.priors.base import Prior, Projection
-    from bigprior.priors.compose import Blend, ByNoise, Refined, WithWhite
+    from bigprior.priors.compose import Blend, ByNoise, WithWhite
     from bigprior.priors.deepimage import UntrainedPrior
     from bigprior.priors.diffusion import DiffusionPrior, DiffusionSettings
     from bigprior.priors.featuremaps import FeatureMapSettings
@@ -111,7 +111,7 @@ _HOMES = {
     "priors.alternating": "AlternatingPrior",
     "priors.anysize": "AnySize",
     "priors.base": "Prior Projection",
-    "priors.compose": "Blend ByNoise Refined WithWhite",
+    "priors.compose": "Blend ByNoise WithWhite",
     "priors.diffusion": "DiffusionPrior DiffusionSettings",
     "priors.featuremaps": "FeatureMapSettings",
     "priors.deepimage": "UntrainedPrior",
@@ -213,7 +213,6 @@ __all__ = [
     "Projection",
     "Protocol",
     "ReconstructorPrior",
-    "Refined",
     "Registry",
     "Restoration",
     "Restorer",

@@ -167,7 +167,7 @@ def test_a_denoiser_is_trained_and_becomes_a_preset(run, tmp_path, monkeypatch):
     assert code == 0
     trained = json.loads((tmp_path / "run" / "settings.json").read_text())
     assert [trained[name] for name in ("conditional", "lr", "alone", "seed")] == [0.9, 1e-4, 7, 3]
-    for kind in ("denoiser", "gan", "refiner", "colorizer", "encoder"):
+    for kind in ("denoiser", "gan", "filler", "colorizer", "encoder"):
         more = ["--data", tmp_path / "data", "--out", tmp_path / "new", "--set", "index=1-3"]
         code, _, err = run("train", kind, *more)
         assert code == 2 and "index is 1-3 but" in err and "holds 3 pictures" in err
@@ -181,17 +181,17 @@ def test_a_denoiser_is_trained_and_becomes_a_preset(run, tmp_path, monkeypatch):
     beside = ["--part", f"colorizer={tmp_path / 'colours' / 'colorizer.safetensors'}"]
     assert run(*imported)[0] == 0
     monkeypatch.setenv("BIGPRIOR_HOME", str(tmp_path / "home"))
-    looks = ["--data", tmp_path / "data", "--out", tmp_path / "looks"]
-    looks += changed(preset="mine", pictures=1, total_kimg=0.016, lr="1e-4", native=0, recoloured=1)
-    assert run("train", "refiner", *looks)[0] == 0
-    trained = json.loads((tmp_path / "looks" / "settings.json").read_text())
-    assert trained["native"] == 0 and trained["recoloured"] == 1
-    beside += ["--part", f"refiner={tmp_path / 'looks' / 'refiner.safetensors'}"]
+    holes = ["--data", tmp_path / "data", "--out", tmp_path / "holes"]
+    holes += changed(preset="mine", rank=1, resolution=64, batch=1, total_kimg=0.001, lr="1e-4")
+    assert run("train", "filler", *holes)[0] == 0
+    trained = json.loads((tmp_path / "holes" / "settings.json").read_text())
+    assert trained["preset"] == "mine" and trained["rank"] == 1
+    beside += ["--part", f"filler={tmp_path / 'holes' / 'filler.safetensors'}"]
     assert run(*imported, "--steps", "inpaint=7", *beside)[0] == 2  # it is there already
     imported.append("--overwrite")
     assert run(*imported, "--steps", "inpaint=7", *beside)[0] == 0
     described = json.loads((tmp_path / "home" / "mine" / "preset.json").read_text())
-    assert {"denoiser", "colorizer", "refiner"} == described["sha256"].keys()
+    assert {"denoiser", "colorizer", "filler"} == described["sha256"].keys()
     assert described["kind"] == "diffusion" and described["settings"]["inpainting"]["steps"] == 7
     for wrong in ("inpaint=0", "inpaint", "melt=3"):
         code, _, err = run(*imported, "--steps", wrong)

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from bigprior.filters import collaborative
 from bigprior.filters.collaborative import RECEPTIVE_RADIUS, filtered
 
 
@@ -80,3 +81,14 @@ def test_no_pixel_depends_on_one_further_than_the_reach() -> None:
     y, level = noisy(x, 0.1), torch.tensor([0.1])
     part = filtered(y[..., :side], x[..., :side], level)
     torch.testing.assert_close(part[..., :4], filtered(y, x, level)[..., :4], atol=1e-6, rtol=0)
+
+
+def test_tiles_have_no_seams(monkeypatch: pytest.MonkeyPatch) -> None:
+    x = torch.rand(1, 3, 100, 240, generator=torch.Generator().manual_seed(0))
+    y, level = noisy(x, 0.1), torch.tensor([0.1])
+    whole = filtered(y, x, level)
+    monkeypatch.setattr(collaborative, "_TILE", 32)
+    seen: list[tuple[int, int]] = []
+    tiles = filtered(y, x, level, lambda *done: seen.append(done))
+    torch.testing.assert_close(tiles, whole, atol=1e-5, rtol=0)
+    assert seen[-1] == (32, 32)

@@ -34,7 +34,6 @@ from bigprior import (
     InversionSettings,
     PrecomputedPrior,
     Prior,
-    Refined,
     Restorer,
     SettingsError,
     UnknownNameError,
@@ -47,7 +46,6 @@ from bigprior.evaluation.protocols import Request, evaluation
 from bigprior.evaluation.protocols.results import write_results
 from bigprior.io.weights import save_weights
 from bigprior.networks.denoising_unet import DenoisingUNet
-from bigprior.networks.refiner import Refiner
 from bigprior.presets.store import folder_of
 
 
@@ -187,10 +185,9 @@ def test_every_prior_of_ours_restores_it_in_every_frame(prior: str, frame: str, 
         (lambda: asked("mean"), "doubling says nothing exactly .*'ddrm', 'diffpir' or 'dps'"),
         (lambda: asked("posterior"), "doubling says nothing exactly"),
         (lambda: asked("ddrm"), r"singular values of doubling.*decomposable\(\)"),
-        (lambda: Refined(SmoothPrior(), Refiner()), "noise, but doubling has none"),
         (lambda: AnySize(SmoothPrior(), 15), "windows of doubling are multiples of 2 pixels.*works at 15"),
     ],
-    ids=["mean", "posterior", "ddrm", "refined", "odd tiles"],
+    ids=["mean", "posterior", "ddrm", "odd tiles"],
 )
 def test_what_a_prior_cannot_do_it_refuses_by_name(prior, said: str, truth: Tensor) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(SettingsError, match=said):

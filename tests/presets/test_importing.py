@@ -169,7 +169,7 @@ def test_settings_of_a_denoiser_are_looked_at_too(home: Path, tmp_path: Path) ->
     network = DenoisingUNet((8, 12), blocks=1)
     header = {"architecture": "denoising-unet", "network": network.settings}
     save_weights(tmp_path / "d.safetensors", network.state_dict(), header)
-    for how, message in (({"views": 3}, "views is 3"), ({"weight": 2.0}, "weight is 2"), ({"codes": 3}, "codes is 3")):
+    for how, message in (({"views": 5}, "views is 5"), ({"weight": 2.0}, "weight is 2"), ({"codes": 3}, "codes is 3")):
         with pytest.raises(SettingsError, match=message):
             import_preset("tiny", tmp_path / "d.safetensors", settings={"denoising": how})
     assert not home.exists()
@@ -189,8 +189,8 @@ def test_settings_and_steps_are_of_tasks_by_name_or_verb(home: Path, generator: 
 def test_a_part_that_such_a_preset_does_not_have_is_refused_with_those_that_it_can_have(
     home: Path, generator: Path, phi: Path
 ) -> None:
-    with pytest.raises(SettingsError, match="a gan preset has no refiner: it can have encoder"):
-        import_preset("tiny", generator, beside={"refiner": phi})
+    with pytest.raises(SettingsError, match="a gan preset has no filler: it can have encoder"):
+        import_preset("tiny", generator, beside={"filler": phi})
     assert not home.exists()
 
 

@@ -8,18 +8,18 @@ import torch
 from skimage import data
 from torch import Tensor
 
-from bigprior.degradations import Colorization, Denoising, Inpainting, Measurement
+from bigprior.degradations import Colorization, Denoising, Measurement
 from bigprior.errors import SettingsError
+from bigprior.filters.collaborative import filtered
 from bigprior.io.arrays import as_picture
 from bigprior.networks.denoising_unet import DenoisingUNet
 from bigprior.networks.generators import PGGAN
-from bigprior.networks.refiner import Refiner
 from bigprior.noise import Noise
 from bigprior.ops.shot import Shot
 from bigprior.presets.loading import load_restorer
 from bigprior.priors.anysize import AnySize, for_any_size
 from bigprior.priors.base import Prior, Projection
-from bigprior.priors.compose import Blend, ByNoise, Refined, WithWhite
+from bigprior.priors.compose import Blend, ByNoise, WithWhite
 from bigprior.priors.diffusion import DiffusionPrior, DiffusionSettings
 from bigprior.priors.gan import GANPrior, InversionSettings
 from bigprior.priors.precomputed import PrecomputedPrior
@@ -50,14 +50,6 @@ class Limited(Noted):
 
     def within(self, share: float) -> "Limited":
         return Limited(self.images, self.budget * share)
-
-
-@pytest.fixture
-def refiner() -> Refiner:
-    torch.manual_seed(3)
-    network = Refiner(width=8, blocks=1)
-    torch.nn.init.normal_(network.tail.weight, std=0.1)  # it would start as the mean of both
-    return network
 
 
 # Blend
@@ -123,60 +115,6 @@ def test_a_blend_needs_help_with_sizes_where_either_does(tiny_generator: PGGAN) 
     assert plain.resolution is None and for_any_size(plain, "hole") is plain
 
 
-# Refined
-
-
-def test_a_second_look_at_noise(refiner: Refiner) -> None:
-    y, pilot = torch.rand(2, 2, 3, 24, 32)
-    m = Denoising(0.1).measure(y)
-    calls: list[tuple[int, int]] = []
-    found = Refined(Noted(pilot), refiner).project(m, seed=5, progress=lambda *p: calls.append(p))
-    torch.testing.assert_close(found.image, refiner(y, pilot, torch.tensor([0.1, 0.1])).clamp(0, 1))
-    assert torch.equal(found.codes["own"], pilot.mean(dim=(1, 2, 3)))
-    assert [done / total for done, total in calls] == [0.25, 0.5, 1.0]
-    assert not any(parameter.requires_grad for parameter in refiner.parameters()) and not refiner.training
-
-
-def test_known_levels_are_each_pictures_own(refiner: Refiner) -> None:
-    y, pilot = torch.rand(2, 2, 3, 24, 32)
-    levels = torch.tensor([0.05, 0.3])
-    image = Refined(PrecomputedPrior(pilot), refiner).project(Denoising(levels).measure(y)).image
-    for i, level in enumerate(levels.tolist()):
-        alone = Refined(PrecomputedPrior(pilot[i : i + 1]), refiner).project(Denoising(level).measure(y[i : i + 1]))
-        torch.testing.assert_close(image[i : i + 1], alone.image, atol=1e-5, rtol=0)
-
-
-@pytest.mark.parametrize(
-    ("physics", "y"),
-    [
-        (Colorization(), torch.rand(1, 1, 8, 8)),
-        (Inpainting(torch.eye(8)[None, None]), torch.rand(1, 3, 8, 8) * torch.eye(8)),
-    ],
-    ids=["colorization", "inpainting"],
-)
-def test_where_there_is_no_noise_a_refiner_is_refused_before_any_work(refiner: Refiner, physics, y: Tensor) -> None:  # type: ignore[no-untyped-def]
-    pilot = Noted(torch.rand(1, 3, 8, 8))
-    with pytest.raises(SettingsError, match=f"{physics.name} has none: leave it out"):
-        Refined(pilot, refiner).project(physics.measure(y))
-    assert not pilot.seeds
-
-
-def test_noise_that_is_not_white_gets_no_second_look(refiner: Refiner) -> None:
-    y, pilot = torch.rand(2, 2, 3, 24, 32)
-    shape = torch.zeros(2, 8, 6, 8)
-    shape[1] = torch.linspace(-1, 1, 8).view(8, 1, 1)  # coarse noise
-    found = Noise(torch.full((2,), 0.1), torch.full((2,), 0.1), False, shape)
-    calls: list[tuple[int, int]] = []
-    prior = Refined(Noted(pilot), refiner)
-    image = prior.project(Denoising().measure(y).with_noise(found)).image
-    torch.testing.assert_close(image[:1], refiner(y, pilot, found.sigma)[:1].clamp(0, 1))
-    assert torch.equal(image[1], pilot[1])
-    coarse = replace(found, shape=shape[1:].expand(2, -1, -1, -1))
-    image = prior.project(Denoising().measure(y).with_noise(coarse), progress=lambda *p: calls.append(p)).image
-    assert torch.equal(image, pilot)
-    assert calls[-1] == (2, 2)  # the pilot is all there is to wait for
-
-
 # ByNoise
 
 
@@ -227,7 +165,9 @@ def test_little_noise_of_a_camera_is_smoothed_as_white_noise_too(removed: float,
     if not share:
         assert torch.equal(projection.image, camera.images) and white.seeds == []
         return
-    torch.testing.assert_close(projection.image, torch.lerp(camera.images, white.images, share), atol=2e-4, rtol=0)
+    mean = torch.lerp(camera.images, white.images, share)
+    alike = filtered(y, mean, torch.tensor([(removed + 20) / 255]))
+    torch.testing.assert_close(projection.image, torch.lerp(mean, alike, share), atol=4e-4, rtol=0)
     assert white.noise.shape is None
     assert 255 * float(white.noise.sigma) == pytest.approx(removed + 12, abs=1e-3)
     assert torch.equal(white.noise.sigma, white.noise.along_grey)
@@ -259,37 +199,37 @@ def test_noise_is_needed_to_be_told_of() -> None:
         WithWhite(prior, prior).project(Colorization().measure(torch.rand(1, 1, 24, 32)))
 
 
-def test_the_mean_is_refined_as_far_as_it_is_one(refiner: Refiner) -> None:
-    y, second, found = torch.full((1, 3, 24, 32), 0.5), torch.rand(1, 3, 24, 32), _camera_noise(12.0)
-    m, first = Denoising().measure(y).with_noise(found), y - 12 / 255
-    pilot = WithWhite(PrecomputedPrior(first), PrecomputedPrior(second)).project(m).image
-    torch.testing.assert_close(pilot, torch.lerp(first, second, 0.25))
-    refined = WithWhite(PrecomputedPrior(first), PrecomputedPrior(second), refiner).project(m).image
-    assert float((refined - pilot).abs().max()) > 1e-4
-    told = (first - y).square().mean(dim=(1, 2, 3)).sqrt() + 12 / 255
-    expected = torch.lerp(pilot, refiner(y, pilot, told), 0.5)
-    torch.testing.assert_close(refined, expected.clamp(0, 1), atol=1e-5, rtol=0)
+def test_similar_patches_count_as_much_as_the_prior_for_white_noise() -> None:
+    x = torch.arange(48.0).remainder(12).view(1, 1, 1, 48).expand(1, 3, 40, 48) / 12  # it repeats itself
+    y = x + 8 / 255 * torch.randn(x.shape, generator=torch.Generator().manual_seed(0))
+    first = torch.lerp(x, y, 0.3)  # leaves some of the noise
+    m = Denoising().measure(y).with_noise(_camera_noise(8.0))
+    image = WithWhite(PrecomputedPrior(first), PrecomputedPrior(first)).propose(m).image
+    removed = (first - y).square().mean(dim=(1, 2, 3)).sqrt()
+    share = float(1 / (2 + 2 * (255 * removed / 12).square()))
+    expected = torch.lerp(first, filtered(y, first, removed + 20 / 255), share)
+    torch.testing.assert_close(image, expected, atol=1e-5, rtol=0)
+    assert float((image - x).square().mean()) < 0.7 * float((first - x).square().mean())
 
 
 # Both
 
 
-def test_a_limit_in_time_is_for_all_calls_of_what_it_is_made_of(refiner: Refiner) -> None:
+def test_a_limit_in_time_is_for_all_calls_of_what_it_is_made_of() -> None:
     images = torch.rand(1, 3, 8, 8)
     blend = Blend(Limited(images), Limited(images, 4.0), weight=0.3, saturation=1.2)
-    part = Refined(blend, refiner).within(0.25)
-    assert isinstance(part.prior, Blend)
-    assert (part.prior.first.budget, part.prior.second.budget) == (2.0, 1.0)
-    assert (part.prior.weight, part.prior.saturation, part.refiner) == (0.3, 1.2, refiner)
+    part = blend.within(0.25)
+    assert (part.first.budget, part.second.budget) == (2.0, 1.0)
+    assert (part.weight, part.saturation) == (0.3, 1.2)
     assert (blend.first.budget, blend.second.budget) == (8.0, 4.0)
     chosen = ByNoise(Limited(images), Limited(images, 4.0)).within(0.5)
     assert (chosen.white.budget, chosen.other.budget) == (4.0, 2.0)
-    both = WithWhite(Limited(images), Limited(images, 4.0), refiner, strength=2.0).within(0.5)
-    assert (both.camera.budget, both.white.budget, both.refiner, both.strength) == (4.0, 2.0, refiner, 2.0)
+    both = WithWhite(Limited(images), Limited(images, 4.0), strength=2.0).within(0.5)
+    assert (both.camera.budget, both.white.budget, both.strength) == (4.0, 2.0, 2.0)
 
 
-def test_what_moves_it_moves_its_priors(refiner: Refiner) -> None:
-    made = Refined(Blend(PrecomputedPrior(torch.rand(1, 3, 8, 8)), PrecomputedPrior(torch.rand(1, 3, 8, 8))), refiner)
+def test_what_moves_it_moves_its_priors() -> None:
+    made = Blend(PrecomputedPrior(torch.rand(1, 3, 8, 8)), PrecomputedPrior(torch.rand(1, 3, 8, 8)))
     assert isinstance(made, Prior)
     assert {tensor.device.type for tensor in (*made.to("meta").buffers(), *made.parameters())} == {"meta"}
 

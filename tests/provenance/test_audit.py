@@ -80,7 +80,8 @@ def test_ours_has_the_share_of_its_own_record(measured):
     ours = load_restorer("photographs", degradation.name).restore(y, degradation)
     found = audit(y, rounded(ours.restored), degradation, network)
     # Of noise, the result stands for the prior's picture, which was farther from what was measured.
-    assert found.mean_share == pytest.approx(ours.mean_share, abs=0.1 if degradation.noisy else 0.03)
+    least = 0.6 * ours.mean_share if degradation.noisy else ours.mean_share - 0.03
+    assert least < found.mean_share < ours.mean_share + 0.03
     assert torch.equal(found.measured + found.hallucinated, found.restored)
     torch.testing.assert_close(found.restored, rounded(ours.restored), atol=1e-5, rtol=0)
     moved = audit(y, torch.roll(rounded(ours.restored), (2, -3), (2, 3)), degradation, network)

@@ -24,7 +24,6 @@ from bigprior.training.gan import GANSettings, GANTrainer
 from bigprior.training.kinds import TRAININGS
 from bigprior.training.loop import fit
 from bigprior.training.phi import PhiSettings, PhiTrainer
-from bigprior.training.refiner import RefinerSettings, RefinerTrainer
 from bigprior.training.small_gans import CVAEGANSettings, CVAEGANTrainer, LRGANSettings, LRGANTrainer
 from bigprior.training.tnrd import TNRDSettings, TNRDTrainer
 from bigprior.training.trainer import Trainer
@@ -60,14 +59,6 @@ def encoder(data: Path, vgg: Path, steps: int) -> Trainer[Any]:
 def colorizer(data: Path, vgg: Path, steps: int) -> Trainer[Any]:
     settings = ColorizerSettings(width=8, depth=12, batch=2, snapshot_kimg=0.002, total_kimg=2 * steps / 1000)
     return ColorizerTrainer(settings, data)
-
-
-def refiner(data: Path, vgg: Path, steps: int) -> Trainer[Any]:
-    torch.manual_seed(0)
-    network = DenoisingUNet((8, 16), blocks=1).eval().requires_grad_(False)
-    small = {"width": 8, "blocks": 1, "resolution": 32, "pictures": 4, "native": 0.5, "crop_px": 16, "batch": 2}
-    small |= {"snapshot_kimg": 0.002}
-    return RefinerTrainer(RefinerSettings(total_kimg=2 * steps / 1000, **small), network, data)
 
 
 def filler(data: Path, vgg: Path, steps: int) -> Trainer[Any]:
@@ -133,7 +124,6 @@ MAKE: dict[str, Callable[[Path, Path, int], Trainer[Any]]] = {
     "phi": phi,
     "encoder": encoder,
     "colorizer": colorizer,
-    "refiner": refiner,
     "filler": filler,
     "dncnn": dncnn,
     "noise": noise,

@@ -139,7 +139,7 @@ def import_prior(
         list[str] | None,
         typer.Option(
             help="NAME=FILE: a network beside it; may be repeated: encoder, where a generator begins its inversions; "
-            "colorizer, filler and refiner, which guess colours, fill holes and take a second look at noise; "
+            "colorizer and filler, which guess colours and fill holes; "
             "general-denoiser and noise, which remove noise of every kind and find it."
         ),
     ] = None,

@@ -15,8 +15,8 @@ def train(
     kind: Annotated[
         str,
         typer.Argument(
-            help="What: denoiser, gan, lr-gan, cvae-gan, phi, encoder, colorizer, filler, refiner, dncnn, tnrd, noise, "
-            "camera, or another package's."
+            help="What: denoiser, gan, lr-gan, cvae-gan, phi, encoder, colorizer, filler, dncnn, tnrd, noise, camera, "
+            "or another package's."
         ),
     ],
     data: Annotated[Path, typer.Option(help="Folder of photographs.")],

@@ -15,8 +15,8 @@ _NONE = 1e-5
 #: Singular values within half an octave are a band, whose coefficients are expected to be as large as each other.
 _BANDS, _PER_OCTAVE = 32, 2
 #: How far a prior is expected to be off, of the size of its own coefficients: about the most that costs no accuracy,
-#: by two blurred photographs of no test set.
-_OFF = 0.1
+#: by six blurred photographs of no test set.
+_OFF = 0.05
 #: tau^2 where a prior's picture has nothing at all.
 _LEAST = 1e-8
 

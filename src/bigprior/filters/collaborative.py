@@ -11,7 +11,7 @@ show it other things: where it finds more than noise leaves, the pilot is moved 
 from __future__ import annotations
 
 import math
-from functools import cache, reduce
+from functools import cache, partial, reduce
 from itertools import product
 
 import numpy as np
@@ -22,6 +22,8 @@ from torch import Tensor
 
 from bigprior.ops.boxes import box_mean
 from bigprior.ops.colour import OPPONENT, turned
+from bigprior.ops.tiling import in_tiles
+from bigprior.progress import Progress
 
 #: Side of a patch, distance of those that look for others, how far they look, and how many patches make a group.
 _SIDE, _STRIDE, _FAR, _GROUP = 8, 4, 12, 16
@@ -35,28 +37,36 @@ _THRESHOLD = 2.7
 _SQUARE, _LEFT, _TRUST = 15, 0.05, 0.5
 #: Shape of the window on a patch where patches overlap.
 _KAISER = 2.0
+#: Side of the tiles of a large picture, in pixels, a multiple of the period: half a gigabyte of patches at most.
+_TILE = 384
 #: Groups at once: few enough for a processor's cache.
 _AT_ONCE = 256
 #: Least noise that is told from none, in [0, 1] pictures.
 LEAST_SIGMA = 1e-3
 #: Pictures that begin this far apart, or a multiple of it, have groups at the same places, in both steps.
-PERIOD = 2 * _STRIDE
+_PERIOD = 2 * _STRIDE
 #: No pixel depends on a pixel this far away: patches around it come from groups, whose other patches lie elsewhere, in
 #: both steps, and squares are looked at between them. A multiple of the period.
-RECEPTIVE_RADIUS = 4 * (_FAR + _SIDE) + PERIOD
+RECEPTIVE_RADIUS = 4 * (_FAR + _SIDE) + _PERIOD
 
 
-def filtered(y: Tensor, pilot: Tensor, sigma: Tensor) -> Tensor:
+def filtered(y: Tensor, pilot: Tensor, sigma: Tensor, progress: Progress | None = None) -> Tensor:
     """Wiener filtering of groups of similar patches, with the gains that the pilot, moved, suggests.
 
     Args:
         y: (N, 3, H, W), any size, RGB in [0, 1] with white noise.
         pilot: (N, 3, H, W), an estimate of what is behind ``y``.
         sigma: standard deviation of the noise in each picture (N,), in units of ``y``.
+        progress: called with (finished, total) tiles.
 
     Returns:
         (N, 3, H, W), nominally in [0, 1].
     """
+    window = partial(_window, sigma=sigma)
+    return in_tiles(window, y, pilot, tile=_TILE, halo=RECEPTIVE_RADIUS, progress=progress)
+
+
+def _window(y: Tensor, pilot: Tensor, sigma: Tensor) -> Tensor:
     height, width = y.shape[2:]
     edges = (0, max(-width % _STRIDE, _SIDE - width), 0, max(-height % _STRIDE, _SIDE - height))
     y, pilot = (turned(F.pad(x, edges, mode="replicate"), OPPONENT) for x in (y, pilot))

@@ -44,7 +44,7 @@ def import_preset(
         network: ``.safetensors``, ``.pth`` or ``.pkl``; a foreign file is read without running anything in it. Weights
             stay in the precision of the file. None for a prior without weights, which ``architecture`` then names.
         beside: files of the networks that stand beside it, by part: an ``encoder`` of a generator, where its inversions
-            begin; a ``colorizer``, ``filler``, ``refiner``, ``general-denoiser`` or ``noise`` of a denoiser; as
+            begin; a ``colorizer``, ``filler``, ``general-denoiser`` or ``noise`` of a denoiser; as
             ``bigprior train`` writes them.
         phi: file by task, or several: the first is the task's own, others are for other frames.
         into: folder of presets; the user's own by default.

@@ -9,60 +9,23 @@ from torch import Tensor
 
 from bigprior.degradations import Measurement
 from bigprior.errors import SettingsError
-from bigprior.filters.collaborative import LEAST_SIGMA
-from bigprior.networks.refiner import Refiner
+from bigprior.filters.collaborative import LEAST_SIGMA, filtered
 from bigprior.noise import Noise
 from bigprior.priors.base import Prior, Projection
 from bigprior.priors.stabilised import Stabilised
 from bigprior.progress import Progress, part_of
 
 #: Of 255, root mean square: how much a camera's denoiser removes where that may be texture, and where it is noise for
-#: sure; how much more noise than that the denoiser of white noise is told of; where there is so much that the mean is
-#: more and more the camera's. Chosen on PolyU and on held-out photographs, with noise and without.
-_HARDLY, _QUITE, _MORE, _MUCH = 1.2 / 255, 1.7 / 255, 12 / 255, 12 / 255
+#: sure; how much more noise than that the denoiser of white noise is told of, and the filter of similar patches; where
+#: there is so much that the mean is more and more the camera's. Chosen on PolyU and on held-out photographs, with noise
+#: and without.
+_HARDLY, _QUITE, _MORE, _STILL_MORE, _MUCH = 1.2 / 255, 1.7 / 255, 12 / 255, 20 / 255, 12 / 255
 #: The share of the noise that was found which is removed of texture that was taken for it, at the most, and of noise,
 #: at the least. When they were chosen: of grass and gravel .14 and .04, of PolyU's pictures .26 at the least, and .83
 #: in the middle.
 _OF_TEXTURE, _OF_NOISE = 0.15, 0.2
 #: How much the logarithm of a standard deviation may differ from scale to scale by rounding.
 _ALIKE = 1e-4
-
-
-class Refined(Prior):
-    """A prior's picture of a noisy one, with a second look at what similar patches say.
-
-    Args:
-        prior: the pilot.
-        refiner: set to evaluation and frozen.
-    """
-
-    def __init__(self, prior: Prior, refiner: Refiner) -> None:
-        super().__init__()
-        self.prior, self.refiner = prior, refiner.eval().requires_grad_(False)
-        self.resolution = prior.resolution
-        self.any_size = prior.any_size & {"tiles"}
-
-    @torch.no_grad()
-    def propose(self, m: Measurement, *, seed: int = 0, progress: Progress | None = None) -> Projection:
-        """The pilot, refined; its ``codes`` are kept.
-
-        Raises:
-            SettingsError: a measurement that is no noisy picture.
-        """
-        if m.noise is None or not m.degradation.identity:
-            raise SettingsError(
-                f"a refiner takes a second look at noise, but {m.degradation.name} has none: leave it out"
-            )
-        white = m.noise.white  # a filter of similar patches takes coarse noise for texture
-        if not bool(white.any()):
-            return self.prior.propose(m, seed=seed, progress=progress)
-        pilot = self.prior.propose(m, seed=seed, progress=part_of(progress, 0, 2))
-        image = self.refiner(m.y, pilot.image, m.noise.along_grey, part_of(progress, 1, 2))
-        return replace(pilot, image=torch.where(white.view(-1, 1, 1, 1), image, pilot.image))
-
-    def within(self, share: float) -> Refined:
-        """The same, with a share of the pilot's time budget."""
-        return Refined(self.prior.within(share), self.refiner)
 
 
 class Blend(Prior):
@@ -99,27 +62,26 @@ class WithWhite(Prior):
     """A prior for noise of cameras, and the mean of it and of one for white noise, where there is little noise.
 
     What a camera's own software leaves of noise is weaker than what it has smeared. A denoiser that is told of white
-    noise, somewhat more than is there, smooths that, and errs elsewhere than one that is told of the noise itself. How
-    much there is, is judged by how much the first one removes: texture that was taken for noise is not removed. Where
+    noise, somewhat more than is there, smooths that, and errs elsewhere than one that is told of the noise itself; so
+    do similar patches, filtered together around the mean of both (:mod:`bigprior.filters.collaborative`). How much
+    noise there is, is judged by how much the first one removes: texture that was taken for noise is not removed. Where
     that is a small part of the noise that was found, all of it was texture, and the picture stays as it is.
 
     Args:
         camera: is told of the noise place by place, and scale by scale.
         white: is told of white noise.
-        refiner: of the mean, as in :class:`Refined`; set to evaluation and frozen.
         strength: ``camera`` is told of so many times as much noise as was found.
     """
 
-    def __init__(self, camera: Prior, white: Prior, refiner: Refiner | None = None, *, strength: float = 1.0) -> None:
+    def __init__(self, camera: Prior, white: Prior, *, strength: float = 1.0) -> None:
         super().__init__()
         self.camera, self.white, self.strength = camera, white, strength
-        self.refiner = None if refiner is None else refiner.eval().requires_grad_(False)
         self.resolution = camera.resolution or white.resolution
         self.any_size = camera.any_size & white.any_size
 
     @torch.no_grad()
     def propose(self, m: Measurement, *, seed: int = 0, progress: Progress | None = None) -> Projection:
-        """The mean of both; the camera's ``codes`` are kept, with the noise's level as it was found.
+        """The mean of all three; the camera's ``codes`` are kept, with the noise's level as it was found.
 
         Raises:
             SettingsError: a measurement without noise.
@@ -143,15 +105,13 @@ class WithWhite(Prior):
         second = self.white.propose(flat, seed=seed, progress=part_of(progress, 1, 3))
         share = (sure / (2 + 2 * (removed / _MUCH).square())).view(-1, 1, 1, 1)
         image = torch.lerp(first.image, second.image, share)
-        if self.refiner is not None:
-            refined = self.refiner(m.y, image, told, part_of(progress, 2, 3))
-            image = torch.lerp(image, refined, 2 * share)
-        return replace(first, image=image)
+        alike = filtered(m.y, image, removed + _STILL_MORE, part_of(progress, 2, 3))
+        return replace(first, image=torch.lerp(image, alike, share))
 
     def within(self, share: float) -> WithWhite:
         """The same, with a share of both time budgets."""
         camera, white = self.camera.within(share), self.white.within(share)
-        return WithWhite(camera, white, self.refiner, strength=self.strength)
+        return WithWhite(camera, white, strength=self.strength)
 
 
 class ByNoise(Prior):

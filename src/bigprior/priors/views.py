@@ -11,8 +11,9 @@ from bigprior.ops.precision import Precision, autocast
 from bigprior.ops.tiling import in_tiles
 from bigprior.progress import Progress
 
-#: How many copies: 2 are the picture and its mirror image, 4 also stand on their heads, 8 also lie on their side.
-Views = Literal[1, 2, 4, 8]
+#: How many copies: 2 are the picture and its mirror image, of 4 two stand on their heads, of 8 four lie on their side;
+#: 3 are without the last of 4.
+Views = Literal[1, 2, 3, 4, 8]
 #: Side of the tiles of a large picture, in pixels.
 _TILE = 768
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import torch
 import torch.nn.functional as F
@@ -19,19 +19,20 @@ from torch import Tensor
 from bigprior import DEFAULT_PRESET
 from bigprior.degradations import DEGRADATIONS
 from bigprior.io.folders import list_pictures, load_square
+from bigprior.io.weights import digest_of
 from bigprior.networks.adapter import Adapter
 from bigprior.networks.denoising_unet import DenoisingUNet
 from bigprior.ops.precision import autocast
+from bigprior.presets.store import load_part
 from bigprior.progress import Progress
 from bigprior.training.adversary import Adversary, balanced
-from bigprior.training.beside import BesideDenoiser
 from bigprior.training.conditions import measured, one_step_error
 from bigprior.training.draws import mirrored, noise_like, seeded, step_rng
 from bigprior.training.losses import repetition
 from bigprior.training.plan import Moment
 from bigprior.training.schedules import held
 from bigprior.training.settings import CountedInImages, Index
-from bigprior.training.trainer import Descent, follow, sheet
+from bigprior.training.trainer import Descent, follow, named, sheet
 
 #: The task whose measurements have holes.
 _TASK = next(name for name, physics in DEGRADATIONS.items() if physics.placement == "hole")
@@ -77,7 +78,7 @@ class FillerRecipe(FillerSettings):
     preset: str = DEFAULT_PRESET
 
 
-class FillerTrainer(BesideDenoiser, Descent[FillerSettings]):
+class FillerTrainer(Descent[FillerSettings]):
     """The changes and their moving average, which comes out.
 
     Args:
@@ -106,6 +107,16 @@ class FillerTrainer(BesideDenoiser, Descent[FillerSettings]):
         self.average = copy.deepcopy(self.network).requires_grad_(False)
         self.adversary = Adversary(s.seed, s.adversarial_lr, s.precision) if s.adversarial else None
         self.optimizer = torch.optim.AdamW(self.network.parameters(), s.lr, betas=(0.9, 0.99), weight_decay=0.0)
+
+    @classmethod
+    def of(cls, recipe: FillerRecipe, data: Path, out: Path, progress: Progress | None = None) -> Self:
+        """The trainer that a recipe and a folder of photographs describe."""
+        return cls(recipe, load_part(recipe.preset, "denoiser"), data)
+
+    @property
+    def sources(self) -> dict[str, str]:
+        """The photographs and the denoiser."""
+        return {"pictures": named(self.files), "denoiser": digest_of(*self.denoiser.state_dict().values())[:16]}
 
     def prepare(self, progress: Progress | None) -> None:
         """Read the photographs, as bytes."""

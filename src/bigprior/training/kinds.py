@@ -13,7 +13,6 @@ from bigprior.training.encoder import EncoderTrainer
 from bigprior.training.filler import FillerTrainer
 from bigprior.training.gan import GANTrainer
 from bigprior.training.phi import PhiTrainer
-from bigprior.training.refiner import RefinerTrainer
 from bigprior.training.small_gans import CVAEGANTrainer, LRGANTrainer
 from bigprior.training.tnrd import TNRDTrainer
 from bigprior.training.trainer import Trainer
@@ -31,7 +30,6 @@ TRAININGS: Registry[type[Trainer[Any]]] = Registry(
         "phi": PhiTrainer,
         "encoder": EncoderTrainer,
         "colorizer": ColorizerTrainer,
-        "refiner": RefinerTrainer,
         "dncnn": DnCNNTrainer,
         "tnrd": TNRDTrainer,
         "noise": NoiseTrainer,

@@ -15,10 +15,9 @@ from bigprior.networks.adapter import Adapter
 from bigprior.networks.colorizer import ColorizationNetwork
 from bigprior.networks.denoising_unet import DenoisingUNet
 from bigprior.networks.noise_estimator import NoiseEstimator
-from bigprior.networks.refiner import Refiner
 from bigprior.priors.anysize import for_any_size
 from bigprior.priors.base import Prior
-from bigprior.priors.compose import Blend, ByNoise, Refined, WithWhite
+from bigprior.priors.compose import Blend, ByNoise, WithWhite
 from bigprior.priors.continuing import Continuing
 from bigprior.priors.diffusion import DiffusionPrior, DiffusionSettings
 from bigprior.priors.feedforward import FeedForwardPrior
@@ -28,13 +27,14 @@ from bigprior.priors.ownrange import InOwnRange
 from bigprior.priors.plugandplay import PlugAndPlaySettings
 from bigprior.priors.turns import in_turns, said_of, takes_turns
 
+#: Views a picture at the most where noise is not white: more is asked there than one denoiser.
+_CAMERA_VIEWS = 2
 _NETWORKS: dict[str, Any] = {
     "denoiser": DenoisingUNet,
     "general-denoiser": DenoisingUNet,
     "filler": Adapter,
     "noise": NoiseEstimator,
     "colorizer": ColorizationNetwork,
-    "refiner": Refiner,
 }
 
 
@@ -59,29 +59,27 @@ class DiffusionKind(Kind):
     """A denoiser; beside it, what makes it better at some tasks.
 
     A ``general-denoiser`` takes its place where noise is removed in one step, and ``noise`` finds noise that is not
-    white, which that one is told of; a ``filler`` changes it for holes, and a ``colorizer`` guesses colours too. A
-    ``refiner`` takes a second look at white noise.
+    white, which that one is told of; a ``filler`` changes it for holes, and a ``colorizer`` guesses colours too.
     """
 
     network = "denoiser"
-    beside: tuple[str, ...] = ("general-denoiser", "noise", "filler", "colorizer", "refiner")
+    beside: tuple[str, ...] = ("general-denoiser", "noise", "filler", "colorizer")
 
     def architectures(self) -> Iterable[str]:
         """That of the denoising U-Net."""
         return ("denoising-unet",)
 
     def load(self, part: str, architecture: str, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> nn.Module:
-        """The denoiser, the colorization network or the refiner."""
+        """The denoiser, or what stands beside it."""
         network: nn.Module = _NETWORKS[part].from_state_dict(tensors, header.get("network", {}))
         network = network.requires_grad_(False).eval()
         return network.to(memory_format=torch.channels_last) if isinstance(network, DenoisingUNet) else network
 
     def defaults(self, parts: Iterable[str], steps: Mapping[str, int]) -> dict[str, dict[str, Any]]:
-        """Two views a picture; one where noise gets a second look, since a refiner learned from single views."""
+        """Two views a picture."""
         settings: dict[str, dict[str, Any]] = {}
         for task, physics in DEGRADATIONS.items():
-            views = 1 if physics.identity and "refiner" in parts else 2
-            settings[task] = {"views": views} | ({"steps": steps[task]} if task in steps else {})
+            settings[task] = {"views": 2} | ({"steps": steps[task]} if task in steps else {})
             if physics.placement == "hole" and "filler" in parts:
                 settings[task]["sampler"] = "drawn"  # what it has learned to change
         return settings
@@ -98,7 +96,7 @@ class DiffusionKind(Kind):
         physics: type[Degradation],
         options: Options,
     ) -> Built:
-        """The denoiser; refined where noise is removed, mixed with the colorization network where colours are lost."""
+        """The denoiser, mixed with the colorization network where colours are lost."""
         for name, value, why in (
             ("paper", options.paper or None, "the paper does not invert"),
             ("budget", options.budget_s, "inverts nothing"),
@@ -154,17 +152,13 @@ def _without_noise(
 ) -> tuple[Prior, list[str], Any]:
     """The prior that removes noise in one step, the parts that it is made of, and the one that finds noise."""
     general = "general-denoiser" if "general-denoiser" in parts else "denoiser"
-    denoiser: Prior = DiffusionPrior(parts[general], plain)
-    prior, used = denoiser, [general]
-    refiner: Any = parts.get("refiner")
-    if refiner is not None:
-        prior = Refined(prior, refiner)
-        used.append("refiner")
+    denoiser = DiffusionPrior(parts[general], plain)
     if not (physics.noisy and general != "denoiser" and "noise" in parts):
-        return prior, used, None
-    other = DiffusionPrior(parts["denoiser"], plain)  # which errs elsewhere
-    prior = ByNoise(prior, WithWhite(denoiser, other, refiner, strength=how.strength))
-    return prior, [*used, "denoiser", "noise"], parts["noise"]
+        return denoiser, [general], None
+    few = plain.model_copy(update={"views": min(plain.views, _CAMERA_VIEWS)})
+    camera, smaller = DiffusionPrior(parts[general], few), DiffusionPrior(parts["denoiser"], few)  # it errs elsewhere
+    prior = ByNoise(denoiser, WithWhite(camera, smaller, strength=how.strength))
+    return prior, [general, "denoiser", "noise"], parts["noise"]
 
 
 def _asked(
