@@ -94,3 +94,26 @@ def test_pictures_do_not_depend_on_their_neighbours(truth):
 def test_what_has_no_holes_is_refused(truth):
     with pytest.raises(SettingsError, match="denoising is filled by its holes, but says of none"):
         ByHole(Offset(truth)).project(Denoising(0.1).measure(truth))
+
+
+def test_wide_holes_get_the_texture_of_what_is_around_them_each_picture_by_itself():
+    rng = torch.Generator().manual_seed(0)
+    grain = 0.5 + 0.1 * torch.randn(2, 3, 160, 400, generator=rng)
+    wide, far, thin = (slice(20, 60), slice(20, 60)), (slice(100, 140), slice(340, 380)), (slice(90, 92), slice(8, 60))
+    m = measured(grain, wide, far, thin)
+    prior = Offset(torch.full_like(grain, 0.5))
+    plain, textured, other = (
+        ByHole(prior, thin_px=3, texture=share).project(m, seed=seed).image
+        for share, seed in ((0.0, 0), (1.0, 0), (1.0, 1))
+    )
+    changed = (textured - plain).abs().amax(1, keepdim=True) > 1e-3
+    for hole in (wide, far):
+        inside = (..., *(slice(part.start + 6, part.stop - 6) for part in hole))
+        assert float(plain[inside].std()) < 0.02 and float(textured[inside].std()) > 0.06
+        assert float(changed[inside].float().mean()) > 0.9
+        changed[(..., *hole)] = False
+        assert not torch.equal(textured[inside], other[inside])
+    assert not changed.any()
+    alone = ByHole(Offset(prior.truth[1:]), thin_px=3, texture=1.0).project(m[1:], seed=0).image
+    torch.testing.assert_close(alone, textured[1:])
+    assert ByHole(prior, texture=0.3).within(0.5).texture == 0.3

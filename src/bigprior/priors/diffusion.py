@@ -9,9 +9,8 @@ from typing import Any, Literal, Protocol, runtime_checkable
 import deepinv as dinv
 import torch
 import torch.nn.functional as F
-from pydantic import Field, PositiveInt
+from pydantic import PositiveInt
 from torch import Tensor, nn
-from torchvision.transforms.v2.functional import gaussian_blur
 
 from bigprior.degradations import Degradation, Measurement
 from bigprior.errors import SettingsError
@@ -27,8 +26,6 @@ from bigprior.settings import Settings
 _TILE = 768
 #: Noise, in pictures on the scale of [-1, 1], below which sampling has nothing left to do.
 _LEAST_SIGMA = 0.02
-#: Side, in pixels, of the Gaussian that leaves what is coarser than a pixel, three standard deviations around.
-_BLUR = 7
 
 
 class DiffusionSettings(Settings):
@@ -43,8 +40,6 @@ class DiffusionSettings(Settings):
         samples: how many are drawn; their mean is the prior's picture, and their spread is kept.
         views: of ``mean`` and ``drawn``: the answers for so many mirrored and turned copies of the picture are
             averaged, see :data:`bigprior.priors.views.Views`.
-        more_views: of ``drawn``: so many more copies count in what is coarser than a pixel. The mean of more answers is
-            nearer to the truth there; of what is finer it has less than a picture has.
         precision: of the passes of an embedded denoiser, for ``mean``.
     """
 
@@ -52,7 +47,6 @@ class DiffusionSettings(Settings):
     steps: PositiveInt = 20
     samples: PositiveInt = 1
     views: Views = 1
-    more_views: int = Field(default=0, ge=0, le=4)
     precision: Precision = "auto"
 
 
@@ -183,7 +177,7 @@ class DiffusionPrior(Prior):
         physics = m.degradation.with_sigma(sigma)
         y = m.y.repeat(s.samples, 1, 1, 1)  # a copy: deepinv's DDRM writes into its measurement
         if s.sampler == "drawn":
-            return self._drawn(self._known(m), rng)
+            return self._in_one_step(self._known(m).repeat(s.samples, 1, 1, 1), VIEWS[: s.views], rng)
         if s.sampler == "posterior":
             return self._posterior(m, y, physics, sigma, rng)
         with torch.random.fork_rng(devices=[]):
@@ -200,15 +194,6 @@ class DiffusionPrior(Prior):
             diffpir = dinv.sampling.DiffPIR(self.denoiser, dinv.optim.L2(), sigma=max(sigma, 0.01), max_iter=s.steps)
             sampled = diffpir(y, physics, x_init=start.repeat(s.samples, 1, 1, 1))
         return sampled
-
-    def _drawn(self, known: Tensor, rng: torch.Generator) -> Tensor:
-        s = self.settings
-        samples = self._in_one_step(known.repeat(s.samples, 1, 1, 1), VIEWS[: s.views], rng)
-        if more := VIEWS[s.views : s.views + s.more_views]:
-            share = len(more) / (len(more) + s.samples * s.views)
-            further = share * (self._in_one_step(known, more, rng) - samples.mean(dim=0, keepdim=True))
-            samples = samples + gaussian_blur((1 - known[:, 3:4]) * further, [_BLUR, _BLUR], [1.0, 1.0])
-        return samples
 
     def _posterior(self, m: Measurement, y: Tensor, physics: Degradation, sigma: float, rng: torch.Generator) -> Tensor:
         noisy = m.degradation.identity

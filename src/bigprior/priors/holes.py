@@ -12,8 +12,10 @@ from torch import Tensor
 
 from bigprior.degradations import Measurement
 from bigprior.errors import SettingsError
+from bigprior.filters.quilting import quilted
 from bigprior.io.samples import Array
 from bigprior.ops import filling
+from bigprior.ops.boxes import box_mean
 from bigprior.ops.masks import smooth_fill
 from bigprior.priors.anysize import AnySize
 from bigprior.priors.base import Prior, Projection
@@ -22,6 +24,9 @@ from bigprior.progress import Progress
 
 #: Where a denoiser goes on with surfaces: how wide a scratch may be, in pixels. Chosen on scratched photographs.
 _SCRATCH_PX = 8
+#: How far around a wide hole texture is looked for, in pixels; holes that are nearer to each other than twice that are
+#: textured together.
+_AROUND_PX = 48
 
 
 class ByHole(Prior):
@@ -35,13 +40,17 @@ class ByHole(Prior):
             surface; 0: nowhere.
         continuing: goes on with such surfaces, of scratches of up to 8 pixels; specks of ``2 thin_px`` stay as they
             are, since a scan has hundreds of them.
+        texture: which share of the detail that is known around a wide hole its filling gets where it has too little,
+            see :func:`bigprior.filters.quilting.quilted`; 0: its own alone.
     """
 
     any_size = frozenset({"tiles", "whole", "hole"})
 
-    def __init__(self, prior: Prior, *, thin_px: int = 0, continuing: Continuing | None = None) -> None:
+    def __init__(
+        self, prior: Prior, *, thin_px: int = 0, continuing: Continuing | None = None, texture: float = 0.0
+    ) -> None:
         super().__init__()
-        self.prior, self.thin_px, self.continuing = prior, thin_px, continuing
+        self.prior, self.thin_px, self.continuing, self.texture = prior, thin_px, continuing, texture
         self.resolution = prior.resolution
 
     @torch.no_grad()
@@ -67,6 +76,8 @@ class ByHole(Prior):
         for i, hole in enumerate(lost):
             filled[i] = filling.smooth(filled[i], hole, thin[i])
         image = torch.from_numpy(filled).permute(0, 3, 1, 2).contiguous().to(m.fidelity)
+        if self.texture:
+            self._add_texture(image, wide, 1 - m.hole, seed)
         if self.continuing is not None:
             scratches = np.stack([part & ~filling.specks(part, 2 * self.thin_px) for part in thin])
             image = self.continuing(image, torch.from_numpy(scratches[:, None]).to(m.hole))
@@ -79,6 +90,16 @@ class ByHole(Prior):
             return thin
         return thin | (filling.thin_part(hole, _SCRATCH_PX) & ~filling.specks(hole, 2 * _SCRATCH_PX))
 
+    def _add_texture(self, image: Tensor, wide: Array, known: Tensor, seed: int) -> None:
+        """Give wide holes texture, in place."""
+        for i, hole in enumerate(wide):
+            rng = torch.Generator(image.device).manual_seed(seed)
+            near = box_mean(torch.from_numpy(hole).to(image)[None, None], 2 * _AROUND_PX + 1)[0, 0]
+            for window, _ in filling.parts(near.cpu().numpy() > 0):
+                place = (slice(i, i + 1), slice(None), *window)
+                textured = quilted(image[place], known[place], self.texture, rng)
+                image[place] = torch.where(torch.from_numpy(hole[window]).to(image.device), textured, image[place])
+
     def _asked(self, m: Measurement, where: Tensor, seed: int, progress: Progress | None) -> Projection:
         """The prior's answer, through squares around ``where`` if it works at one size; its tones as around there."""
         if self.resolution is not None and "hole" not in self.prior.any_size:
@@ -89,7 +110,7 @@ class ByHole(Prior):
 
     def within(self, share: float) -> ByHole:
         """The same, with a share of the prior's time budget."""
-        return ByHole(self.prior.within(share), thin_px=self.thin_px, continuing=self.continuing)
+        return ByHole(self.prior.within(share), thin_px=self.thin_px, continuing=self.continuing, texture=self.texture)
 
 
 def _fill_plain(picture: Array, hole: filling.Hole, thin: filling.Hole) -> None:

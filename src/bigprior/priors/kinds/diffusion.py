@@ -47,12 +47,14 @@ class DiffusionKindSettings(DiffusionSettings):
         strength: where noise is not white, the general denoiser is told of so many times as much as was found.
         thin_px: where a hole has no room for a square of more than so many pixels a side, it is filled smoothly; and
             scratches of up to 8 are, before the denoiser goes on with them; 0: nowhere.
+        texture: of ``drawn``: which share of the detail that is known around wide holes their fillings get.
     """
 
     weight: float = Field(default=0.5, ge=0, le=1)
     saturation: NonNegativeFloat = 1.0
     strength: NonNegativeFloat = 1.0
     thin_px: NonNegativeInt = 0
+    texture: float = Field(default=0.0, ge=0, le=1)
 
 
 class DiffusionKind(Kind):
@@ -125,7 +127,9 @@ class DiffusionKind(Kind):
         if not physics.noisy:
             prior = InOwnRange(prior)
         if physics.placement == "hole":
-            prior = ByHole(prior, thin_px=how.thin_px, continuing=Continuing(parts["denoiser"], how.precision))
+            texture = how.texture if how.sampler == "drawn" else 0.0  # a sample has its own
+            going_on = Continuing(parts["denoiser"], how.precision)
+            prior = ByHole(prior, thin_px=how.thin_px, continuing=going_on, texture=texture)
         return Built(prior, tuple(used), how.model_dump(mode="json"), finder)
 
     def _taking_turns(
