@@ -83,7 +83,8 @@ def _habit(known: Tensor) -> Tensor:
 
 
 def _blurred(picture: Tensor) -> Tensor:
-    return gaussian_blur(picture, [6 * round(_SIGMA) + 1] * 2, [_SIGMA] * 2)
+    blurred: Tensor = gaussian_blur(picture, [6 * round(_SIGMA) + 1] * 2, [_SIGMA] * 2)
+    return blurred
 
 
 def _alike(coarse: Tensor, places: Tensor, sources: Tensor) -> tuple[Tensor, Tensor]:
