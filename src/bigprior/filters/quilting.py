@@ -108,6 +108,7 @@ class _Detail:
     def __init__(self, fine: Tensor, known: Tensor) -> None:
         self._blocks = fine[0].unfold(1, _SIDE, 1).unfold(2, _SIDE, 1)
         self._placed, self._have = fine[0] * known[0], known[0, 0].clone()
+        self._hole = F.max_pool2d(1 - known, _SIDE, _STEP)[0, 0]
         self._sum, self._weight = torch.zeros_like(fine[0]), torch.zeros_like(known[0, 0])
         window = torch.hann_window(_SIDE + 2, periodic=False, device=fine.device)[1:-1]
         self._window = (window[:, None] * window).sqrt()
@@ -115,10 +116,9 @@ class _Detail:
 
     def unfilled(self, row: int, column: int) -> Tensor:
         """The places (P, 2) of every second block a side, from these on, that are not wholly known."""
-        hole = F.max_pool2d(1 - self._have[None, None], _SIDE, _STEP)[0, 0]
-        every = torch.zeros_like(hole)
+        every = torch.zeros_like(self._hole)
         every[row::2, column::2] = 1
-        return _STEP * (hole * every > 0).nonzero()
+        return _STEP * (self._hole * every > 0).nonzero()
 
     def lay(self, places: Tensor, sources: Tensor, unlike: Tensor, rng: torch.Generator) -> None:
         """Lay one of the blocks (P, K, 2) that fit best at each place (P, 2); ``unlike`` (P, K) is by their colours."""
