@@ -28,8 +28,9 @@ _ALIKE, _FITTING = 24, 4
 _AWAY = 0.01
 #: A block whose colours are as different as this, a mean square, gives half of its detail.
 _UNLIKE = 0.01
-#: The most known blocks that are looked through, and how many blocks of the filling are at once.
-_SOURCES, _AT_ONCE = 20_000, 1_000
+#: How many pairs of a block and a known one are looked at in all, but at least so many known ones for each; and how
+#: many blocks of the filling at once.
+_PAIRS, _SOURCES, _AT_ONCE = 50_000_000, 2_500, 1_000
 #: Side of the box in which it is seen how much detail there is, in pixels, and energy that is none.
 _BOX, _NONE = 9, 1e-8
 #: Blocks of a class share no pixel.
@@ -59,11 +60,12 @@ def quilted(filling: Tensor, known: Tensor, share: float, rng: torch.Generator) 
     sources = (F.avg_pool2d(mask, _SIDE, 1)[0, 0] > 1 - 1e-4).nonzero()
     if len(sources) < _ALIKE:
         return filling
-    if len(sources) > _SOURCES:
-        sources = sources[torch.randperm(len(sources), generator=rng, device=rng.device)[:_SOURCES]]
     picture = picture - _habit(mask) * (picture - _blurred(picture))
     coarse = _blurred(picture)
     detail = _Detail(picture - coarse, mask)
+    most = max(_SOURCES, _PAIRS // max(1, len(detail)))
+    if len(sources) > most:
+        sources = sources[torch.randperm(len(sources), generator=rng, device=rng.device)[:most]]
     for row, column in _CLASSES:
         places = detail.unfilled(row, column)
         for some in places.split(_AT_ONCE):
@@ -113,6 +115,10 @@ class _Detail:
         window = torch.hann_window(_SIDE + 2, periodic=False, device=fine.device)[1:-1]
         self._window = (window[:, None] * window).sqrt()
         self._inside = torch.arange(_SIDE, device=fine.device)
+
+    def __len__(self) -> int:
+        """How many blocks are to be laid."""
+        return int((self._hole > 0).sum())
 
     def unfilled(self, row: int, column: int) -> Tensor:
         """The places (P, 2) of every second block a side, from these on, that are not wholly known."""
