@@ -157,12 +157,12 @@ def test_what_is_clipped_or_cut_out_says_nothing_of_noise(faults, name, least):
     ("name", "least"),
     [
         ("correlated_noise/bayer", 33.2),  # told as much as suits it best, 32.8
-        ("correlated_noise/filmgrain", 32.2),  # 32.2
+        ("correlated_noise/filmgrain", 33.4),  # 32.2
         ("correlated_noise/upscaled", 35.7),  # 35.6
         ("noise_then_jpeg/q50", 31.6),  # 31.6
         ("noise_then_jpeg/q75", 32.2),  # 32.4; non-local means 29.3
         ("one_noisy_channel/blue20", 34.9),  # 35.5; wavelets 35.0
-        ("real_camera_noise/5dmark3_iso3200_1", 40.8),  # 40.9, with an earlier denoiser 41.8; non-local means 39.7
+        ("real_camera_noise/5dmark3_iso3200_1", 41.4),  # 41.8; non-local means 39.7
         ("real_camera_noise/d600_iso3200_2", 35.2),  # 35.6; 34.5
         ("real_camera_noise/d800_iso1600_2", 41.3),  # 41.1; 38.2
     ],
@@ -182,4 +182,4 @@ def test_patches_of_a_chart_whose_noise_grows_with_light_are_flat(faults):
 
 def test_strips_are_denoised(faults):
     folder = faults / "noise" / "below_24_pixels"
-    assert denoised(folder / "strip.png", folder / "strip.truth.png")[0] > 35.4  # told as much; was 25.0
+    assert denoised(folder / "strip.png", folder / "strip.truth.png")[0] > 35.6  # told as much; was 25.0
