@@ -94,6 +94,8 @@ PUBLISHED: dict[tuple[str, str], dict[str, dict[str, float]]] = {
         "DRUNet": {"psnr": 28.51},
         "Restormer": {"psnr": 28.60},
     },
+    ("awgn25", "Kodak24"): {"FFDNet": {"psnr": 32.13}, "DRUNet": {"psnr": 32.89}},
+    ("awgn25", "McMaster"): {"FFDNet": {"psnr": 32.35}, "DRUNet": {"psnr": 33.14}},
     ("real", "CC15"): {"CBM3D": {"psnr": 35.19}, "MCWNNM": {"psnr": 37.70}, "TWSC": {"psnr": 37.81}},
     ("holes", "holes256"): {"MI-GAN": {"psnr": 19.42, "lpips": 0.117}},
 }
