@@ -11,6 +11,7 @@ from bigprior.errors import MaskError, SettingsError
 from bigprior.io.arrays import as_picture
 from bigprior.networks.denoising_unet import DenoisingUNet
 from bigprior.ops.masks import centre_hole, smooth_fill
+from bigprior.priors import diffusion
 from bigprior.priors.anysize import AnySize
 from bigprior.priors.base import Prior
 from bigprior.priors.diffusion import DiffusionPrior, DiffusionSettings
@@ -208,6 +209,14 @@ def test_known_levels_are_each_pictures_own(denoiser, sampler) -> None:
     for i, level in enumerate(levels.tolist()):
         alone = prior.project(Denoising(level).measure(y[i : i + 1]), seed=4)
         torch.testing.assert_close(together.image[i : i + 1], alone.image, atol=1e-5, rtol=0)
+
+
+def test_a_large_picture_is_seen_one_way(denoiser, monkeypatch: pytest.MonkeyPatch) -> None:
+    m = Denoising(0.1).measure(torch.rand(1, 3, 24, 32))
+    once, twice = (DiffusionPrior(denoiser, DiffusionSettings(views=n, precision="fp32")) for n in (1, 2))
+    assert not torch.equal(twice.propose(m).image, once.propose(m).image)
+    monkeypatch.setattr(diffusion, "_LARGE", 24 * 32 - 1)
+    assert torch.equal(twice.propose(m).image, once.propose(m).image)
 
 
 def test_progress_reaches_its_total_over_views_and_over_samples(denoiser) -> None:

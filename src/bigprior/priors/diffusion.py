@@ -24,6 +24,8 @@ from bigprior.settings import Settings
 
 #: Side of the tiles of a large picture, in pixels: about a gigabyte at the embedded network's width.
 _TILE = 768
+#: Noisy pictures of more pixels are seen one way.
+_LARGE = 2_000_000
 #: Noise, in pictures on the scale of [-1, 1], below which sampling has nothing left to do.
 _LEAST_SIGMA = 0.02
 
@@ -39,7 +41,8 @@ class DiffusionSettings(Settings):
         steps: evaluations a sample; ``mean`` and ``drawn`` need one.
         samples: how many are drawn; their mean is the prior's picture, and their spread is kept.
         views: of ``mean`` and ``drawn``: the answers for so many mirrored and turned copies of the picture are
-            averaged, see :data:`bigprior.priors.views.Views`.
+            averaged, see :data:`bigprior.priors.views.Views`; of noisy pictures of more than 2 megapixels, which take
+            minutes, there is one.
         precision: of the passes of an embedded denoiser, for ``mean``.
     """
 
@@ -124,7 +127,8 @@ class DiffusionPrior(Prior):
         return Projection(torch.cat(images), ({"spread": torch.cat(spreads)} if spreads else {}) | found)
 
     def _denoised(self, m: Measurement, noise: Noise, progress: Progress | None) -> Tensor:
-        halo, views = getattr(self.denoiser, "receptive_radius", 64), VIEWS[: self.settings.views]
+        few = m.size[0] * m.size[1] > _LARGE
+        halo, views = getattr(self.denoiser, "receptive_radius", 64), VIEWS[: 1 if few else self.settings.views]
         seen = [m.y]
         if noise.shape is not None and getattr(self.denoiser, "noise_channels", 0) > 0:
             # In half precision: it has more channels than the picture.
