@@ -62,17 +62,22 @@ def quilted(filling: Tensor, known: Tensor, share: float, rng: torch.Generator) 
         return filling
     picture = picture - _habit(mask) * (picture - _blurred(picture))
     coarse = _blurred(picture)
-    detail = _Detail(picture - coarse, mask)
+    fine = picture - coarse
+    detail = _Detail(fine, mask)
     most = max(_SOURCES, _PAIRS // max(1, len(detail)))
     if len(sources) > most:
         sources = sources[torch.randperm(len(sources), generator=rng, device=rng.device)[:most]]
+    cells = F.avg_pool2d(coarse, _CELL, 1)[0]
+    colours = _colours(cells, sources)
     for row, column in _CLASSES:
         places = detail.unfilled(row, column)
         for some in places.split(_AT_ONCE):
-            found, unlike = _alike(coarse, some, sources)
-            detail.lay(some, sources[found], unlike, rng)
+            unlike = torch.cdist(_colours(cells, some), colours).square() / colours.shape[1]
+            unlike += _AWAY * (torch.cdist(some.float(), sources.float()) / max(picture.shape[2:])).square()
+            best = unlike.topk(_ALIKE, dim=1, largest=False)
+            detail.lay(some, sources[best.indices], best.values, rng)
     texture = detail.laid()
-    have, has = (box_mean((x * x).mean(1, keepdim=True), _BOX) for x in (texture, picture - coarse))
+    have, has = (box_mean((x * x).mean(1, keepdim=True), _BOX) for x in (texture, fine))
     missing = ((have - has).clamp_min(0) / have.clamp_min(_NONE)).sqrt()
     out = torch.where(mask > 0, picture, picture + share * missing * texture)
     return out[..., :height, :width]
@@ -89,19 +94,10 @@ def _blurred(picture: Tensor) -> Tensor:
     return blurred
 
 
-def _alike(coarse: Tensor, places: Tensor, sources: Tensor) -> tuple[Tensor, Tensor]:
-    """For each block, which known ones have the most like colours, and how unlike these are: (P, 24)."""
-    cells = F.avg_pool2d(coarse, _CELL, 1)[0]
+def _colours(cells: Tensor, places: Tensor) -> Tensor:
+    """The colours (P, 48) of the blocks at places (P, 2), by the mean of each cell (3, h, w)."""
     offsets = range(0, _SIDE, _CELL)
-
-    def colours(at: Tensor) -> Tensor:
-        return torch.cat([cells[:, at[:, 0] + i, at[:, 1] + j] for i in offsets for j in offsets]).T
-
-    wanted = colours(places)
-    unlike = torch.cdist(wanted, colours(sources)).square() / wanted.shape[1]
-    unlike += _AWAY * (torch.cdist(places.float(), sources.float()) / max(coarse.shape[2:])).square()
-    best = unlike.topk(_ALIKE, dim=1, largest=False)
-    return best.indices, best.values
+    return torch.cat([cells[:, places[:, 0] + i, places[:, 1] + j] for i in offsets for j in offsets]).T
 
 
 class _Detail:
